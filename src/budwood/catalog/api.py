@@ -1,0 +1,219 @@
+"""The catalog's port: models, versions, pointers, tags, the ledger, the block index and leases.
+
+Two doors. ``catalog.read()`` gives a consistent view. ``catalog.write(work)`` runs ``work(transaction)`` and
+returns what it returns once that is durable; when it raises, nothing of it remains. Several callers may be
+committed together (group commit), each atomic by itself. Transactions are opened by verbs, never below.
+
+Everything here is a point or range query on an index; a page is bounded by ``limits.PAGE_ROWS`` and continued
+from a cursor, so page N costs what page 1 costs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from budwood.domain.manifest import BlockId
+from budwood.domain.names import Kind, Stage
+from budwood.domain.query import Query
+from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord
+from budwood.store.api import BlockRow
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version about to be published. ``metrics`` and ``params`` are indexed for search; the manifest is the truth."""
+
+    model_id: int
+    digest: str
+    label: str
+    kind: Kind
+    author: str
+    created_ms: int
+    size_bytes: int
+    manifest_size: int
+    manifest_blocks: tuple[BlockId, ...]
+    structure: str = ""
+    sketch: BlockId = b""
+    commit: str = ""
+    message: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    parent_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """Some versions and where to go on; ``cursor`` is empty at the end."""
+
+    versions: tuple[VersionRecord, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A push in progress: what it has written but not published is not garbage while the lease lives."""
+
+    id: str
+    holder: str
+    taken_ms: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackUse:
+    """One pack by the index: rows in force, rows condemned, and the encoded bytes of each."""
+
+    pack: str
+    live_blocks: int
+    live_bytes: int
+    condemned_blocks: int
+    condemned_bytes: int
+
+
+class View(Protocol):
+    """What can be read."""
+
+    def model(self, namespace: str, name: str) -> ModelRecord | None: ...
+    def models(self, *, after: str = "", limit: int = 100) -> Sequence[ModelRecord]:
+        """By ``namespace/name``, those behind ``after`` ("namespace/name")."""
+
+    def version_by_id(self, version_id: int) -> VersionRecord | None: ...
+    def version_by_number(self, namespace: str, name: str, number: int) -> VersionRecord | None: ...
+    def version_by_label(self, namespace: str, name: str, label: str) -> VersionRecord | None:
+        """Build metadata (+…) does not tell labels apart."""
+
+    def version_by_pointer(self, namespace: str, name: str, pointer: str) -> VersionRecord | None:
+        """``pointer`` is an alias, or ``stage:production``: what the newest move points at."""
+
+    def versions_by_digest(self, namespace: str, name: str, prefix: str) -> Sequence[VersionRecord]:
+        """At most ten, newest first. ``prefix`` is hex without ``sha256:``."""
+
+    def versions_by_commit(self, namespace: str, name: str, prefix: str) -> Sequence[VersionRecord]:
+        """At most ten, newest first."""
+
+    def newest_version(self, namespace: str, name: str) -> VersionRecord | None: ...
+    def versions(self, model_id: int, *, before: int = 0, limit: int = 100) -> Sequence[VersionRecord]:
+        """Newest first, with numbers below ``before`` when it is not 0."""
+
+    def all_versions(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[VersionRecord]:
+        """Every version of the registry by id, those above ``after_id``: for sweep, verify, stats."""
+
+    def versions_of_structure(self, structure: str, *, limit: int) -> Sequence[VersionRecord]:
+        """Newest first, over all models."""
+
+    def parents(self, version_id: int) -> Sequence[VersionRecord]: ...
+    def children(self, version_id: int) -> Sequence[VersionRecord]: ...
+    def parent_pairs(self, model_id: int) -> Sequence[tuple[int, int]]:
+        """(child id, parent id) for every edge whose child is of this model: for the family tree."""
+
+    def pointers(self, model_id: int) -> Sequence[Move]:
+        """The move in force for every alias and stage that points somewhere."""
+
+    def pointer(self, model_id: int, pointer: str) -> Move | None:
+        """The move in force, also a removal; None when it never moved."""
+
+    def moves(self, model_id: int, *, pointer: str = "", limit: int = 1000) -> Sequence[Move]:
+        """Newest first."""
+
+    def move_by_id(self, move_id: int) -> Move | None: ...
+    def move_at(self, model_id: int, pointer: str, at_ms: int) -> Move | None:
+        """The move in force at that moment."""
+
+    def stage_history(self, version_id: int) -> Sequence[tuple[int, Stage]]:
+        """(at_ms, stage) of one version, oldest first, without the birth in development."""
+
+    def tags(self, version_id: int) -> Sequence[Tag]: ...
+    def search(self, query: Query, *, cursor: str = "", limit: int = 100) -> VersionPage:
+        """Versions that match, in the query's order; all values are bound, never spliced."""
+
+    def ledger(self, *, after: int = 0, limit: int = 100, subject: str = "") -> Sequence[LedgerEntry]:
+        """Oldest first, those above ``after``."""
+
+    def find_blocks(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        """Rows in force; condemned ones are left out."""
+
+    def blocks(self, *, pack: str = "", after: BlockId = b"", limit: int = 10_000) -> Sequence[BlockRow]:
+        """Rows in force by id, those above ``after``; of one pack when it is given."""
+
+    def condemned(self, *, before_ms: int, limit: int = 10_000) -> Sequence[BlockRow]: ...
+    def packs(self) -> Sequence[PackUse]: ...
+    def leases(self, *, now_ms: int) -> Sequence[Lease]:
+        """Those that live."""
+
+    def counts(self) -> Mapping[str, int]:
+        """models, versions, blocks, packs."""
+
+
+class Transaction(View, Protocol):
+    """What can be read and changed. Names and numbers are checked by the domain before they come here."""
+
+    def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord: ...
+    def remove_model(self, model_id: int) -> None:
+        """Only when it has no versions; asserted."""
+
+    def add_version(self, new: NewVersion) -> VersionRecord:
+        """Takes the model's next number. Raises LabelTaken."""
+
+    def remove_version(self, version_id: int) -> None:
+        """The record, its tags, metrics, params and edges to parents; its number is never used again."""
+
+    def retire(self, version_id: int, *, at_ms: int, reason: str) -> None: ...
+    def set_stage(self, version_id: int, stage: Stage, *, at_ms: int, author: str) -> None:
+        """The stage the version shows; the pointer is moved separately by ``add_move``."""
+
+    def add_move(
+        self,
+        model_id: int,
+        pointer: str,
+        version: VersionRecord | None,
+        *,
+        at_ms: int,
+        author: str,
+        reason: MoveReason,
+        before: int,
+    ) -> Move:
+        """Append to the history and put it in force. ``version`` None takes the pointer away."""
+
+    def put_tag(self, version_id: int, tag: Tag) -> None: ...
+    def remove_tag(self, version_id: int, key: str) -> bool:
+        """Whether there was one."""
+
+    def add_ledger(self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object]) -> int:
+        """The new entry's sequence number: dense, in commit order."""
+
+    def add_blocks(self, rows: Sequence[BlockRow]) -> None:
+        """Insert, or put a condemned or moved block back in force at its new place."""
+
+    def condemn(self, ids: Sequence[BlockId], *, at_ms: int) -> None:
+        """Take them out of force; their rows stay until ``forget_blocks``."""
+
+    def forget_blocks(self, ids: Sequence[BlockId]) -> None:
+        """Remove condemned rows; rows in force are left alone."""
+
+    def take_lease(self, lease: Lease) -> None: ...
+    def renew_lease(self, lease_id: str, *, expires_ms: int) -> bool:
+        """Whether it still lived."""
+
+    def drop_lease(self, lease_id: str) -> None: ...
+    def drop_expired_leases(self, *, now_ms: int) -> int: ...
+
+
+class Catalog(Protocol):
+    """A place for metadata. ``write`` is serialisable; ``read`` sees one committed state."""
+
+    def read(self) -> AbstractContextManager[View]:
+        """A consistent view; cheap (a point read through it stays under 60 µs on SQLite)."""
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run, commit durably, return. ``work`` may be run again after a lost race, so it must not act outside.
+
+        Raises what ``work`` raises, StorageFull, StorageFailed, RegistryBusy.
+        """
+
+    def check(self) -> Iterator[str]:
+        """The database's own integrity check; yields what is wrong, nothing when all is well."""
+
+    def close(self) -> None: ...

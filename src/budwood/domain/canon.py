@@ -1,0 +1,120 @@
+"""Canonical JSON: one value, one sequence of bytes, so that a digest names it for ever.
+
+Keys sorted, no spaces, UTF-8, no NaN or infinity, floats in Python's shortest round-trip form, no
+duplicate keys accepted back. ``pack`` and ``unpack`` carry the frozen dataclasses of the domain:
+fields that are empty (None, "", (), {}) are left out, so a later field with an empty default does
+not change the digest of what was written before it existed.
+"""
+
+import dataclasses
+import functools
+import json
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, TypeVar
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+T = TypeVar("T")
+
+
+def dumps(value: Json) -> bytes:
+    """Canonical bytes of a JSON value. Raises ValueError for NaN and infinities."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def loads(text: bytes | str) -> Json:
+    """Parse JSON; duplicate keys, NaN and infinities raise ValueError."""
+    value: Json = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    return value
+
+
+def pack(value: object) -> Json:
+    """A dataclass of the domain as plain JSON; empty fields are left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        packed = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {name: pack(v) for name, v in packed if not _is_empty(v)}
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, Mapping):
+        return {str(k): pack(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [pack(v) for v in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def unpack(kind: type[T], value: Any) -> T:
+    """The inverse of ``pack`` for a dataclass type. Raises ValueError when the value has another shape."""
+    try:
+        built: T = _build(kind, value)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a {kind.__name__}: {error}") from error
+    return built
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str | tuple | list | Mapping) and len(value) == 0)
+
+
+def _no_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("duplicate key in JSON object")
+    return value
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is not JSON")
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _build(kind: Any, value: Any) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _build_dataclass(kind, value)
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        return None if value is None else _build(_only(kind), value)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise TypeError(f"expected a list, got {type(value).__name__}")
+        return tuple(_build(typing.get_args(kind)[0], v) for v in value)
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object, got {type(value).__name__}")
+        return {k: _build(typing.get_args(kind)[1], v) for k, v in value.items()}
+    return _build_leaf(kind, value)
+
+
+def _build_dataclass(kind: type, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, got {type(value).__name__}")
+    hints = _hints(kind)
+    # Unknown fields were written by a newer Budwood; dropping them is what lets old readers read on.
+    return kind(**{k: _build(hints[k], v) for k, v in value.items() if k in hints})
+
+
+def _build_leaf(kind: Any, value: Any) -> Any:
+    if kind is bytes:
+        return bytes.fromhex(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(kind, type) and issubclass(kind, Enum | str) and isinstance(value, str):
+        return kind(value)
+    if kind in (int, float, bool) and type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _only(union: Any) -> Any:
+    """The single non-None member of ``X | None``; other unions are JSON values and pass as they are."""
+    members = [a for a in typing.get_args(union) if a is not type(None)]
+    return members[0] if len(members) == 1 else object

@@ -1,0 +1,51 @@
+"""Every bound Budwood enforces, by name. docs/limits.md is tested against this list.
+
+Sizes are bytes, times are seconds, counts are counts. A limit is a promise to the reader of an error
+(``limit_exceeded`` names it) and a wall for hostile input; none is a tuning knob.
+"""
+
+from typing import Final
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+
+NAME_CHARS: Final = 128
+PATH_BYTES: Final = 1 * KIB
+PATH_DEPTH: Final = 64
+FILES_PER_VERSION: Final = 100_000
+SPANS_PER_FILE: Final = 1_000_000
+SHAPE_DIMENSIONS: Final = 64
+MANIFEST_BYTES: Final = 256 * MIB
+
+MESSAGE_BYTES: Final = 64 * KIB
+TAGS_PER_VERSION: Final = 1_000
+KEY_CHARS: Final = 250
+VALUE_BYTES: Final = 8 * KIB
+METRICS_PER_VERSION: Final = 10_000
+PARAMS_PER_VERSION: Final = 10_000
+PARENTS_PER_VERSION: Final = 64
+DATASETS_PER_VERSION: Final = 1_000
+ALIASES_PER_MODEL: Final = 1_000
+PACKAGES_RECORDED: Final = 5_000
+
+FILTER_CHARS: Final = 4 * KIB
+FILTER_TERMS: Final = 100
+FILTER_DEPTH: Final = 20
+PAGE_ROWS: Final = 1_000
+
+HEADER_BYTES: Final = 25 * MIB
+PICKLE_BYTES: Final = 64 * MIB
+PICKLE_OPCODES: Final = 5_000_000
+ZIP_ENTRIES: Final = 200_000
+PROTOBUF_FIELDS: Final = 5_000_000
+PROTOBUF_DEPTH: Final = 64
+GGUF_ITEMS: Final = 2_000_000
+CONFIG_BYTES: Final = 16 * MIB
+JSON_DEPTH: Final = 200
+
+BLOCK_BYTES: Final = 2 * MIB
+PACK_BYTES: Final = 256 * MIB
+PACK_BLOCKS: Final = 4_000_000
+CHAIN_DEPTH: Final = 2
+LEASE_S: Final = 3_600
+GRACE_S: Final = 24 * 3_600

@@ -1,0 +1,244 @@
+"""Every error Budwood raises on purpose, one family per thing the caller can do about it.
+
+    BudwoodError
+    ├── Invalid        the request is wrong; fix it and send it again          exit 2
+    │   ├── BadName            a namespace, model, alias, tag key
+    │   ├── BadLabel           not a semantic version
+    │   ├── BadReference       not namespace/model@selector
+    │   ├── BadFilter          a search that does not parse; carries the position
+    │   ├── BadPath            a file name no version may hold
+    │   ├── BadValue           a metric, parameter, tag or setting out of its range
+    │   ├── UnsafeEntry        a symlink, FIFO, device or socket among the files
+    │   ├── BadBundle          an export that is not one
+    │   └── LimitExceeded      larger than a named limit
+    ├── NotFound       no such thing, or not yours                             exit 3
+    │   ├── RegistryNotFound, ModelNotFound, VersionNotFound
+    │   └── FileNotInVersion, TensorNotInVersion, SourceNotFound
+    ├── Conflict       not now                                                 exit 4
+    │   ├── LabelTaken         the label already names another version
+    │   ├── FileChanged        a file changed while it was read
+    │   ├── TargetDiffers      the folder to pull into holds something else
+    │   ├── LeaseLost          a sweep ran while the push slept; push again
+    │   └── NothingBefore      there is nothing to roll back to
+    ├── Refused        rules forbid it                                         exit 5
+    │   ├── StillInUse         something points to it; lists what
+    │   └── Retired            the version was retired
+    ├── Damaged        bytes or records are not what they claim                exit 6
+    │   ├── BlockDamaged, PackDamaged, ManifestDamaged, BundleDamaged
+    ├── Unavailable    a part we need does not answer, or is full              exit 7
+    │   ├── StorageFull, StorageFailed, RegistryBusy
+    └── Unsupported    understood, not offered                                 exit 8
+        ├── FrameworkMissing   an optional library is not installed
+        ├── TooNew             written by a newer Budwood
+        └── NotOffered         this part of a request has no meaning here
+
+Each carries a stable ``code``, a one-sentence ``message``, a ``hint`` (what to do next) and ``facts``
+(plain values for programs). They are rendered in the faces only; in between they just pass.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+Fact = str | int | float | bool | None | tuple[str, ...]
+
+
+class BudwoodError(Exception):
+    """The root. ``exit_code`` belongs to the family, ``code`` to the class."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 70
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str = "", **facts: Fact) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.default_hint
+        self.facts: Mapping[str, Fact] = facts
+
+    def to_json(self) -> dict[str, object]:
+        """The error as the value every ``--json`` face prints under ``error``."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "facts": dict(self.facts)}
+
+
+class Invalid(BudwoodError):
+    code, exit_code = "invalid", 2
+
+
+class BadName(Invalid):
+    code = "bad_name"
+    default_hint = (
+        "Names are lower-case letters, digits, '.', '_' and '-', at most 128, starting with a letter or digit."
+    )
+
+
+class BadLabel(Invalid):
+    code = "bad_label"
+    default_hint = "A label is a semantic version such as 1.2.0 or 2.0.0-rc.1 (https://semver.org)."
+
+
+class BadReference(Invalid):
+    code = "bad_reference"
+    default_hint = "Write [namespace/]model[@selector], for example encoder@1.2.0, encoder@v7 or encoder@production."
+
+
+class BadFilter(Invalid):
+    code = "bad_filter"
+    default_hint = "See 'budwood search --help' for the filter language."
+
+
+class BadPath(Invalid):
+    code = "bad_path"
+    default_hint = "Rename the file: paths are relative, without '..', control or direction-changing characters."
+
+
+class BadValue(Invalid):
+    code = "bad_value"
+
+
+class UnsafeEntry(Invalid):
+    code = "unsafe_entry"
+    default_hint = "Push regular files and folders only; copy what a link points to, or leave it out with --exclude."
+
+
+class BadBundle(Invalid):
+    code = "bad_bundle"
+    default_hint = "A bundle is the single file that 'budwood export' writes."
+
+
+class LimitExceeded(Invalid):
+    code = "limit_exceeded"
+    default_hint = "docs/limits.md lists every limit."
+
+
+class NotFound(BudwoodError):
+    code, exit_code = "not_found", 3
+
+
+class RegistryNotFound(NotFound):
+    code = "registry_not_found"
+    default_hint = "Give --registry PATH or set BUDWOOD_REGISTRY; a push makes a new registry there."
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+    default_hint = "'budwood list' shows the models of this registry."
+
+
+class VersionNotFound(NotFound):
+    code = "version_not_found"
+    default_hint = "'budwood log MODEL' shows its versions, labels, aliases and stages."
+
+
+class FileNotInVersion(NotFound):
+    code = "file_not_in_version"
+    default_hint = "'budwood show REF' lists the files of a version."
+
+
+class TensorNotInVersion(NotFound):
+    code = "tensor_not_in_version"
+    default_hint = "'budwood show REF --tensors' lists the tensors of a version."
+
+
+class SourceNotFound(NotFound):
+    code = "source_not_found"
+    default_hint = "Check the path to the file or folder."
+
+
+class Conflict(BudwoodError):
+    code, exit_code = "conflict", 4
+
+
+class LabelTaken(Conflict):
+    code = "label_taken"
+    default_hint = "A label is set once. Choose another, or let --bump choose the next."
+
+
+class FileChanged(Conflict):
+    code = "file_changed"
+    default_hint = "Something is still writing it. Wait until it is finished and push again."
+
+
+class TargetDiffers(Conflict):
+    code = "target_differs"
+    default_hint = "Pull into an empty or new folder, or give --overwrite."
+
+
+class LeaseLost(Conflict):
+    code = "lease_lost"
+    default_hint = "Nothing was published. Run the same push again."
+
+
+class NothingBefore(Conflict):
+    code = "nothing_before"
+    default_hint = "'budwood log MODEL --moves' shows the history of aliases and stages."
+
+
+class Refused(BudwoodError):
+    code, exit_code = "refused", 5
+
+
+class StillInUse(Refused):
+    code = "still_in_use"
+
+
+class Retired(Refused):
+    code = "retired"
+    default_hint = "Choose a version that is not retired."
+
+
+class Damaged(BudwoodError):
+    code, exit_code = "damaged", 6
+    default_hint = "Run 'budwood verify --read-data' to see every version that is touched."
+
+
+class BlockDamaged(Damaged):
+    code = "block_damaged"
+
+
+class PackDamaged(Damaged):
+    code = "pack_damaged"
+
+
+class ManifestDamaged(Damaged):
+    code = "manifest_damaged"
+
+
+class BundleDamaged(Damaged):
+    code = "bundle_damaged"
+    default_hint = "Copy the bundle again from where it was exported; nothing was imported."
+
+
+class Unavailable(BudwoodError):
+    code, exit_code = "unavailable", 7
+
+
+class StorageFull(Unavailable):
+    code = "storage_full"
+    default_hint = "Free some space ('budwood sweep' removes what nothing needs), then run it again. Nothing was lost."
+
+
+class StorageFailed(Unavailable):
+    code = "storage_failed"
+    default_hint = "Check the disk or the object store, then run it again. Nothing was published."
+
+
+class RegistryBusy(Unavailable):
+    code = "registry_busy"
+    default_hint = "Another process holds the registry; try again in a moment."
+
+
+class Unsupported(BudwoodError):
+    code, exit_code = "unsupported", 8
+
+
+class FrameworkMissing(Unsupported):
+    code = "framework_missing"
+
+
+class TooNew(Unsupported):
+    code = "too_new"
+    default_hint = "Upgrade Budwood: pip install --upgrade budwood."
+
+
+class NotOffered(Unsupported):
+    code = "not_offered"

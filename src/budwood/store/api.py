@@ -1,0 +1,141 @@
+"""The store's ports and values: where bytes lie (Objects), what blocks there are (BlockIndex), what is read (Source).
+
+The store turns files into blocks and blocks into files. It knows no models, versions or SQL. Concrete
+backends are chosen by wiring; ``store/testing.py`` is the suite each of them must pass.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from budwood.domain.facts import FileFacts
+from budwood.domain.manifest import BlockId
+
+Buffer = bytes | bytearray | memoryview
+Progress = Callable[[int], None]
+"""Called with the number of raw bytes finished since the last call, from any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """Where one block lies and how it is written there.
+
+    ``offset`` and ``length`` are bytes in the pack; ``raw_length`` is what decoding gives; ``check`` is the
+    CRC-32 of the encoded bytes; ``base`` names the block this one is a difference from, at ``depth`` - 1.
+    """
+
+    id: BlockId
+    pack: str
+    offset: int
+    length: int
+    raw_length: int
+    encoding: int
+    check: int
+    base: BlockId = b""
+    depth: int = 0
+    is_manifest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One stored object. ``modified_ms`` is the backend's clock, never a client's."""
+
+    key: str
+    size: int
+    modified_ms: int
+
+
+class BlockIndex(Protocol):
+    """The rows of the blocks that may be used. Condemned blocks are not among them."""
+
+    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        """The rows of those ids that exist, in any order."""
+
+
+class ObjectWriter(Protocol):
+    """One object being written. Nothing is visible before ``publish`` returns; leaving without it discards."""
+
+    @property
+    def size(self) -> int:
+        """Bytes appended so far."""
+
+    def append(self, parts: Sequence[Buffer]) -> int:
+        """Write the parts one after the other; the offset of the first. Safe from several threads.
+
+        The parts may be reused by the caller as soon as this returns. Raises StorageFull, StorageFailed.
+        """
+
+    def publish(self) -> None:
+        """Make the object durable, then visible. Raises StorageFull, StorageFailed; then it is not visible."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+@runtime_checkable
+class Objects(Protocol):
+    """Immutable objects by key (``packs/ab/abcd….pack``): written once, read by range, listed, deleted."""
+
+    def create(self, key: str) -> ObjectWriter:
+        """Begin an object. The key must be new. Raises StorageFull, StorageFailed."""
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes. Raises PackDamaged when the object is missing or shorter, StorageFailed."""
+
+    def read_into(self, key: str, offset: int, target: memoryview) -> None:
+        """Fill ``target``; the same errors as ``read``. No copy where the backend can avoid it."""
+
+    def size(self, key: str) -> int | None:
+        """The object's size in bytes; None when there is no such object."""
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Every visible object whose key starts with the prefix, in key order. Unpublished ones never."""
+
+    def delete(self, key: str) -> None:
+        """Remove it; no error when it is already gone. Raises StorageFailed."""
+
+    def clean(self, older_than_ms: int) -> int:
+        """Remove what crashed writers left behind (unpublished, last touched before); the bytes freed."""
+
+    def close(self) -> None:
+        """Release handles. Using the store afterwards is a bug."""
+
+
+class Source(Protocol):
+    """A file being read: a fixed size and random access. Shared by threads."""
+
+    @property
+    def path(self) -> str:
+        """The path inside the version, with '/'."""
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes from ``offset``; fewer only at the end of the file. Raises FileChanged, StorageFailed."""
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill ``target``. Raises FileChanged when the file ends before, StorageFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Where a reader believes a tensor lies. Checked before use; a wrong one costs ratio, never bytes."""
+
+    offset: int
+    length: int
+    name: str
+    dtype: str = ""
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a format reader found in one file. ``format`` is empty when no reader claims it."""
+
+    format: str = ""
+    hints: tuple[Hint, ...] = ()
+    facts: FileFacts = FileFacts()
