@@ -1,0 +1,37 @@
+"""The facts of a pusher's surroundings: code, environment, hardware, author. Captured, not typed.
+
+What cannot be captured is left empty, never invented, and nothing here raises: a push must not fail
+because git hangs or a GPU driver is broken. Environment variables are read in ``config`` only, so a
+``GIT_DIR`` or ``CUDA_VISIBLE_DEVICES`` of the moment does not change what is recorded.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from budwood.client.capture.environment import capture_environment
+from budwood.client.capture.git import capture_author, capture_code
+from budwood.client.capture.hardware import capture_hardware
+from budwood.domain.facts import Code, Environment, Hardware
+
+__all__ = [
+    "Surroundings",
+    "capture",
+    "capture_author",
+    "capture_code",
+    "capture_environment",
+    "capture_hardware",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a version was pushed from. ``code`` is None outside a git work tree with a commit."""
+
+    code: Code | None
+    environment: Environment
+    hardware: Hardware
+
+
+def capture(folder: Path) -> Surroundings:
+    """The surroundings of a folder (or file) about to be pushed."""
+    return Surroundings(capture_code(folder), capture_environment(folder), capture_hardware())
