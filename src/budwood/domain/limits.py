@@ -10,6 +10,7 @@ KIB: Final = 1 << 10
 MIB: Final = 1 << 20
 
 NAME_CHARS: Final = 128
+LABEL_CHARS: Final = 128
 PATH_BYTES: Final = 1 * KIB
 PATH_DEPTH: Final = 64
 FILES_PER_VERSION: Final = 100_000

@@ -13,7 +13,7 @@ from budwood.errors import BadName
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,127}")
-_NUMBER_LIKE: Final = re.compile(r"v[0-9]+")
+_NUMBER_LIKE: Final = re.compile(r"v[0-9]+(?:\.[0-9].*)?")
 _KEY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]*")
 DEFAULT_NAMESPACE: Final = "default"
 
@@ -74,7 +74,7 @@ class AliasName(_Name):
         if text in frozenset(Stage):
             raise BadName(f"{text!r} is a stage, not an alias.", hint=f"Use 'budwood stage REF {text}'.", name=text)
         if _NUMBER_LIKE.fullmatch(text):
-            raise BadName(f"{text!r} reads as a version number, not an alias.", name=text)
+            raise BadName(f"{text!r} reads as a version number or label, not an alias.", name=text)
         return super().__new__(cls, text)
 
 
