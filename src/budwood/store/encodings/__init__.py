@@ -1,0 +1,77 @@
+"""How one block is written: the smallest of the encodings that suit its dtype, and back, bit for bit.
+
+``encode_block`` plans by a sample, encodes, decodes again and compares; only what came back equal is kept.
+``decode_block`` trusts nothing it reads. The encodings are rows of ``registry.py``; ``choose.py`` picks
+one; docs/internals/encodings.md describes the bytes. Everything is safe to call from several threads.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from budwood.domain.limits import BLOCK_BYTES
+from budwood.store.api import Buffer
+from budwood.store.encodings._scratch import scratch
+from budwood.store.encodings.choose import Plan, plan_block
+from budwood.store.encodings.registry import ENCODINGS, RAW, encoding
+
+__all__ = ["Encoded", "Plan", "decode_block", "encode_block", "needs_base"]
+
+REPLAN = 1.1
+"""A hinted plan that keeps this much more than it promised is dropped and the block planned afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One encoded block. The parts lie in buffers of this thread: write them before the next call on it.
+
+    ``plan`` may be given as the hint for the next block of the same tensor.
+    """
+
+    tag: int
+    parts: tuple[Buffer, ...]
+    length: int
+    plan: Plan
+
+
+def encode_block(raw: memoryview, *, dtype: str, base: memoryview | None = None, hint: Plan | None = None) -> Encoded:
+    """The block in the smallest encoding that decodes to it again; never longer than ``raw``.
+
+    ``dtype`` is the manifest's ("" for chunks). ``base`` may be of another length. ``raw`` has 1 to
+    ``BLOCK_BYTES`` bytes.
+    """
+    assert 0 < len(raw) <= BLOCK_BYTES, len(raw)
+    raw = raw.cast("B") if raw.format != "B" or raw.ndim != 1 else raw
+    if hint is not None and (base is not None or not ENCODINGS[hint.tag].needs_base):
+        encoded = _encode(raw, hint, base)
+        if encoded.length <= REPLAN * hint.share * len(raw):
+            return encoded
+    return _encode(raw, plan_block(raw, dtype, base), base)
+
+
+def decode_block(tag: int, encoded: memoryview, *, base: memoryview | None, target: memoryview) -> None:
+    """Fill ``target``, which is as long as the raw block was. Raises BlockDamaged, TooNew."""
+    row = encoding(tag)
+    assert base is not None or not row.needs_base, row.name
+    row.decode(encoded, base if base is not None else memoryview(b""), target)
+
+
+def needs_base(tag: int) -> bool:
+    """Whether blocks in this encoding are differences. Raises TooNew."""
+    return encoding(tag).needs_base
+
+
+def _encode(raw: memoryview, plan: Plan, base: memoryview | None) -> Encoded:
+    parts = ENCODINGS[plan.tag].encode(raw, base if base is not None else memoryview(b""), plan.width)
+    length = sum(map(len, parts))
+    if plan.tag != RAW and length < len(raw) and _comes_back(raw, plan, parts, base):
+        return Encoded(plan.tag, parts, length, plan)
+    return Encoded(RAW, (raw,), len(raw), Plan(RAW, plan.width))
+
+
+def _comes_back(raw: memoryview, plan: Plan, parts: tuple[Buffer, ...], base: memoryview | None) -> bool:
+    """Whether the parts decode to the block. It costs about half an encoding and makes a wrong one impossible."""
+    decoded = scratch("decoded", len(raw))
+    written = memoryview(b"".join(parts))
+    decode_block(plan.tag, written, base=base, target=decoded.data)
+    return bool(np.array_equal(decoded, np.frombuffer(raw, np.uint8)))

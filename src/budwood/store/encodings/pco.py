@@ -1,0 +1,78 @@
+"""The encodings that hand words to pcodec: PCO alone, and DELTA_PCO for the difference from a base.
+
+    width:u8 | length:u32 | pcodec standalone file | tail
+
+Slower than planes, smaller where the noise is in the middle of a word, as in differences of 32-bit floats.
+"""
+
+import struct
+from typing import Final
+
+import numpy as np
+from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone
+
+from budwood.errors import BlockDamaged
+from budwood.store.api import Buffer
+from budwood.store.encodings._words import WORDS, Words, add_difference, as_words, difference, words
+
+LEVEL: Final = 8
+_HEAD = struct.Struct("<BI")
+# Order is noise in weights: looking for sequences costs time and finds none.
+_CONFIG: Final = ChunkConfig(
+    compression_level=LEVEL, mode_spec=ModeSpec.classic(), delta_spec=DeltaSpec.no_op(), enable_8_bit=True
+)
+
+
+def encode_pco(raw: memoryview, width: int) -> tuple[Buffer, ...]:
+    """The words themselves."""
+    return _write(as_words(raw, width), raw[len(raw) - len(raw) % width :])
+
+
+def decode_pco(encoded: memoryview, target: memoryview) -> None:
+    """Raises BlockDamaged."""
+    values, tail = _read(encoded, len(target))
+    np.copyto(as_words(target, values.dtype.itemsize), values)
+    target[len(target) - len(tail) :] = tail
+
+
+def encode_delta_pco(raw: memoryview, base: memoryview, width: int) -> tuple[Buffer, ...]:
+    """The zigzag difference from the base."""
+    zigzag = difference(as_words(raw, width), as_words(base, width))
+    return _write(zigzag, raw[len(raw) - len(raw) % width :])
+
+
+def decode_delta_pco(encoded: memoryview, base: memoryview, target: memoryview) -> None:
+    """Raises BlockDamaged."""
+    values, tail = _read(encoded, len(target))
+    width = values.dtype.itemsize
+    add_difference(values, as_words(base, width), as_words(target, width))
+    target[len(target) - len(tail) :] = tail
+
+
+def _write(values: Words, tail: Buffer) -> tuple[Buffer, ...]:
+    written = standalone.simple_compress(values, _CONFIG)
+    return _HEAD.pack(values.dtype.itemsize, len(written)), written, tail
+
+
+def _read(encoded: memoryview, raw_length: int) -> tuple[Words, memoryview]:
+    if len(encoded) < _HEAD.size:
+        raise BlockDamaged("An encoded block ends inside its header.")
+    width, length = _HEAD.unpack_from(encoded)
+    if width not in WORDS:
+        raise BlockDamaged(f"Words of {width} bytes are not known.")
+    count, tail_length = divmod(raw_length, width)
+    end = _HEAD.size + length
+    if len(encoded) != end + tail_length:
+        raise BlockDamaged(f"An encoded block has {len(encoded)} bytes where {end + tail_length} belong.")
+    values = words("joined", count, width)
+    _decompress_into(bytes(encoded[_HEAD.size : end]), values)
+    return values, encoded[end:]
+
+
+def _decompress_into(written: bytes, values: Words) -> None:
+    try:
+        progress = standalone.simple_decompress_into(written, values)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise BlockDamaged(f"A pcodec file cannot be read: {error}") from error
+    if progress.n_processed != values.size or not progress.finished:
+        raise BlockDamaged("A pcodec file does not hold as many numbers as it should.")
