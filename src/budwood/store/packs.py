@@ -1,0 +1,322 @@
+"""Packs: many encoded blocks in one object, with an index at its end. docs/internals/packs.md is the format.
+
+    header | block | block | … | footer: one entry a block | trailer
+
+A push writes its blocks through a ``PackSet``, which begins a new pack when one is full. Whoever has only the
+packs gets every row back with ``read_footer``; whoever has a row gets the encoded bytes with ``fetch``.
+"""
+
+import re
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from blake3 import blake3
+
+from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, PACK_BLOCKS, PACK_BYTES
+from budwood.domain.manifest import BlockId
+from budwood.errors import BlockDamaged, PackDamaged, TooNew
+from budwood.store.api import BlockRow, Buffer, Objects, ObjectWriter
+
+PACK_FORMAT: Final = 1
+
+_HEADER: Final = struct.Struct("<12sI")
+_HEADER_MAGIC: Final = b"budwood.pack"
+_TRAILER: Final = struct.Struct("<QI32sI4s")
+_TRAILER_MAGIC: Final = b"kcap"
+_ENTRY: Final = np.dtype(
+    [
+        ("id", "V32"),
+        ("offset", "<u8"),
+        ("length", "<u4"),
+        ("raw_length", "<u4"),
+        ("encoding", "u1"),
+        ("depth", "u1"),
+        ("flags", "u1"),
+        ("zero", "u1"),
+        ("check", "<u4"),
+        ("base", "V32"),
+    ]
+)
+_MANIFEST: Final = 1
+_NO_BASE: Final = bytes(32)
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_Entries = np.ndarray[Any, np.dtype[np.void]]
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlock:
+    """An encoded block before it has a place: the part of its row that its writer knows."""
+
+    id: BlockId
+    raw_length: int
+    encoding: int
+    base: BlockId = b""
+    depth: int = 0
+    is_manifest: bool = False
+
+
+def pack_key(name: str) -> str:
+    """The object's key; the two digits spread many packs over folders. Raises PackDamaged for an impossible name."""
+    if not _NAME.fullmatch(name):
+        raise PackDamaged(f"{name!r} is not the name of a pack.", pack=name)
+    return f"packs/{blake3(name.encode()).hexdigest(1)}/{name}.pack"
+
+
+def pack_name(key: str) -> str:
+    """The name in a pack's key. Raises PackDamaged when the key is not one that ``pack_key`` gives."""
+    name = key.rpartition("/")[2].removesuffix(".pack")
+    if not _NAME.fullmatch(name) or pack_key(name) != key:
+        raise PackDamaged(f"{key!r} is not the key of a pack.", key=key)
+    return name
+
+
+class PackSet:
+    """Writes blocks into as few packs as their size allows. ``add`` may be called from several threads.
+
+    A full pack is published in the background while the next one fills; one at a time, so that no more than two
+    are being written. Leaving without ``finish`` discards what is not published. Packs that were already
+    published then remain: no row names them, and a sweep removes them.
+    """
+
+    def __init__(self, objects: Objects, names: Iterator[str] | Callable[[], str]) -> None:
+        self._objects = objects
+        self._next_name = names if callable(names) else names.__next__
+        self._lock = threading.Lock()
+        self._pack: _Pack | None = None
+        self._rows: list[BlockRow] = []
+        self._sealer: ThreadPoolExecutor | None = None
+        self._sealing: Future[None] | None = None
+
+    def add(self, block: NewBlock, parts: Sequence[Buffer], length: int) -> BlockRow:
+        """Append the encoded block; where it lies. The parts have ``length`` bytes and may be reused at once.
+
+        Raises StorageFull, StorageFailed, also for a pack that was being published; nothing can be added then.
+        """
+        check = _check(parts)
+        with self._lock:
+            if self._pack is not None and not self._pack.has_room(length):
+                self._seal_behind()
+            if self._pack is None:
+                self._pack = _Pack(self._objects, self._next_name())
+            row = self._pack.add(block, parts, length, check)
+            self._rows.append(row)
+            return row
+
+    def finish(self) -> tuple[BlockRow, ...]:
+        """Publish everything; every row, in the order added. It is durable then. Raises StorageFull, StorageFailed."""
+        with self._lock:
+            self._wait_for_sealing()
+            if self._pack is not None:
+                self._pack.seal()
+                self._pack = None
+            return tuple(self._rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            if self._pack is not None:
+                self._pack.discard()
+                self._pack = None
+            if self._sealer is not None:
+                self._sealer.shutdown()
+
+    def _seal_behind(self) -> None:
+        self._wait_for_sealing()
+        assert self._pack is not None
+        if self._sealer is None:
+            self._sealer = ThreadPoolExecutor(1, "budwood-seal")
+        self._sealing = self._sealer.submit(self._pack.seal)
+        self._pack = None
+
+    def _wait_for_sealing(self) -> None:
+        """Raises what went wrong there, every time it is asked: a set that lost a pack never finishes."""
+        if self._sealing is not None:
+            self._sealing.result()
+
+
+class _Pack:
+    """One pack being written. Its caller holds the lock of the set."""
+
+    def __init__(self, objects: Objects, name: str) -> None:
+        self._name = name
+        self._writer: ObjectWriter = objects.create(pack_key(name))
+        self._rows: list[BlockRow] = []
+        try:
+            self._writer.append([_HEADER.pack(_HEADER_MAGIC, PACK_FORMAT)])
+        except BaseException:
+            self.discard()
+            raise
+
+    def has_room(self, length: int) -> bool:
+        index_bytes = (len(self._rows) + 1) * _ENTRY.itemsize + _TRAILER.size
+        return self._writer.size + length + index_bytes <= PACK_BYTES and len(self._rows) < PACK_BLOCKS
+
+    def add(self, block: NewBlock, parts: Sequence[Buffer], length: int, check: int) -> BlockRow:
+        _assert_writable(block, length)
+        before = self._writer.size
+        offset = self._writer.append(parts)
+        assert (offset, self._writer.size) == (before, before + length), "parts do not have the length given"
+        row = BlockRow(
+            id=block.id,
+            pack=self._name,
+            offset=offset,
+            length=length,
+            raw_length=block.raw_length,
+            encoding=block.encoding,
+            check=check,
+            base=block.base,
+            depth=block.depth,
+            is_manifest=block.is_manifest,
+        )
+        self._rows.append(row)
+        return row
+
+    def seal(self) -> None:
+        """Write the index and publish. Raises StorageFull, StorageFailed; then the pack is discarded."""
+        try:
+            footer = _entries(self._rows).tobytes()
+            trailer = _trailer(self._writer.size, len(self._rows), footer)
+            self._writer.append([footer, trailer])
+            self._writer.publish()
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Drop it unless it was published."""
+        self._writer.__exit__(None, None, None)
+
+
+def read_footer(objects: Objects, name: str) -> tuple[BlockRow, ...]:
+    """Every row of a pack, in the order written, from the pack alone. Reads and holds only its index.
+
+    Raises PackDamaged when anything about the index is not as it was written, TooNew, StorageFailed.
+    """
+    key = pack_key(name)
+    size = objects.size(key)
+    if size is None:
+        raise PackDamaged(f"The pack {name} is missing.", pack=name)
+    if size < _HEADER.size + _TRAILER.size:
+        raise _damaged(name, f"{size} bytes are too few")
+    header = objects.read(key, 0, _HEADER.size)
+    trailer = _read_trailer(name, header, objects.read(key, size - _TRAILER.size, _TRAILER.size))
+    footer_bytes = trailer.count * _ENTRY.itemsize
+    if not 0 < trailer.count <= PACK_BLOCKS or trailer.offset + footer_bytes + _TRAILER.size != size:
+        raise _damaged(name, f"{trailer.count} blocks indexed at byte {trailer.offset} do not fit in {size} bytes")
+    footer = objects.read(key, trailer.offset, footer_bytes)
+    if blake3(footer).digest() != trailer.digest:
+        raise _damaged(name, "the index does not match its digest")
+    entries = np.frombuffer(footer, dtype=_ENTRY)
+    _check_entries(name, entries, trailer.offset)
+    return tuple(_rows(name, entries))
+
+
+def fetch(objects: Objects, row: BlockRow, target: memoryview) -> memoryview:
+    """Read the encoded block into the front of ``target`` and return that front.
+
+    Raises BlockDamaged when the bytes are not those written, PackDamaged, StorageFailed.
+    """
+    if not 0 < row.length <= len(target):
+        raise BlockDamaged(f"A block of {row.length} encoded bytes is impossible.", block=row.id.hex(), pack=row.pack)
+    encoded = target[: row.length]
+    objects.read_into(pack_key(row.pack), row.offset, encoded)
+    if zlib.crc32(encoded) != row.check:
+        message = f"Block {row.id.hex()[:16]} at byte {row.offset} of pack {row.pack} was changed on disk."
+        raise BlockDamaged(message, block=row.id.hex(), pack=row.pack, offset=row.offset)
+    return encoded
+
+
+def _check(parts: Sequence[Buffer]) -> int:
+    check = 0
+    for part in parts:
+        check = zlib.crc32(part, check)
+    return check
+
+
+def _assert_writable(block: NewBlock, length: int) -> None:
+    """What ``read_footer`` would refuse must never be written."""
+    assert len(block.id) == 32, "a block is named by 32 bytes"
+    assert 0 < length <= BLOCK_BYTES, "an encoded block is never larger than raw"
+    assert 0 < block.raw_length <= BLOCK_BYTES, "a block has at least a byte and at most BLOCK_BYTES"
+    assert 0 <= block.depth <= CHAIN_DEPTH, "a chain is at most CHAIN_DEPTH deep"
+    assert len(block.base) == (32 if block.depth else 0), "a block has a base exactly when it has a depth"
+    assert block.base not in (block.id, _NO_BASE), "a block is no difference from itself"
+
+
+def _entries(rows: Sequence[BlockRow]) -> _Entries:
+    entries = np.zeros(len(rows), dtype=_ENTRY)
+    entries["id"] = _column32([row.id for row in rows])
+    entries["base"] = _column32([row.base or _NO_BASE for row in rows])
+    for name in ("offset", "length", "raw_length", "encoding", "depth", "check"):
+        entries[name] = [getattr(row, name) for row in rows]
+    entries["flags"] = [_MANIFEST if row.is_manifest else 0 for row in rows]
+    return entries
+
+
+def _column32(values: Sequence[bytes]) -> _Entries:
+    return np.frombuffer(b"".join(values), dtype="V32")
+
+
+def _trailer(offset: int, count: int, footer: bytes) -> bytes:
+    return _TRAILER.pack(offset, count, blake3(footer).digest(), PACK_FORMAT, _TRAILER_MAGIC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trailer:
+    offset: int
+    count: int
+    digest: bytes
+
+
+def _read_trailer(name: str, header: bytes, trailer: bytes) -> _Trailer:
+    magic, header_format = _HEADER.unpack(header)
+    offset, count, digest, trailer_format, trailer_magic = _TRAILER.unpack(trailer)
+    if magic != _HEADER_MAGIC or trailer_magic != _TRAILER_MAGIC or header_format != trailer_format:
+        raise _damaged(name, "it does not begin or end like a pack")
+    if header_format > PACK_FORMAT:
+        raise TooNew(f"The pack {name} has format {header_format}; this Budwood reads up to {PACK_FORMAT}.", pack=name)
+    if header_format != PACK_FORMAT:
+        raise _damaged(name, f"there is no format {header_format}")
+    return _Trailer(offset, count, digest)
+
+
+def _check_entries(name: str, entries: _Entries, end: int) -> None:
+    """The blocks lie back to back between header and footer, and each entry is one that a writer may write."""
+    offsets, lengths = entries["offset"], entries["length"].astype(np.uint64)
+    expected = np.concatenate(([_HEADER.size], _HEADER.size + np.cumsum(lengths))).astype(np.uint64)
+    if int(expected[-1]) != end or not np.array_equal(offsets, expected[:-1]):
+        raise _damaged(name, "its blocks do not lie back to back")
+    for field in ("length", "raw_length"):
+        if not np.all((entries[field] > 0) & (entries[field] <= BLOCK_BYTES)):
+            raise _damaged(name, f"a {field} is out of range")
+    if np.any(entries["depth"] > CHAIN_DEPTH) or np.any(entries["flags"] > _MANIFEST) or np.any(entries["zero"]):
+        raise _damaged(name, "an entry has a depth or flags that cannot be")
+    base = _words(entries, "base")
+    has_base = np.any(base != 0, axis=1)
+    if not np.array_equal(has_base, entries["depth"] > 0) or np.any(np.all(base == _words(entries, "id"), axis=1)):
+        raise _damaged(name, "a base and a depth contradict each other")
+
+
+def _words(entries: _Entries, field: str) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    return np.ascontiguousarray(entries[field]).view("<u8").reshape(-1, 4)
+
+
+def _rows(name: str, entries: _Entries) -> Iterator[BlockRow]:
+    for block, offset, length, raw_length, encoding, depth, flags, _, check, base in entries.tolist():
+        yield BlockRow(
+            block, name, offset, length, raw_length, encoding, check, base if depth else b"", depth, bool(flags)
+        )
+
+
+def _damaged(name: str, reason: str) -> PackDamaged:
+    return PackDamaged(f"The pack {name} is damaged: {reason}.", pack=name)
