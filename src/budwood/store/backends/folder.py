@@ -39,6 +39,7 @@ STAGING_BUFFERS: Final = 3
 OPEN_FILES: Final = 64
 
 _ALIGNED: Final = 4 * KIB
+_PRIVATE: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 _STAGED_NAMES: Final = 100
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -312,7 +313,7 @@ class _Disk:
 
     def take(self) -> mmap.mmap:
         with self._lock:
-            return self._idle.pop() if self._idle else mmap.mmap(-1, STAGING_BYTES)
+            return self._idle.pop() if self._idle else mmap.mmap(-1, STAGING_BYTES, _PRIVATE)
 
     def give(self, buffer: mmap.mmap) -> None:
         with self._lock:

@@ -47,7 +47,7 @@ class MemoryObjects:
     def size(self, key: str) -> int | None:
         """The object's size in bytes; None when there is no such object."""
         with self._lock:
-            found = self._objects.get(key)
+            found = self._objects.get(checked_key(key))
         return None if found is None else len(found[0])
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -60,7 +60,7 @@ class MemoryObjects:
     def delete(self, key: str) -> None:
         """Remove it; no error when it is already gone."""
         with self._lock:
-            self._objects.pop(key, None)
+            self._objects.pop(checked_key(key), None)
 
     def clean(self, older_than_ms: int) -> int:
         """Remove unpublished objects last touched before that moment; the bytes freed."""
