@@ -70,9 +70,8 @@ def lora(recipe: Recipe, folder: CorpusFolder) -> None:
         mark.model.save_pretrained(version, safe_serialization=True)
         _put_in_order(version / "adapter_config.json")
 
-    encoder = load_encoder()
-    encoder.config._name_or_path = PUBLISHED_AS  # It goes into the model card.
-    adapted = get_peft_model(encoder, config)
+    adapted = get_peft_model(load_encoder(), config)
+    adapted.peft_config["default"].base_model_name_or_path = PUBLISHED_AS  # It would name where the base lay here.
     fine_tune(adapted, Schedule(marks, recipe.seed, salt=4, learning_rate=2e-4), save)
 
 
@@ -88,10 +87,9 @@ def _save_both(mark: Checkpoint, folder: CorpusFolder, name: str) -> None:
 
 
 def _put_in_order(config: Path) -> None:
-    """PEFT keeps the module names in a set, and names the base by where it lay: neither is the same twice."""
+    """PEFT keeps the module names in a set, whose order is another in every process."""
     settings = json.loads(config.read_text(encoding="utf-8"))
     settings["target_modules"] = sorted(settings["target_modules"])
-    settings["base_model_name_or_path"] = PUBLISHED_AS
     config.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 

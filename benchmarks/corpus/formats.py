@@ -59,6 +59,8 @@ class HiddenStates(torch.nn.Module):  # type: ignore[misc]  # torch is not follo
 
 def write_onnx(tensors: Tensors, path: Path) -> None:
     """The exporter's own output, weights inside the protobuf; half of them come out transposed."""
+    import onnx
+
     encoder = load_encoder()
     encoder.load_state_dict(tensors, strict=False)
     tokens = torch.ones(1, SAMPLE_TOKENS, dtype=torch.long)
@@ -71,6 +73,10 @@ def write_onnx(tensors: Tensors, path: Path) -> None:
         external_data=False,
         verbose=False,
     )
+    exported = onnx.load(path)
+    for node in exported.graph.node:
+        node.ClearField("metadata_props")  # Stack traces: they name where the libraries lay.
+    onnx.save(exported, path)
 
 
 def write_gguf(tensors: Tensors, kind: str, path: Path) -> None:

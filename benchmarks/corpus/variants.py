@@ -1,5 +1,6 @@
 """The same model again, changed in the ways that should cost a store next to nothing, and two that should not."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +37,25 @@ def change_the_header(tensors: Tensors, path: Path) -> None:
 
 
 def shard(tensors: Tensors, shards: int, into: Path) -> None:
-    """Equal tensors in several files, in name order, cut where a file has had its share."""
-    share = sum(tensor.numel() for tensor in tensors.values()) / shards
+    """Equal tensors in several files with an index, in name order, each an even share of what is left."""
+    left = sum(tensor.numel() for tensor in tensors.values())
     parts: list[dict[str, torch.Tensor]] = [{}]
-    filled = 0
+    filled, share = 0, left / shards
     for name in sorted(tensors):
         if filled > share and len(parts) < shards:
+            left -= filled
+            filled, share = 0, left / (shards - len(parts))
             parts.append({})
-            filled = 0
         parts[-1][name] = tensors[name]
         filled += tensors[name].numel()
+    index: dict[str, str] = {}
     for number, part in enumerate(parts, 1):
-        save_file(part, into / f"model-{number:05d}-of-{shards:05d}.safetensors", METADATA)
+        file = f"model-{number:05d}-of-{shards:05d}.safetensors"
+        index |= dict.fromkeys(part, file)
+        save_file(part, into / file, METADATA)
+    size_bytes = sum(tensor.nbytes for tensor in tensors.values())
+    text = json.dumps({"metadata": {"total_size": size_bytes}, "weight_map": index}, indent=2)
+    (into / "model.safetensors.index.json").write_text(text + "\n", encoding="utf-8")
 
 
 def append_rows(tensors: Tensors, path: Path) -> None:

@@ -1,0 +1,168 @@
+"""What only a library can answer, measured inside a process that has nothing else to do.
+
+``measure_within`` fills a registry and runs this file once per act and repeat, in a fresh process each time, so
+that no act finds what an earlier one left in memory. Only Budwood is measured here: no peer keeps a tensor.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.meter import CommandFailed, measure
+from benchmarks.samples import OURS, Sample
+
+WITHIN = "within"
+TENSOR = "model.layers.3.mlp.gate_proj.weight"
+FILE = "model.safetensors"
+VERSIONS = 100_000
+LOOKUPS = 2_000
+
+Seen = dict[str, float]
+
+
+def measure_within(corpus: Path, room: Path, repeats: int) -> Iterator[Sample]:
+    """A sample per act and repeat; acts that cannot be done here carry a fault."""
+    shutil.rmtree(room, ignore_errors=True)
+    room.mkdir(parents=True)
+    try:
+        for file in ("base", "ft1"):
+            _run("push", room, str(corpus / "large_bf16" / f"{file}.safetensors"))
+        _run("fill", room)
+    except CommandFailed as failed:
+        yield Sample(OURS, WITHIN, "fill", fault=str(failed))
+    for _ in range(repeats):
+        for act in ("tensor", "memory first", "memory last", "resolve", "import"):
+            try:
+                yield _run(act, room)
+            except CommandFailed as failed:
+                yield Sample(OURS, WITHIN, act, fault=str(failed))
+    shutil.rmtree(room, ignore_errors=True)
+
+
+def push(room: Path, path: str) -> Seen:
+    """One version of the large family, from a folder in which its file has its usual name."""
+    import budwood
+
+    folder = room / "model"
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(path, folder / FILE)
+    began = time.perf_counter()
+    with budwood.connect(room / "registry") as registry:
+        registry.push(folder, "encoder")
+    return {"wall_s": time.perf_counter() - began, "raw_bytes": (folder / FILE).stat().st_size}
+
+
+def tensor(room: Path, path: str = "") -> Seen:
+    """From a reference to an array in memory."""
+    import budwood
+
+    with budwood.connect(room / "registry") as registry:
+        began = time.perf_counter()
+        array = registry.get("encoder@v2").tensor(TENSOR)
+        return {"wall_s": time.perf_counter() - began, "raw_bytes": array.nbytes}
+
+
+def memory_first(room: Path, path: str = "") -> Seen:
+    """A version that is no difference from another."""
+    return _to_memory(room, "encoder@v1")
+
+
+def memory_last(room: Path, path: str = "") -> Seen:
+    """A version that is."""
+    return _to_memory(room, "encoder@v2")
+
+
+def fill(room: Path, path: str = "") -> Seen:
+    """Many versions, each of one small file, and an alias for the one in the middle."""
+    import budwood
+
+    folder = room / "small"
+    folder.mkdir(exist_ok=True)
+    began = time.perf_counter()
+    with budwood.connect(room / "many") as registry:
+        for number in range(VERSIONS):
+            (folder / "config.json").write_text(json.dumps({"number": number}), encoding="utf-8")
+            registry.push(folder, f"model-{number % 100}")
+        registry.alias("model-50@v500", "champion")
+    return {"wall_s": time.perf_counter() - began}
+
+
+def resolve(room: Path, path: str = "") -> Seen:
+    """The mean of many look-ups of one alias, after one that warms the statement up."""
+    import budwood
+
+    with budwood.connect(room / "many") as registry:
+        registry.resolve("model-50@champion")
+        began = time.perf_counter()
+        for _ in range(LOOKUPS):
+            registry.resolve("model-50@champion")
+        return {"wall_s": (time.perf_counter() - began) / LOOKUPS}
+
+
+def import_(room: Path, path: str = "") -> Seen:
+    """What the import statement takes in a process that has imported little else."""
+    began = time.perf_counter()
+    import budwood  # noqa: F401
+
+    return {"wall_s": time.perf_counter() - began}
+
+
+ACTS: dict[str, Callable[[Path, str], Seen]] = {
+    "push": push,
+    "tensor": tensor,
+    "memory first": memory_first,
+    "memory last": memory_last,
+    "fill": fill,
+    "resolve": resolve,
+    "import": import_,
+}
+
+
+def _to_memory(room: Path, reference: str) -> Seen:
+    """Every byte of the file into one buffer that was there before."""
+    import budwood
+
+    with budwood.connect(room / "registry") as registry, registry.get(reference).open(FILE) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        buffer = memoryview(bytearray(size))
+        began = time.perf_counter()
+        filled = 0
+        while filled < size and (read := file.readinto(buffer[filled:])):
+            filled += read
+        return {"wall_s": time.perf_counter() - began, "raw_bytes": filled}
+
+
+def _run(act: str, room: Path, path: str = "") -> Sample:
+    command = (sys.executable, "-m", "benchmarks.within", act, "--room", str(room), "--path", path)
+    cost = measure(command, Path.cwd(), os.environ)
+    seen = json.loads(cost.output.splitlines()[-1])
+    return Sample(
+        tool=OURS,
+        story=WITHIN,
+        step=act,
+        wall_s=seen["wall_s"],
+        cpu_s=cost.cpu_s,
+        anonymous_bytes=cost.anonymous_bytes,
+        raw_bytes=int(seen.get("raw_bytes", 0)),
+    )
+
+
+def main() -> int:
+    """Do one act and print what was seen."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.within", description=__doc__)
+    parser.add_argument("act", choices=ACTS)
+    parser.add_argument("--room", type=Path, required=True)
+    parser.add_argument("--path", default="")
+    asked = parser.parse_args()
+    print(json.dumps(ACTS[asked.act](asked.room, asked.path)))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
