@@ -2,13 +2,13 @@
 
     width:u8 | width x (way:u8, length:u32) | the planes, lowest first | tail
 
-All numbers are little-endian. The tail is the bytes that do not fill a whole word. Ways: RAW the plane
-itself; FILL one byte that all are; FRAME a zstd frame; SPARSE for planes that are mostly zero:
-
-    length:u32 of the map | the map: a frame of one bit per byte, set where it is not zero | a frame of those bytes
+All numbers are little-endian. The tail is the bytes that do not fill a whole word. The ways are in
+``Way``; those for planes that are mostly zero are in ``_sparse.py``.
 """
 
 import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
-from budwood.store.encodings import _zstd
-from budwood.store.encodings._scratch import Bytes8, scratch
+from budwood.store.encodings import _sparse, _zstd
+from budwood.store.encodings._scratch import Bytes8, scratch, spread
 from budwood.store.encodings._words import WORDS
 
 SAMPLE_BYTES: Final = 16 << 10
@@ -26,46 +26,72 @@ NOT_WORTH_IT: Final = 0.98
 """A plane that keeps more of itself than this is stored raw: it decodes at the speed of memory."""
 TIE: Final = 0.98
 """A slower way must be this much smaller than a faster one."""
+SMALLEST: Final = 64
+"""Planes shorter than this are stored raw: the headers would eat what is won."""
 
 _HEAD = struct.Struct("<BI")
-_U32 = struct.Struct("<I")
 
 
 class Way(IntEnum):
-    """The byte in the file. A number never changes its meaning."""
+    """How one plane is written. A number never changes its meaning."""
 
     RAW = 0
+    """The plane itself."""
     FILL = 1
+    """One byte, which all bytes of the plane are."""
     FRAME = 2
+    """A zstd frame."""
     SPARSE = 3
+    """A map of the bytes that are not zero, and those bytes."""
+    GROUPED = 4
+    """SPARSE, its bytes in groups by the key of their word. Only where the reader has a key."""
 
 
 class Coder(IntEnum):
-    """How the encoder makes a plane; several coders can end in the same way."""
+    """How the writer makes a plane: several coders can end in the same way. Not written anywhere."""
 
     RAW = 0
     FILL = 1
     HUFFMAN = 2
     FAST = 3
     SPARSE = 4
+    GROUPED = 5
 
 
-def write_planes(planes: list[Bytes8], tail: Buffer) -> tuple[Buffer, ...]:
-    """The parts of the section. They alias the planes."""
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The coders that suit the planes, and the bytes they are expected to make of them."""
+
+    coders: tuple[Coder, ...]
+    size: float
+
+
+def estimate_planes(planes: list[Bytes8], keys: Bytes8 | None = None) -> Estimate:
+    """The best coder of each plane, by a sample of it."""
+    chosen = [_choose(plane, keys) for plane in planes]
+    return Estimate(tuple(coder for coder, _ in chosen), sum(size for _, size in chosen))
+
+
+def write_planes(
+    planes: list[Bytes8], tail: Buffer, coders: Sequence[Coder], keys: Bytes8 | None = None
+) -> tuple[Buffer, ...]:
+    """The parts of the section; they alias the planes.
+
+    ``keys`` holds a byte a word that the reader will know too, and that says something about the size of
+    the word: the base's exponent.
+    """
     heads = bytearray([len(planes)])
     parts: list[Buffer] = []
-    for plane in planes:
-        way, written = _write_plane(plane)
+    for plane, coder in zip(planes, coders, strict=True):
+        way, written = _write_plane(plane, coder, keys)
         heads += _HEAD.pack(way, sum(map(len, written)))
         parts += written
     return (bytes(heads), *parts, tail)
 
 
-def read_planes(encoded: memoryview, raw_length: int) -> tuple[list[Bytes8], memoryview]:
+def read_planes(encoded: memoryview, raw_length: int, keys: Bytes8 | None = None) -> tuple[list[Bytes8], memoryview]:
     """The planes and the tail of a block of ``raw_length`` bytes. Raises BlockDamaged."""
-    width = encoded[0] if len(encoded) else 0
-    if width not in WORDS:
-        raise BlockDamaged(f"Words of {width} bytes are not known.")
+    width = read_width(encoded)
     at = 1 + width * _HEAD.size
     if len(encoded) < at:
         raise BlockDamaged("An encoded block ends inside its header.")
@@ -76,101 +102,86 @@ def read_planes(encoded: memoryview, raw_length: int) -> tuple[list[Bytes8], mem
         piece = encoded[at : at + length]
         if len(piece) != length:
             raise BlockDamaged("An encoded block ends inside a plane.")
-        planes.append(_read_plane(way, piece, count, f"plane{index}"))
+        planes.append(_read_plane(way, piece, scratch(f"plane{index}", count), keys))
         at += length
     if len(encoded) - at != tail_length:
         raise BlockDamaged(f"An encoded block has {len(encoded) - at} bytes left where {tail_length} belong.")
     return planes, encoded[at:]
 
 
-def _write_plane(plane: Bytes8) -> tuple[Way, list[Buffer]]:
-    way, parts = Way.RAW, list[Buffer]()
-    match _choose(plane):
-        case Coder.FILL:
+def read_width(encoded: memoryview) -> int:
+    """The bytes of a word, which every section begins with. Raises BlockDamaged."""
+    width = encoded[0] if len(encoded) else 0
+    if width not in WORDS:
+        raise BlockDamaged(f"Words of {width} bytes are not known.")
+    return width
+
+
+def _write_plane(plane: Bytes8, coder: Coder, keys: Bytes8 | None) -> tuple[Way, list[Buffer]]:
+    if plane.size < SMALLEST:
+        return Way.RAW, [plane.data]
+    if coder == Coder.FILL:
+        if not np.any(plane != plane[0]):
             return Way.FILL, [plane[:1].tobytes()]
+        coder = Coder.FAST
+    way, parts = Way.RAW, list[Buffer]()
+    match coder:
+        case Coder.RAW:
+            return Way.RAW, [plane.data]
         case Coder.HUFFMAN:
             way, parts = Way.FRAME, [_zstd.huffman(plane.data)]
         case Coder.FAST:
             way, parts = Way.FRAME, [_zstd.fast(plane.data)]
         case Coder.SPARSE:
-            way, parts = Way.SPARSE, _write_sparse(plane)
-        case Coder.RAW:
-            return Way.RAW, [plane.data]
+            way, parts = Way.SPARSE, _sparse.write(plane, None)
+        case Coder.GROUPED:
+            way, parts = Way.GROUPED, _sparse.write(plane, keys)
     if sum(map(len, parts)) >= plane.size:
         return Way.RAW, [plane.data]
     return way, parts
 
 
-def _read_plane(way: int, piece: memoryview, count: int, name: str) -> Bytes8:
-    if way == Way.RAW and len(piece) == count:
+def _read_plane(way: int, piece: memoryview, plane: Bytes8, keys: Bytes8 | None) -> Bytes8:
+    if way == Way.RAW and len(piece) == plane.size:
         return np.frombuffer(piece, np.uint8)
     if way == Way.FILL and len(piece) == 1:
-        plane = scratch(name, count)
         plane.fill(piece[0])
         return plane
     if way == Way.FRAME:
-        return np.frombuffer(_zstd.decompress(piece, count), np.uint8)
+        return np.frombuffer(_zstd.decompress(piece, plane.size), np.uint8)
     if way == Way.SPARSE:
-        return _read_sparse(piece, count, name)
-    raise BlockDamaged(f"A plane of {count} bytes is written in {len(piece)} bytes in way {way}.")
-
-
-def _choose(plane: Bytes8) -> Coder:
-    """The coder for a plane, by a sample of it. Constant planes are recognised whole."""
-    if plane.size < 64:
-        return Coder.RAW
-    sample = _sample(plane)
-    first = int(sample[0])
-    counts = np.bincount(sample, minlength=256)
-    if counts[first] == sample.size and not np.any(plane != first):
-        return Coder.FILL
-    best, size = Coder.RAW, NOT_WORTH_IT * sample.size
-    for coder, estimate in _estimates(sample, counts):
-        if estimate < size:
-            best, size = coder, TIE * estimate
-    return best
-
-
-def _estimates(sample: Bytes8, counts: npt.NDArray[np.intp]) -> list[tuple[Coder, float]]:
-    """Sizes of the sample in each way, the fastest way first."""
-    share = counts[counts > 0] / sample.size
-    bits = -np.log2(share)
-    huffman = float((share * np.maximum(bits, 1)).sum()) / 8 * sample.size
-    estimates = [(Coder.HUFFMAN, huffman)]
-    zeros = int(counts[0]) / sample.size
-    if huffman < 0.9 * sample.size:
-        estimates.append((Coder.FAST, float(len(_zstd.fast(sample.data)))))
-    if zeros > 0.5:
-        estimates.append((Coder.SPARSE, float(sum(map(len, _write_sparse(sample))))))
-    return estimates
-
-
-def _sample(plane: Bytes8) -> Bytes8:
-    if plane.size <= SAMPLE_BYTES:
+        _sparse.read(piece, plane, None)
         return plane
-    runs, run = 8, SAMPLE_BYTES // 8
-    step = (plane.size - run) // (runs - 1)
-    return np.concatenate([plane[index * step : index * step + run] for index in range(runs)])
+    if way == Way.GROUPED and keys is not None:
+        _sparse.read(piece, plane, keys)
+        return plane
+    raise BlockDamaged(f"A plane of {plane.size} bytes is written in {len(piece)} bytes in way {way}.")
 
 
-def _write_sparse(plane: Bytes8) -> list[Buffer]:
-    mask = plane != 0
-    bitmap = _zstd.fast(np.packbits(mask, bitorder="little").data)
-    values = _zstd.huffman(plane[mask].data)
-    return [_U32.pack(len(bitmap)), bitmap, values]
+def _choose(plane: Bytes8, keys: Bytes8 | None) -> tuple[Coder, float]:
+    """The coder for a plane and the bytes it is expected to make of it."""
+    if plane.size < SMALLEST:
+        return Coder.RAW, plane.size
+    sample = spread(plane, SAMPLE_BYTES)
+    counts = np.bincount(sample, minlength=256)
+    if counts[sample[0]] == sample.size:
+        return Coder.FILL, 1
+    best, size, limit = Coder.RAW, float(sample.size), NOT_WORTH_IT * sample.size
+    for coder, estimate in _estimates(sample, counts, None if keys is None else spread(keys, SAMPLE_BYTES)):
+        if estimate < limit:
+            best, size, limit = coder, estimate, TIE * estimate
+    return best, size / sample.size * plane.size
 
 
-def _read_sparse(piece: memoryview, count: int, name: str) -> Bytes8:
-    if len(piece) < _U32.size:
-        raise BlockDamaged("A sparse plane ends inside its header.")
-    (length,) = _U32.unpack_from(piece)
-    at = _U32.size + length
-    if at > len(piece):
-        raise BlockDamaged("A sparse plane ends inside its map.")
-    bitmap = np.frombuffer(_zstd.decompress(piece[_U32.size : at], -(-count // 8)), np.uint8)
-    mask = np.unpackbits(bitmap, count=count, bitorder="little").view(np.bool_)
-    values = np.frombuffer(_zstd.decompress(piece[at:], int(np.count_nonzero(mask))), np.uint8)
-    plane = scratch(name, count)
-    plane.fill(0)
-    plane[mask] = values
-    return plane
+def _estimates(sample: Bytes8, counts: npt.NDArray[np.intp], keys: Bytes8 | None) -> Iterator[tuple[Coder, float]]:
+    """Bytes that the sample would take with each coder, the fastest coder first."""
+    share = counts[counts > 0] / sample.size
+    # A Huffman code spends at least one bit on a symbol.
+    huffman = float((share * np.maximum(-np.log2(share), 1)).sum()) / 8 * sample.size
+    yield Coder.HUFFMAN, huffman
+    if huffman < 0.9 * sample.size:
+        yield Coder.FAST, float(len(_zstd.fast(sample.data)))
+    if counts[0] > sample.size / 4:
+        yield Coder.SPARSE, _sparse.estimate(sample, None)
+        if keys is not None:
+            yield Coder.GROUPED, _sparse.estimate(sample, keys)

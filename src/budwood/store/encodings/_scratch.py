@@ -26,3 +26,12 @@ def scratch(name: str, length: int) -> Bytes8:
     if buffer is None or buffer.size < length:
         buffer = _kept.buffers[name] = np.empty(max(length, BLOCK_BYTES), np.uint8)
     return buffer[:length]
+
+
+def spread(plane: Bytes8, length: int, runs: int = 8) -> Bytes8:
+    """At most ``length`` bytes of a plane in runs, the first from its start and the last from its end."""
+    if plane.size <= length:
+        return plane
+    run = length // runs
+    step = (plane.size - run) // (runs - 1)
+    return np.concatenate([plane[index * step : index * step + run] for index in range(runs)])

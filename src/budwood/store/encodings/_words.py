@@ -78,6 +78,19 @@ def add_difference(zigzag: Words, base: Words, out: Words) -> None:
     np.copyto(out[common:], zigzag[common:])
 
 
+def keys(base: Words, count: int) -> Bytes8:
+    """A byte for each of ``count`` words: the bits of the base's word below its sign, which in a float are
+    its exponent. Zero where the base is shorter."""
+    bits = base.dtype.itemsize * 8
+    common = min(base.size, count)
+    out = scratch("keys", count)
+    shifted = words("shifted", common, base.dtype.itemsize)
+    np.right_shift(base[:common], max(bits - 9, 0), out=shifted)
+    np.copyto(out[:common], shifted, casting="unsafe")
+    out[common:] = 0
+    return out
+
+
 def split(values: Words) -> list[Bytes8]:
     """The byte planes of the words, lowest first."""
     width = values.dtype.itemsize

@@ -1,11 +1,17 @@
-"""Every encoding there is, as a table. A tag is one byte in the index and never changes its meaning."""
+"""Every encoding there is, as a table. A tag is one byte in the index and never changes its meaning.
 
+A new encoding is a new row with a new tag. Its writer may be improved freely as long as its reader still
+reads everything written before; docs/internals/encodings.md describes the bytes.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from budwood.errors import TooNew
 from budwood.store.api import Buffer
 from budwood.store.encodings import pco, plain, planes
+from budwood.store.encodings._planes import Coder
 
 RAW: Final = 0
 ZSTD: Final = 1
@@ -16,17 +22,26 @@ PCO: Final = 5
 DELTA_PCO: Final = 6
 
 
-class Encode(Protocol):
-    def __call__(self, raw: memoryview, base: memoryview, width: int) -> tuple[Buffer, ...]: ...
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The encoding to use, and the share of the block it is expected to keep.
+
+    A plan made for one block of a tensor suits its other blocks: give it as their hint.
+    """
+
+    tag: int
+    width: int = 1
+    share: float = 1.0
+    coders: tuple[Coder, ...] = ()
 
 
-class Decode(Protocol):
-    def __call__(self, encoded: memoryview, base: memoryview, target: memoryview) -> None: ...
+Encode = Callable[[memoryview, memoryview, Plan], tuple[Buffer, ...]]
+Decode = Callable[[memoryview, memoryview, memoryview], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """One row. Encoders and decoders without a base are given an empty one and ignore it."""
+    """One row: ``encode(raw, base, plan)`` and ``decode(encoded, base, target)``. Without a base, it is empty."""
 
     tag: int
     name: str
@@ -35,48 +50,58 @@ class Encoding:
     decode: Decode
 
 
-ENCODINGS: Final[dict[int, Encoding]] = {
-    row.tag: row
-    for row in (
-        Encoding(
-            RAW,
-            "raw",
-            False,
-            lambda raw, base, width: plain.encode_raw(raw),
-            lambda encoded, base, target: plain.decode_raw(encoded, target),
-        ),
-        Encoding(
-            ZSTD,
-            "zstd",
-            False,
-            lambda raw, base, width: plain.encode_zstd(raw),
-            lambda encoded, base, target: plain.decode_zstd(encoded, target),
-        ),
-        Encoding(
-            SPLIT,
-            "split",
-            False,
-            lambda raw, base, width: planes.encode_split(raw, width),
-            lambda encoded, base, target: planes.decode_split(encoded, target),
-        ),
-        Encoding(
-            PLANES,
-            "planes",
-            False,
-            lambda raw, base, width: planes.encode_planes(raw, width),
-            lambda encoded, base, target: planes.decode_planes(encoded, target),
-        ),
-        Encoding(DELTA_PLANES, "delta-planes", True, planes.encode_delta, planes.decode_delta),
-        Encoding(
-            PCO,
-            "pco",
-            False,
-            lambda raw, base, width: pco.encode_pco(raw, width),
-            lambda encoded, base, target: pco.decode_pco(encoded, target),
-        ),
-        Encoding(DELTA_PCO, "delta-pco", True, pco.encode_delta_pco, pco.decode_delta_pco),
-    )
-}
+_ROWS: Final = (
+    Encoding(
+        tag=RAW,
+        name="raw",
+        needs_base=False,
+        encode=lambda raw, base, plan: plain.encode_raw(raw),
+        decode=lambda encoded, base, target: plain.decode_raw(encoded, target),
+    ),
+    Encoding(
+        tag=ZSTD,
+        name="zstd",
+        needs_base=False,
+        encode=lambda raw, base, plan: plain.encode_zstd(raw),
+        decode=lambda encoded, base, target: plain.decode_zstd(encoded, target),
+    ),
+    Encoding(
+        tag=SPLIT,
+        name="split",
+        needs_base=False,
+        encode=lambda raw, base, plan: planes.encode_split(raw, plan.width, plan.coders),
+        decode=lambda encoded, base, target: planes.decode_split(encoded, target),
+    ),
+    Encoding(
+        tag=PLANES,
+        name="planes",
+        needs_base=False,
+        encode=lambda raw, base, plan: planes.encode_planes(raw, plan.width, plan.coders),
+        decode=lambda encoded, base, target: planes.decode_planes(encoded, target),
+    ),
+    Encoding(
+        tag=DELTA_PLANES,
+        name="delta-planes",
+        needs_base=True,
+        encode=lambda raw, base, plan: planes.encode_delta(raw, base, plan.width, plan.coders),
+        decode=planes.decode_delta,
+    ),
+    Encoding(
+        tag=PCO,
+        name="pco",
+        needs_base=False,
+        encode=lambda raw, base, plan: pco.encode_pco(raw, plan.width),
+        decode=lambda encoded, base, target: pco.decode_pco(encoded, target),
+    ),
+    Encoding(
+        tag=DELTA_PCO,
+        name="delta-pco",
+        needs_base=True,
+        encode=lambda raw, base, plan: pco.encode_delta_pco(raw, base, plan.width),
+        decode=pco.decode_delta_pco,
+    ),
+)
+ENCODINGS: Final = {row.tag: row for row in _ROWS}
 
 
 def encoding(tag: int) -> Encoding:
