@@ -99,8 +99,11 @@ class PackSet:
 
         Raises StorageFull, StorageFailed, also for a pack that was being published; nothing can be added then.
         """
+        assert sum(memoryview(part).nbytes for part in parts) == length, "the parts do not have the length given"
         check = _check(parts)
         with self._lock:
+            if self._sealing is not None and self._sealing.done():
+                self._sealing.result()
             if self._pack is not None and not self._pack.has_room(length):
                 self._seal_behind()
             if self._pack is None:
@@ -164,9 +167,7 @@ class _Pack:
 
     def add(self, block: NewBlock, parts: Sequence[Buffer], length: int, check: int) -> BlockRow:
         _assert_writable(block, length)
-        before = self._writer.size
         offset = self._writer.append(parts)
-        assert (offset, self._writer.size) == (before, before + length), "parts do not have the length given"
         row = BlockRow(
             id=block.id,
             pack=self._name,

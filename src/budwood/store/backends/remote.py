@@ -28,6 +28,7 @@ from budwood.store.backends import checked_key, is_key
 SMALL_BYTES: Final = MIB
 PART_BYTES: Final = 8 * MIB
 PARTS_AT_ONCE: Final = 4
+RETRIES: Final = 10
 
 _LIBRARY_ERRORS: Final = (BaseError, OSError, ValueError)
 _FULL: Final = ("os error 28", "os error 122", "os error 27", "507 ", "QuotaExceeded")
@@ -40,11 +41,17 @@ class RemoteObjects:
     Raises StorageFailed when the URL or an option is not understood.
     """
 
-    def __init__(self, url: str, options: Mapping[str, str] | None = None, *, spool: Path | None = None) -> None:
+    def __init__(
+        self, url: str, options: Mapping[str, str] | None = None, *, spool: Path | None = None, retries: int = RETRIES
+    ) -> None:
         self._spool = spool
         settings: dict[str, Any] = {"config": dict(options)} if options else {}
         if url.startswith("file:"):
             settings["mkdir"] = True
+        elif not url.startswith("memory:"):
+            # Only plain-text endpoints that the options name are spoken to without TLS.
+            settings["client_options"] = {"allow_http": (options or {}).get("endpoint", "").startswith("http://")}
+            settings["retry_config"] = {"max_retries": retries}
         try:
             self._store = from_url(url, **settings)
         except (*_LIBRARY_ERRORS, TypeError) as error:
@@ -166,7 +173,7 @@ class _SpoolWriter:
             try:
                 for part in parts:
                     self._file.write(part)
-                    self._size += len(part)
+                    self._size += memoryview(part).nbytes
             except OSError as error:
                 raise self._give_up(_failed("write", self._key, error)) from error
             return offset
