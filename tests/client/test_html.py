@@ -8,8 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from budwood.client.html import ROWS_SHOWN, models_html, size_text, version_html, versions_html
-from budwood.domain.facts import Code, Facts, Flag
+from budwood.client.html import ROWS_SHOWN, change_html, models_html, size_text, version_html, versions_html
+from budwood.domain.change import (
+    Change,
+    CodeChange,
+    ConfigChange,
+    EnvironmentChange,
+    FileChanges,
+    FileMove,
+    NamesChange,
+    NumberChange,
+    SchemaChange,
+    Suggestion,
+    TensorChange,
+    TensorChanges,
+    TensorHeld,
+    TensorRenamed,
+    TensorReshaped,
+    TensorRetyped,
+    TextChange,
+    What,
+)
+from budwood.domain.facts import Code, Facts, Field, Flag
+from budwood.domain.label import Level
 from budwood.domain.names import Kind, Stage
 from budwood.domain.records import ModelRecord, Move, MoveReason, Tag, VersionRecord
 from budwood.domain.results import ModelSummary, VersionDetail
@@ -33,6 +54,7 @@ VERSION = VersionRecord(
 )
 MODEL = ModelRecord(1, "risk", "fraud", Kind.MODEL, "ada", 0, 7)
 MOVE = Move(1, 1, "stage:production", 1, 7, 0, "ada", MoveReason.SET)
+PLAIN_TAGS = {"div", "strong", "table", "thead", "tbody", "tr", "th", "td", "bdi", "p", "details", "summary"}
 HOSTILE = "</td><script>alert('\"1\"')</script><img src=x onerror=alert(1)>&\u202e\x00\x1b[31m"
 
 
@@ -88,12 +110,66 @@ def test_hostile_metadata_stays_text(hostile: str) -> None:
         flags=(Flag(hostile, hostile, hostile),),
     )
     summary = ModelSummary(MODEL, 1, version, (replace(MOVE, pointer=hostile),))
-    for drawn in (version_html(version, detail, facts), versions_html([version]), models_html([summary])):
+    drawings = (
+        version_html(version, detail, facts),
+        versions_html([version]),
+        models_html([summary]),
+        change_html(change_named(hostile)),
+    )
+    for drawn in drawings:
         tags = tags_of(drawn)
-        assert {name for name, _ in tags} <= {"div", "strong", "table", "thead", "tbody", "tr", "th", "td", "bdi", "p"}
-        assert all(name == "style" for _, attributes in tags for name in attributes)
+        assert {name for name, _ in tags} <= PLAIN_TAGS
+        assert {name for _, attributes in tags for name in attributes} <= {"style", "open"}
         assert not re.search(r"[\x00-\x1f\x7f]", drawn)
         assert drawn.count("<bdi>") == drawn.count("</bdi>")
+
+
+def change_named(name: str) -> Change:
+    text = TextChange(name, name, name)
+    held = TensorHeld(name, name, (2,))
+    return Change(
+        before=name,
+        after=name,
+        files=FileChanges(1, (name,), (name,), (name,), (FileMove(name, name),)),
+        tensors=TensorChanges(
+            changed=(TensorChange(name, name, (2, 3), 0.0123, 0.5),),
+            added=(held,),
+            removed=(held,),
+            renamed=(TensorRenamed(name, name),),
+            reshaped=(TensorReshaped(name, name, (2, 3), (12, 3), 10),),
+            retyped=(TensorRetyped(name, name, name),),
+        ),
+        identity=(text,),
+        schema=(SchemaChange("input", name, What.CHANGED, Field(name, name, (-1, 3)), None, breaks=True),),
+        config=(ConfigChange(name, name, What.CHANGED, {name: [name, 1, None]}, name),),
+        environment=EnvironmentChange((text,), (text,)),
+        datasets=NamesChange((name,), (name,)),
+        code=CodeChange(name, name, dirty=True),
+        metrics=(NumberChange(name, 0.5, 0.75, 0.25),),
+        params=(text,),
+        bump=Suggestion(Level.MINOR, (name,)),
+        summary=name,
+    )
+
+
+def test_a_change_says_what_changed_and_by_how_much() -> None:
+    shown = text_of(change_html(change_named("thing")))
+    for expected in (
+        "thing → thing",
+        "minor",
+        "relative L2 0.0123, 50.0% of values",
+        "[2, 3] → [12, 3], 10 rows appended",
+        "[?, 3]",
+        "0.25",
+        "with uncommitted changes",
+    ):
+        assert expected in shown
+
+
+def test_a_change_of_nothing_draws_no_tables() -> None:
+    drawn = change_html(Change("a@v1", "a@v2", summary="Nothing changed."))
+    assert "<table>" not in drawn
+    assert "Nothing changed." in drawn
 
 
 def test_a_long_text_is_cut() -> None:

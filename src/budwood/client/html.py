@@ -6,10 +6,12 @@ control characters, and inside ``<bdi>`` so that right-to-left marks cannot reor
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from budwood.domain.facts import Facts
+from budwood.domain.canon import Json, dumps
+from budwood.domain.change import Change, FileChanges, NumberChange, TensorChange, TensorChanges
+from budwood.domain.facts import Facts, Field
 from budwood.domain.moment import moment_text
 from budwood.domain.records import Move, VersionRecord
 from budwood.domain.results import ModelSummary, VersionDetail
@@ -65,6 +67,19 @@ def models_html(models: Sequence[ModelSummary]) -> str:
     return _table(("model", "kind", "versions", "newest", "points"), rows, of=len(models))
 
 
+def change_html(change: Change) -> str:
+    """What changed between two versions: the summary first, then a table for each kind of change there is."""
+    label = f"Suggested label step: {change.bump.level.value}"
+    if change.bump.reasons:
+        label += f" ({'; '.join(change.bump.reasons)})"
+    parts = [f"<p>{_text(change.summary)}</p><p>{_text(label)}</p>"]
+    for title, headers, rows in _change_tables(change):
+        if rows:
+            drawn = _table(headers, rows[:ROWS_SHOWN], of=len(rows))
+            parts.append(f"<details open><summary>{_text(title)}</summary>{drawn}</details>")
+    return _titled(f"{change.before} → {change.after}", "".join(parts))
+
+
 def size_text(size_bytes: int) -> str:
     """1536 as ``1.5 KiB``."""
     size, step = float(size_bytes), 0
@@ -91,6 +106,86 @@ def _fact_rows(facts: Facts) -> list[tuple[str, Cell]]:
     rows += [(f"param {name}", value) for name, value in sorted(facts.params.items())]
     rows += [(f"⚠ {flag.code}", f"{flag.path}: {flag.detail}") for flag in facts.flags]
     return rows
+
+
+def _change_tables(change: Change) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Cell]]]]:
+    sides = ("", "before", "after")
+    yield "files", ("change", "path"), _file_rows(change.files)
+    yield "tensors", ("change", "tensor", "details"), _tensor_rows(change.tensors)
+    yield (
+        "schema",
+        ("change", "name", "before", "after", "breaks callers"),
+        [
+            (f"{s.side} {s.what.value}", s.name, _field(s.before), _field(s.after), "yes" if s.breaks else "no")
+            for s in change.schema
+        ],
+    )
+    yield (
+        "configuration",
+        ("file", *sides),
+        [(c.file, c.key, _json(c.before), _json(c.after)) for c in (*change.config, *change.adapter)],
+    )
+    yield "metrics", (*sides, "difference"), [_metric_row(number) for number in change.metrics]
+    environment = change.environment
+    texts = (*change.identity, *change.params, *environment.surroundings, *environment.packages)
+    yield "facts", sides, [(text.name, text.before, text.after) for text in texts]
+    yield "datasets", ("change", "dataset"), _added_and_removed(change.datasets.added, change.datasets.removed)
+    if change.code is not None:
+        dirty = "with uncommitted changes" if change.code.dirty else ""
+        yield "code", ("before", "after", ""), [(change.code.before, change.code.after, dirty)]
+
+
+def _file_rows(files: FileChanges) -> list[Sequence[Cell]]:
+    rows: list[Sequence[Cell]] = [("changed", path) for path in files.changed]
+    rows += _added_and_removed(files.added, files.removed)
+    rows += [("moved", f"{move.before} → {move.after}") for move in files.moved]
+    return rows
+
+
+def _tensor_rows(tensors: TensorChanges) -> list[Sequence[Cell]]:
+    rows: list[Sequence[Cell]] = [("changed", t.name, _measure(t)) for t in tensors.changed]
+    rows += [("added", t.name, _kind_text(t.dtype, t.shape)) for t in tensors.added]
+    rows += [("removed", t.name, _kind_text(t.dtype, t.shape)) for t in tensors.removed]
+    rows += [("renamed", t.before, f"now {t.after}") for t in tensors.renamed]
+    rows += [("retyped", t.name, f"{t.before} → {t.after}") for t in tensors.retyped]
+    for t in tensors.reshaped:
+        appended = f", {t.appended_rows} rows appended" if t.appended_rows else ""
+        rows.append(("reshaped", t.name, f"{_shape(t.before)} → {_shape(t.after)}{appended}"))
+    return rows
+
+
+def _measure(tensor: TensorChange) -> str:
+    measured = [_kind_text(tensor.dtype, tensor.shape)]
+    if tensor.relative_l2 is not None:
+        measured.append(f"relative L2 {tensor.relative_l2:.3g}")
+    if tensor.changed_share is not None:
+        measured.append(f"{tensor.changed_share:.1%} of values")
+    return ", ".join(measured)
+
+
+def _metric_row(number: NumberChange) -> Sequence[Cell]:
+    values = (number.before, number.after, number.difference)
+    return (number.name, *("" if value is None else f"{value:.6g}" for value in values))
+
+
+def _added_and_removed(added: Sequence[str], removed: Sequence[str]) -> list[Sequence[Cell]]:
+    return [("added", name) for name in added] + [("removed", name) for name in removed]
+
+
+def _kind_text(dtype: str, shape: tuple[int, ...] | None) -> str:
+    return f"{dtype} {_shape(shape)}".strip()
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "" if shape is None else f"[{', '.join('?' if n == -1 else str(n) for n in shape)}]"
+
+
+def _field(field: Field | None) -> str:
+    return "" if field is None else _kind_text(field.dtype, field.shape)
+
+
+def _json(value: Json) -> str:
+    return "" if value is None else dumps(value).decode("utf-8", "replace")
 
 
 def _pairs(rows: Sequence[tuple[str, Cell]]) -> str:
