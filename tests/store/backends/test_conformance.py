@@ -25,7 +25,7 @@ class TestFolderObjectsWithoutDirectWriting(ObjectsSuite):
 
     @pytest.fixture
     def objects(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
-        monkeypatch.setattr("budwood.store.backends.folder._DIRECT", 0)
+        monkeypatch.setattr("budwood.store.backends.staging._DIRECT", 0)
         store = FolderObjects(tmp_path)
         yield store
         store.close()

@@ -5,22 +5,18 @@ An object is written to ``tmp`` in the same file system, fsynced, hard-linked to
 rename, can never replace another object) and the directory is fsynced. A write or fsync that fails discards
 the object; neither is ever tried again, for a second fsync may report success for pages the kernel dropped.
 
-Objects under ``SMALL_BYTES`` are kept in memory and written once. Larger ones pass through ``STAGING_BUFFERS``
-page-aligned buffers of ``STAGING_BYTES`` to one writing thread per store, past the page cache (O_DIRECT) where
-the file system accepts it: fresh cache pages cost more than the disk does. So an object being written holds
-at most 13 MiB, and the store keeps at most 12 MiB between objects.
+Objects under ``SMALL_BYTES`` are kept in memory and written once; larger ones pass through ``staging``. So an
+object being written holds at most 13 MiB, and the store keeps at most 12 MiB between objects.
 """
 
 import contextlib
 import errno
 import fcntl
-import mmap
 import os
 import stat
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,20 +24,16 @@ from typing import Final, Self
 
 import numpy as np
 
-from budwood.domain.limits import KIB, MIB
+from budwood.domain.limits import MIB
 from budwood.errors import BudwoodError, PackDamaged, StorageFailed, StorageFull
 from budwood.store.api import Buffer, ObjectInfo, ObjectWriter
 from budwood.store.backends import checked_key, is_key
+from budwood.store.backends.staging import Disk, Stream, write_all
 
 SMALL_BYTES: Final = MIB
-STAGING_BYTES: Final = 4 * MIB
-STAGING_BUFFERS: Final = 3
 OPEN_FILES: Final = 64
 
-_ALIGNED: Final = 4 * KIB
-_PRIVATE: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 _STAGED_NAMES: Final = 100
-_DIRECT: Final = getattr(os, "O_DIRECT", 0)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LINKLESS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -56,7 +48,7 @@ class FolderObjects:
         self._root = root
         self._staged = root / "tmp"
         self._files = _OpenFiles()
-        self._disk = _Disk()
+        self._disk = Disk()
         self._folders = _Folders(root)
 
     def create(self, key: str) -> ObjectWriter:
@@ -157,17 +149,15 @@ class FolderObjects:
 
 
 class _FileWriter:
-    """One object: small in ``_small``, else staged in aligned buffers that ``_Disk`` writes in the background."""
+    """One object: small in ``_small``, else staged in aligned buffers that ``Disk`` writes in the background."""
 
-    def __init__(
-        self, key: str, descriptor: int, staged: Path, target: Path, disk: "_Disk", folders: "_Folders"
-    ) -> None:
+    def __init__(self, key: str, descriptor: int, staged: Path, target: Path, disk: Disk, folders: "_Folders") -> None:
         self._key, self._descriptor, self._staged, self._target = key, descriptor, staged, target
         self._disk, self._folders = disk, folders
         self._lock = threading.Lock()
         self._size = 0
         self._small = bytearray()
-        self._stream: _Stream | None = None
+        self._stream: Stream | None = None
         self._error: BudwoodError | None = None
         self._open = True
 
@@ -181,7 +171,7 @@ class _FileWriter:
         with self._lock, self._discarding("write"):
             offset = self._size
             if self._stream is None and offset + length > SMALL_BYTES:
-                self._stream = _Stream(self._disk, self._descriptor)
+                self._stream = Stream(self._disk, self._descriptor)
                 self._stream.append(np.frombuffer(self._small, dtype=np.uint8))
                 self._small = bytearray()
             for view in views:
@@ -195,7 +185,7 @@ class _FileWriter:
     def publish(self) -> None:
         with self._lock, self._discarding("publish"):
             if self._stream is None:
-                _write_all(self._descriptor, memoryview(self._small), 0)
+                write_all(self._descriptor, memoryview(self._small), 0)
             else:
                 self._stream.finish(self._size)
             _sync(self._descriptor)
@@ -246,92 +236,6 @@ class _FileWriter:
             os.close(self._descriptor)
         with contextlib.suppress(OSError):
             self._staged.unlink()
-
-
-class _Stream:
-    """A file written in order through staging buffers. Not thread-safe: the writer's lock is held."""
-
-    def __init__(self, disk: "_Disk", descriptor: int) -> None:
-        self._disk = disk
-        self._descriptor = descriptor
-        self._pending: deque[tuple[Future[None], mmap.mmap]] = deque()
-        self._owned = 1
-        self._buffer = disk.take()
-        self._filled = 0
-        self._offset = 0
-        _go_direct(descriptor)
-
-    def append(self, view: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> None:
-        """Copy the bytes, handing full buffers to the disk. Waits when every buffer is being written."""
-        at = 0
-        while at < len(view):
-            count = min(len(view) - at, STAGING_BYTES - self._filled)
-            # NumPy copies without the GIL; a memoryview would hold it.
-            np.frombuffer(self._buffer, np.uint8, count, self._filled)[:] = view[at : at + count]
-            self._filled += count
-            at += count
-            if self._filled == STAGING_BYTES:
-                self._hand_over(STAGING_BYTES)
-
-    def finish(self, size: int) -> None:
-        """Write the rest, padded to whole sectors, wait for everything, cut the padding off."""
-        if self._filled:
-            padded = -(-self._filled // _ALIGNED) * _ALIGNED
-            self._buffer[self._filled : padded] = bytes(padded - self._filled)
-            self._hand_over(padded)
-        for written, _ in self._pending:
-            written.result()
-        os.ftruncate(self._descriptor, size)
-
-    def close(self) -> None:
-        """Wait for what is being written, whatever comes of it, and give the buffers back."""
-        for written, buffer in self._pending:
-            written.exception()
-            self._disk.give(buffer)
-        self._pending.clear()
-        self._disk.give(self._buffer)
-
-    def _hand_over(self, length: int) -> None:
-        if self._owned < STAGING_BUFFERS:
-            self._owned += 1
-            following = self._disk.take()
-        else:
-            oldest, following = self._pending.popleft()
-            oldest.result()
-        written = self._disk.write(self._descriptor, self._buffer, length, self._offset)
-        self._pending.append((written, self._buffer))
-        self._buffer, self._filled, self._offset = following, 0, self._offset + length
-
-
-class _Disk:
-    """The store's writing thread and its idle staging buffers, both made on first need."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[mmap.mmap] = []
-        self._thread: ThreadPoolExecutor | None = None
-
-    def take(self) -> mmap.mmap:
-        with self._lock:
-            return self._idle.pop() if self._idle else mmap.mmap(-1, STAGING_BYTES, _PRIVATE)
-
-    def give(self, buffer: mmap.mmap) -> None:
-        with self._lock:
-            if len(self._idle) < STAGING_BUFFERS:
-                self._idle.append(buffer)
-
-    def write(self, descriptor: int, buffer: mmap.mmap, length: int, offset: int) -> "Future[None]":
-        with self._lock:
-            if self._thread is None:
-                self._thread = ThreadPoolExecutor(1, "budwood-disk")
-            return self._thread.submit(_write_all, descriptor, memoryview(buffer)[:length], offset)
-
-    def close(self) -> None:
-        with self._lock:
-            self._idle.clear()
-            if self._thread is not None:
-                self._thread.shutdown()
-                self._thread = None
 
 
 @dataclass(slots=True)
@@ -423,27 +327,6 @@ def _open_staged(folder: Path, key: str) -> tuple[int, Path]:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             return os.open(staged, flags, 0o444), staged
     raise FileExistsError(errno.EEXIST, f"{_STAGED_NAMES} unfinished writes of this key", str(folder))
-
-
-def _go_direct(descriptor: int) -> None:
-    if _DIRECT:
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | _DIRECT)
-
-
-def _write_all(descriptor: int, view: memoryview, offset: int) -> None:
-    """Write every byte, going on after short writes; through the page cache where direct writing is refused."""
-    while len(view):
-        try:
-            count = os.pwrite(descriptor, view, offset)
-        except OSError as error:
-            flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-            if error.errno != errno.EINVAL or not flags & _DIRECT:
-                raise
-            # EINVAL is no failed write: the file system, or the rest of a short write, is not for O_DIRECT.
-            fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~_DIRECT)
-            continue
-        view, offset = view[count:], offset + count
 
 
 def _sync(descriptor: int) -> None:
