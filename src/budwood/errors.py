@@ -25,6 +25,7 @@
     │   └── Retired            the version was retired
     ├── Damaged        bytes or records are not what they claim                exit 6
     │   ├── BlockDamaged, PackDamaged, ManifestDamaged, BundleDamaged
+    │   └── CatalogDamaged     the metadata database is not intact, or not ours
     ├── Unavailable    a part we need does not answer, or is full              exit 7
     │   ├── StorageFull, StorageFailed, RegistryBusy
     └── Unsupported    understood, not offered                                 exit 8
@@ -206,6 +207,11 @@ class ManifestDamaged(Damaged):
 class BundleDamaged(Damaged):
     code = "bundle_damaged"
     default_hint = "Copy the bundle again from where it was exported; nothing was imported."
+
+
+class CatalogDamaged(Damaged):
+    code = "catalog_damaged"
+    default_hint = "Restore the catalog from a backup; the packs are untouched by this."
 
 
 class Unavailable(BudwoodError):

@@ -1,0 +1,134 @@
+"""The block index, packs and leases: where blocks lie, what is condemned, which pushes are under way.
+
+Pack names are interned: a block row carries a small number. Many ids are asked for in statements of fixed
+widths, so that a question about a million blocks compiles four statements and not one per width.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Select, bindparam, case, func, select
+
+from budwood.catalog.api import Lease, PackUse
+from budwood.catalog.sql.session import Row, Session, Statement
+from budwood.catalog.sql.tables import block, lease, pack
+from budwood.domain.limits import INDEX_ROWS
+from budwood.domain.manifest import BlockId
+from budwood.store.api import BlockRow
+
+_WIDTHS: Final = (500, 60, 8, 1)
+
+_rows: Final = select(
+    block.c.id,
+    pack.c.name,
+    block.c.position,
+    block.c.length,
+    block.c.raw_length,
+    block.c.encoding,
+    block.c.crc,
+    block.c.base,
+    block.c.depth,
+    block.c.is_manifest,
+).join_from(block, pack, pack.c.id == block.c.pack_id)
+_in_force: Final = _rows.where(block.c.condemned_ms == 0)
+
+
+def _paged(statement: Select[tuple[object, ...]]) -> Statement:
+    return Statement(statement.where(block.c.id > bindparam("after")).order_by(block.c.id).limit(bindparam("limit")))
+
+
+_FIND: Final = {
+    width: Statement(_in_force.where(block.c.id.in_([bindparam(f"id{n}") for n in range(width)]))) for width in _WIDTHS
+}
+_BLOCKS: Final = _paged(_in_force)
+_BLOCKS_OF: Final = _paged(_in_force.where(pack.c.name == bindparam("pack")))
+_CONDEMNED: Final = Statement(
+    _rows.where(block.c.condemned_ms > 0, block.c.condemned_ms < bindparam("before_ms"))
+    .order_by(block.c.condemned_ms, block.c.id)
+    .limit(bindparam("limit"))
+)
+_is_live: Final = block.c.condemned_ms == 0
+_PACKS: Final = Statement(
+    select(
+        func.min(pack.c.name),
+        func.sum(case((_is_live, 1), else_=0)),
+        func.sum(case((_is_live, block.c.length), else_=0)),
+        func.sum(case((_is_live, 0), else_=1)),
+        func.sum(case((_is_live, 0), else_=block.c.length)),
+    )
+    .join_from(block, pack, pack.c.id == block.c.pack_id)
+    .group_by(block.c.pack_id)
+)
+_LEASES: Final = Statement(
+    select(lease.c.id, lease.c.holder, lease.c.taken_ms, lease.c.expires_ms)
+    .where(lease.c.expires_ms > bindparam("now_ms"))
+    .order_by(lease.c.taken_ms, lease.c.id)
+)
+_COUNT_BLOCKS: Final = Statement(
+    select(
+        select(func.count()).select_from(block).scalar_subquery()
+        - select(func.count()).where(block.c.condemned_ms > 0).scalar_subquery()
+    )
+)
+_COUNT_PACKS: Final = Statement(
+    select(func.count()).select_from(pack).where(select(block.c.id).where(block.c.pack_id == pack.c.id).exists())
+)
+
+
+class IndexView:
+    """The part of ``catalog.api.View`` that speaks of blocks."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def find_blocks(self, ids: Sequence[BlockId]) -> dict[BlockId, BlockRow]:
+        # Sorted, neighbours share the pages of the index.
+        wanted = sorted(set(ids))
+        found: dict[BlockId, BlockRow] = {}
+        for chunk in _chunks(wanted):
+            values = {f"id{n}": block_id for n, block_id in enumerate(chunk)}
+            for row in self._session.all(_FIND[len(chunk)], **values):
+                found[row[0]] = _block_from(row)
+        return found
+
+    def blocks(self, *, pack: str = "", after: BlockId = b"", limit: int = 10_000) -> Sequence[BlockRow]:
+        if pack:
+            rows = self._session.all(_BLOCKS_OF, pack=pack, after=after, limit=_page(limit))
+        else:
+            rows = self._session.all(_BLOCKS, after=after, limit=_page(limit))
+        return [_block_from(row) for row in rows]
+
+    def condemned(self, *, before_ms: int, limit: int = 10_000) -> Sequence[BlockRow]:
+        return [_block_from(row) for row in self._session.all(_CONDEMNED, before_ms=before_ms, limit=_page(limit))]
+
+    def packs(self) -> Sequence[PackUse]:
+        return sorted((PackUse(*row) for row in self._session.all(_PACKS)), key=lambda use: use.pack)
+
+    def leases(self, *, now_ms: int) -> Sequence[Lease]:
+        return [Lease(*row) for row in self._session.all(_LEASES, now_ms=now_ms)]
+
+    def _index_counts(self) -> dict[str, int]:
+        counted = {"blocks": _COUNT_BLOCKS, "packs": _COUNT_PACKS}
+        return {name: self._session.all(of)[0][0] for name, of in counted.items()}
+
+
+def _chunks(ids: Sequence[BlockId]) -> Iterator[Sequence[BlockId]]:
+    """The ids in runs of the widths there are statements for, the widest first."""
+    rest = iter(ids)
+    left = len(ids)
+    for width in _WIDTHS:
+        for _ in range(left // width):
+            yield tuple(islice(rest, width))
+        left %= width
+
+
+def _page(limit: int) -> int:
+    return max(0, min(limit, INDEX_ROWS))
+
+
+def _block_from(row: Row) -> BlockRow:
+    id_, pack_name, offset, length, raw_length, encoding, check, base, depth, is_manifest = row
+    return BlockRow(id_, pack_name, offset, length, raw_length, encoding, check, base, depth, bool(is_manifest))

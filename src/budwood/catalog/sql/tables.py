@@ -1,0 +1,239 @@
+"""The catalog's tables, written once for every database; migrations build exactly these.
+
+Two kinds of column repeat a fact of another table on purpose: ``created_ms`` in tag and param (so that "newest
+with this tag" is one range of one index), and ``label_key`` (the label without build metadata, which must be
+unique). Ids come from sequences that never give a number twice: moves remember versions that are gone.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only when the key is exactly INTEGER.
+Id: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
+
+
+def _big(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _blob(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+model: Final = Table(
+    "model",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    _text("namespace"),
+    _text("name"),
+    _text("kind"),
+    _text("owner"),
+    _big("created_ms"),
+    _big("last_number"),
+    UniqueConstraint("namespace", "name"),
+    sqlite_autoincrement=True,
+)
+
+version: Final = Table(
+    "version",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("model_id", Id, ForeignKey("model.id"), nullable=False),
+    _big("number"),
+    _text("digest"),
+    _text("label"),
+    Column("label_key", Text),
+    _text("kind"),
+    _text("stage"),
+    _text("author"),
+    _big("created_ms"),
+    _big("size_bytes"),
+    _big("manifest_size"),
+    _text("structure"),
+    _blob("sketch"),
+    _text("commit_id"),
+    _big("retired_ms"),
+    _text("retired_reason"),
+    # The long ones last: a row is read only as far as its last wanted column.
+    _blob("manifest_blocks"),
+    _text("message"),
+    UniqueConstraint("model_id", "number"),
+    UniqueConstraint("model_id", "label_key"),
+    Index(None, "model_id", "commit_id"),
+    Index(None, "digest"),
+    Index(None, "created_ms", "id"),
+    Index(None, "stage", "created_ms", "id"),
+    Index(None, "kind", "created_ms", "id"),
+    Index(None, "author", "created_ms", "id"),
+    Index(None, "commit_id", "created_ms", "id"),
+    Index(None, "structure", "id"),
+    sqlite_autoincrement=True,
+)
+
+lineage: Final = Table(
+    "lineage",
+    METADATA,
+    Column("child_id", Id, ForeignKey("version.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    # No foreign key: that a version came from one since deleted stays true.
+    Column("parent_id", Id, primary_key=True, autoincrement=False),
+    Index(None, "parent_id", "child_id"),
+    sqlite_with_rowid=False,
+)
+
+metric: Final = Table(
+    "metric",
+    METADATA,
+    Column("version_id", Id, ForeignKey("version.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("value", Double, nullable=False),
+    Index(None, "key", "value", "version_id"),
+    sqlite_with_rowid=False,
+)
+
+param: Final = Table(
+    "param",
+    METADATA,
+    Column("version_id", Id, ForeignKey("version.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    _text("value"),
+    _big("created_ms"),
+    Index(None, "key", "value", "created_ms", "version_id"),
+    sqlite_with_rowid=False,
+)
+
+tag: Final = Table(
+    "tag",
+    METADATA,
+    Column("version_id", Id, ForeignKey("version.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    _text("value"),
+    _big("created_ms"),
+    _text("author"),
+    _big("at_ms"),
+    Index(None, "key", "value", "created_ms", "version_id"),
+    sqlite_with_rowid=False,
+)
+
+move: Final = Table(
+    "move",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("model_id", Id, ForeignKey("model.id"), nullable=False),
+    _text("pointer"),
+    # History outlives what it names: 0 where the pointer was taken away.
+    _big("version_id"),
+    _big("version_number"),
+    _big("at_ms"),
+    _text("author"),
+    _text("reason"),
+    _big("before_id"),
+    Index(None, "model_id", "pointer", "id", "at_ms"),
+    Index(None, "model_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+pointer: Final = Table(
+    "pointer",
+    METADATA,
+    Column("model_id", Id, ForeignKey("model.id"), primary_key=True, autoincrement=False),
+    Column("pointer", Text, primary_key=True),
+    Column("move_id", Id, ForeignKey("move.id"), nullable=False),
+    Column("version_id", Id, ForeignKey("version.id")),
+    Index(None, "version_id", "pointer"),
+    Index(None, "pointer", "version_id"),
+    sqlite_with_rowid=False,
+)
+
+stage_change: Final = Table(
+    "stage_change",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("version_id", Id, ForeignKey("version.id", ondelete="CASCADE"), nullable=False),
+    _big("at_ms"),
+    _text("stage"),
+    _text("author"),
+    Index(None, "version_id", "id"),
+)
+
+ledger: Final = Table(
+    "ledger",
+    METADATA,
+    Column("sequence", Id, primary_key=True, autoincrement=False),
+    _big("at_ms"),
+    _text("actor"),
+    _text("action"),
+    _text("subject"),
+    _text("body"),
+    Index(None, "subject", "sequence"),
+)
+
+pack: Final = Table(
+    "pack",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    _text("name"),
+    UniqueConstraint("name"),
+)
+
+block: Final = Table(
+    "block",
+    METADATA,
+    Column("id", LargeBinary, primary_key=True),
+    Column("pack_id", Id, ForeignKey("pack.id"), nullable=False),
+    _big("position"),
+    _big("length"),
+    _big("raw_length"),
+    Column("encoding", SmallInteger, nullable=False),
+    _big("crc"),
+    _blob("base"),
+    Column("depth", SmallInteger, nullable=False),
+    Column("is_manifest", SmallInteger, nullable=False),
+    # 0 while in force.
+    _big("condemned_ms"),
+    Index(None, "pack_id", "id"),
+    sqlite_with_rowid=False,
+)
+Index(
+    None,
+    block.c.condemned_ms,
+    sqlite_where=text("condemned_ms > 0"),
+    postgresql_where=text("condemned_ms > 0"),
+)
+
+lease: Final = Table(
+    "lease",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("holder"),
+    _big("taken_ms"),
+    _big("expires_ms"),
+    Index(None, "expires_ms"),
+)

@@ -1,0 +1,237 @@
+"""One comparison of the search language as SQL: what must hold of a version, and which ids an index gives for it.
+
+Every value is bound. ``holds`` is about the row of ``version`` at hand; ``ids`` is the same set as a range of an
+index, where there is one, for search to see whether the term is rare.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, select
+
+from budwood.catalog.sql.tables import metric, model, param, pointer, tag, version
+from budwood.domain.query import Compare, FieldName, Operator, Value
+from budwood.errors import BadFilter
+
+Expression = ColumnElement[Any]
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    holds: Condition
+    ids: Select[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A table of keys and values beside versions."""
+
+    table: Table
+    version_id: Column[int]
+    key: Column[str]
+    value: Column[Any]
+    created_ms: Column[int] | None = None
+
+    def of_version(self, key: str, compared: Condition) -> Condition:
+        """Whether the version at hand has the key, with a value that compares."""
+        found = select(self.version_id).where(self.version_id == version.c.id, self.key == key, compared)
+        return found.correlate(version).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """A field as something to order by; ``lacks`` tells versions without it."""
+
+    value: Expression
+    value_type: type
+    lacks: Condition | None = None
+
+
+FACTS: Final[Mapping[str, Fact]] = {
+    "metrics": Fact(metric, metric.c.version_id, metric.c.key, metric.c.value),
+    "params": Fact(param, param.c.version_id, param.c.key, param.c.value, param.c.created_ms),
+    "tags": Fact(tag, tag.c.version_id, tag.c.key, tag.c.value, tag.c.created_ms),
+}
+_TEXT: Final[Mapping[str, Column[str]]] = {
+    "kind": version.c.kind,
+    "stage": version.c.stage,
+    "label": version.c.label,
+    "author": version.c.author,
+    "message": version.c.message,
+    "commit": version.c.commit_id,
+    "digest": version.c.digest,
+}
+_NUMBERS: Final[Mapping[str, Column[int]]] = {
+    "created": version.c.created_ms,
+    "number": version.c.number,
+    "size": version.c.size_bytes,
+}
+_OF_MODEL: Final[Mapping[str, Column[str]]] = {"name": model.c.name, "namespace": model.c.namespace}
+_INDEXED: Final = frozenset({"kind", "stage", "author", "commit", "digest", "created"})
+_HEX_PREFIX: Final = re.compile(r"([0-9a-f]+)%")
+_ALIASES: Final = pointer.c.pointer.not_like("stage:%")
+
+
+def term_of(compare: Compare) -> Term:
+    """Raises BadFilter for a value that the field cannot be compared with."""
+    family = compare.field.family
+    if family in FACTS:
+        return _fact_term(FACTS[family], compare)
+    if family in _OF_MODEL:
+        return _model_term(_OF_MODEL[family], compare)
+    if family in _NUMBERS or family in _TEXT:
+        return _version_term(compare)
+    if family == "alias":
+        return _alias_term(compare)
+    if family == "retired":
+        return _retired_term(compare)
+    raise BadFilter(f"There is no field {family[:80]!r}.")
+
+
+def ordering_of(field: FieldName) -> Ordering:
+    """Fields of the version, its model or its pointers; those in FACTS have an order of their own."""
+    if field.family in _NUMBERS:
+        return Ordering(_NUMBERS[field.family], int)
+    if field.family in _TEXT:
+        return Ordering(_TEXT[field.family], str)
+    if field.family == "retired":
+        return Ordering(version.c.retired_ms, int)
+    if field.family in _OF_MODEL:
+        of_model = select(_OF_MODEL[field.family]).where(model.c.id == version.c.model_id)
+        return Ordering(of_model.correlate(version).scalar_subquery(), str)
+    if field.family == "alias":
+        first = select(func.min(pointer.c.pointer)).where(pointer.c.version_id == version.c.id, _ALIASES)
+        value = first.correlate(version).scalar_subquery()
+        return Ordering(value, str, value.is_(None))
+    raise BadFilter(f"Versions cannot be ordered by {field.family[:80]!r}.")
+
+
+def _fact_term(fact: Fact, compare: Compare) -> Term:
+    if compare.field.family == "metrics":
+        compared = _compared_number(fact.value, compare)
+    else:
+        compared = _compared_text(fact.value, compare)
+    key = compare.field.key
+    return Term(fact.of_version(key, compared), select(fact.version_id).where(fact.key == key, compared))
+
+
+def _model_term(column: Column[str], compare: Compare) -> Term:
+    if compare.operator is Operator.LIKE:
+        # Names are lower-case, so a lower-case pattern finds them in every database without folding each name.
+        compared: Condition = column.like(_text_of(compare, compare.value).lower(), escape="\\")
+    else:
+        compared = _compared_text(column, compare)
+    holds = select(model.c.id).where(model.c.id == version.c.model_id, compared).correlate(version).exists()
+    models = select(model.c.id).where(compared)
+    return Term(holds, select(version.c.id).where(version.c.model_id.in_(models)))
+
+
+def _version_term(compare: Compare) -> Term:
+    family = compare.field.family
+    if family in _NUMBERS:
+        compared = _compared_number(_NUMBERS[family], compare)
+    elif family == "label" and compare.operator in (Operator.EQ, Operator.NE):
+        compared = _compared_label(compare)
+    elif family in ("commit", "digest") and _is_prefix(compare):
+        compared = _begins_with(_TEXT[family], str(compare.value)[:-1])
+    else:
+        compared = _compared_text(_TEXT[family], compare)
+    narrow = family in _INDEXED and (compare.operator is not Operator.LIKE or _is_prefix(compare))
+    return Term(compared, select(version.c.id).where(compared) if narrow else None)
+
+
+def _alias_term(compare: Compare) -> Term:
+    compared = and_(_compared_text(pointer.c.pointer, compare), _ALIASES)
+    holds = select(pointer.c.pointer).where(pointer.c.version_id == version.c.id, compared).correlate(version)
+    ids = select(pointer.c.version_id).where(compared, pointer.c.version_id.is_not(None))
+    return Term(holds.exists(), ids)
+
+
+def _retired_term(compare: Compare) -> Term:
+    if compare.operator not in (Operator.EQ, Operator.NE) or not isinstance(compare.value, bool):
+        raise _bad(compare)
+    wanted = compare.value is (compare.operator is Operator.EQ)
+    return Term(version.c.retired_ms > 0 if wanted else version.c.retired_ms == 0)
+
+
+def _compared_label(compare: Compare) -> Condition:
+    """Build metadata does not tell labels apart."""
+    key = _text_of(compare, compare.value).partition("+")[0]
+    same = and_(version.c.label_key.is_not(None), version.c.label_key == key)
+    return same if compare.operator is Operator.EQ else ~same
+
+
+def _is_prefix(compare: Compare) -> bool:
+    value = compare.value
+    return compare.operator is Operator.LIKE and isinstance(value, str) and bool(_HEX_PREFIX.fullmatch(value))
+
+
+def _begins_with(column: Column[str], prefix: str) -> Condition:
+    """As a range, since LIKE would read every row."""
+    return and_(column >= prefix, column < prefix + "\U0010ffff")
+
+
+def _compared_text(column: ColumnElement[str], compare: Compare) -> Condition:
+    if compare.operator is Operator.IN:
+        if not isinstance(compare.value, tuple):
+            raise _bad(compare)
+        return column.in_([_text_of(compare, value) for value in compare.value])
+    text = _text_of(compare, compare.value)
+    if compare.operator is Operator.LIKE:
+        return column.ilike(text, escape="\\")
+    return _ordered(column, compare.operator, text)
+
+
+def _compared_number(column: ColumnElement[Any], compare: Compare) -> Condition:
+    if compare.operator is Operator.LIKE:
+        raise _bad(compare)
+    if compare.operator is Operator.IN:
+        if not isinstance(compare.value, tuple):
+            raise _bad(compare)
+        return column.in_([_number_of(compare, value) for value in compare.value])
+    return _ordered(column, compare.operator, _number_of(compare, compare.value))
+
+
+def _ordered(column: ColumnElement[Any], operator: Operator, value: str | int | float) -> Condition:
+    match operator:
+        case Operator.EQ:
+            return column == value
+        case Operator.NE:
+            return column != value
+        case Operator.LT:
+            return column < value
+        case Operator.LE:
+            return column <= value
+        case Operator.GT:
+            return column > value
+    return column >= value
+
+
+def _text_of(compare: Compare, value: Value) -> str:
+    if isinstance(value, tuple | bool):
+        raise _bad(compare)
+    try:
+        return str(value).encode().decode()
+    except UnicodeEncodeError:
+        raise _bad(compare) from None
+
+
+def _number_of(compare: Compare, value: Value) -> int | float:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise _bad(compare) from None
+    if isinstance(value, tuple | bool) or math.isnan(value):
+        raise _bad(compare)
+    # Beyond 64 bits no integer is stored, and the comparison comes out the same.
+    return value if isinstance(value, float) or abs(value) < 1 << 63 else float(value)
+
+
+def _bad(compare: Compare) -> BadFilter:
+    field = f"{compare.field.family}.{compare.field.key}" if compare.field.key else compare.field.family
+    return BadFilter(f"{field[:80]} cannot be compared with {compare.operator} {str(compare.value)[:80]!r}.")

@@ -1,0 +1,323 @@
+"""What can be changed, for every SQL database: everything a view reads, and the writes.
+
+A transaction lives inside one call of ``Catalog.write``. Bulk changes are one statement and many rows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+
+from budwood.catalog.api import Lease, NewVersion
+from budwood.catalog.sql.session import Statement
+from budwood.catalog.sql.tables import (
+    block,
+    lease,
+    ledger,
+    lineage,
+    metric,
+    model,
+    move,
+    pack,
+    param,
+    pointer,
+    stage_change,
+    tag,
+    version,
+)
+from budwood.catalog.sql.view import SqlView, label_key
+from budwood.domain import canon
+from budwood.domain.manifest import BlockId
+from budwood.domain.names import Kind, Stage
+from budwood.domain.records import ModelRecord, Move, MoveReason, Tag, VersionRecord, model_path
+from budwood.errors import LabelTaken
+from budwood.store.api import BlockRow
+
+
+def _insert(table: Table, *, returning_id: bool = False) -> Statement:
+    """One row; every column named, but an id that the database gives."""
+    columns = [column.name for column in table.c if not (returning_id and column.name == "id")]
+    statement = insert(table).values({name: bindparam(name) for name in columns})
+    return Statement(statement.returning(table.c.id) if returning_id else statement)
+
+
+def _upsert(table: Table, *key: str) -> Statement:
+    return Statement(_upsert_builder(table, key))
+
+
+def _upsert_builder(table: Table, key: Sequence[str]) -> Callable[[Dialect], ClauseElement]:
+    def build(dialect: Dialect) -> ClauseElement:
+        # Both dialects spell it alike, but each has its own class for it.
+        if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert as insert_or
+        else:
+            from sqlalchemy.dialects.sqlite import insert as insert_or  # type: ignore[assignment]
+        row = insert_or(table)
+        changed = {column.name: row.excluded[column.name] for column in table.c if column.name not in key}
+        return row.on_conflict_do_update(index_elements=list(key), set_=changed)
+
+    return build
+
+
+_ADD_MODEL: Final = _insert(model, returning_id=True)
+_REMOVE_MODEL: Final = tuple(
+    Statement(delete(table).where(column == bindparam("of_model")))
+    for table, column in ((pointer, pointer.c.model_id), (move, move.c.model_id), (model, model.c.id))
+)
+_HAS_VERSIONS: Final = Statement(
+    select(version.c.id).where(version.c.model_id == bindparam("model_id")).limit(bindparam("limit"))
+)
+_NEXT_NUMBER: Final = Statement(
+    update(model)
+    .where(model.c.id == bindparam("of_model"))
+    .values(last_number=model.c.last_number + 1)
+    .returning(model.c.last_number, model.c.namespace, model.c.name)
+)
+_LABEL_HOLDER: Final = Statement(
+    select(version.c.number).where(
+        version.c.model_id == bindparam("model_id"), version.c.label_key == bindparam("label_key")
+    )
+)
+_ADD_VERSION: Final = _insert(version, returning_id=True)
+_ADD_METRIC: Final = _insert(metric)
+_ADD_PARAM: Final = _insert(param)
+_ADD_PARENT: Final = _insert(lineage)
+_REMOVE_VERSION: Final = Statement(delete(version).where(version.c.id == bindparam("of_version")))
+_RETIRE: Final = Statement(
+    update(version)
+    .where(version.c.id == bindparam("of_version"))
+    .values(retired_ms=bindparam("at_ms"), retired_reason=bindparam("reason"))
+)
+_SET_STAGE: Final = Statement(
+    update(version).where(version.c.id == bindparam("of_version")).values(stage=bindparam("to_stage"))
+)
+_ADD_STAGE_CHANGE: Final = _insert(stage_change, returning_id=True)
+_ADD_MOVE: Final = _insert(move, returning_id=True)
+_PUT_POINTER: Final = _upsert(pointer, "model_id", "pointer")
+_CREATED: Final = Statement(select(version.c.created_ms).where(version.c.id == bindparam("version_id")))
+_PUT_TAG: Final = _upsert(tag, "version_id", "key")
+_REMOVE_TAG: Final = Statement(
+    delete(tag).where(tag.c.version_id == bindparam("of_version"), tag.c.key == bindparam("of_key"))
+)
+_LAST_SEQUENCE: Final = Statement(select(func.coalesce(func.max(ledger.c.sequence), 0)))
+_ADD_ENTRY: Final = _insert(ledger)
+_PACK_ID: Final = Statement(select(pack.c.id).where(pack.c.name == bindparam("name")))
+_ADD_PACK: Final = _insert(pack, returning_id=True)
+_PUT_BLOCK: Final = _upsert(block, "id")
+_CONDEMN: Final = Statement(
+    update(block)
+    .where(block.c.id == bindparam("of_id"), block.c.condemned_ms == 0)
+    .values(condemned_ms=bindparam("at_ms"))
+)
+_FORGET: Final = Statement(delete(block).where(block.c.id == bindparam("of_id"), block.c.condemned_ms > 0))
+_FORGET_PACKS: Final = Statement(
+    delete(pack).where(~select(block.c.id).where(block.c.pack_id == pack.c.id).correlate(pack).exists())
+)
+_TAKE_LEASE: Final = _insert(lease)
+_RENEW_LEASE: Final = Statement(
+    update(lease).where(lease.c.id == bindparam("of_id")).values(expires_ms=bindparam("until_ms"))
+)
+_DROP_LEASE: Final = Statement(delete(lease).where(lease.c.id == bindparam("of_id")))
+_DROP_EXPIRED: Final = Statement(delete(lease).where(lease.c.expires_ms <= bindparam("now_ms")))
+
+
+class SqlTransaction(SqlView):
+    """``catalog.api.Transaction`` over one session."""
+
+    __slots__ = ()
+
+    def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
+        model_id = self._add(
+            _ADD_MODEL,
+            namespace=namespace,
+            name=name,
+            kind=str(kind),
+            owner=owner,
+            created_ms=at_ms,
+            last_number=0,
+        )
+        return ModelRecord(model_id, namespace, name, kind, owner, at_ms)
+
+    def remove_model(self, model_id: int) -> None:
+        assert self._session.one(_HAS_VERSIONS, model_id=model_id, limit=1) is None, "a model with versions stays"
+        for statement in _REMOVE_MODEL:
+            self._session.change(statement, of_model=model_id)
+
+    def add_version(self, new: NewVersion) -> VersionRecord:
+        numbered = self._session.one(_NEXT_NUMBER, of_model=new.model_id)
+        assert numbered is not None, "a version belongs to a model"
+        number, namespace, name = numbered
+        self._refuse_taken(new, model_path(namespace, name))
+        version_id = self._add(_ADD_VERSION, number=number, **_version_values(new))
+        self._add_facts(version_id, new)
+        added = self.version_by_id(version_id)
+        assert added is not None
+        return added
+
+    def remove_version(self, version_id: int) -> None:
+        # Tags, metrics, params, stage changes and edges to parents go with it by foreign key.
+        self._session.change(_REMOVE_VERSION, of_version=version_id)
+
+    def retire(self, version_id: int, *, at_ms: int, reason: str) -> None:
+        self._session.change(_RETIRE, of_version=version_id, at_ms=at_ms, reason=reason)
+
+    def set_stage(self, version_id: int, stage: Stage, *, at_ms: int, author: str) -> None:
+        self._session.change(_SET_STAGE, of_version=version_id, to_stage=str(stage))
+        self._add(_ADD_STAGE_CHANGE, version_id=version_id, at_ms=at_ms, stage=str(stage), author=author)
+
+    def add_move(
+        self,
+        model_id: int,
+        pointer: str,
+        version: VersionRecord | None,
+        *,
+        at_ms: int,
+        author: str,
+        reason: MoveReason,
+        before: int,
+    ) -> Move:
+        version_id, number = (version.id, version.number) if version else (0, 0)
+        move_id = self._add(
+            _ADD_MOVE,
+            model_id=model_id,
+            pointer=pointer,
+            version_id=version_id,
+            version_number=number,
+            at_ms=at_ms,
+            author=author,
+            reason=str(reason),
+            before_id=before,
+        )
+        self._session.change(
+            _PUT_POINTER, model_id=model_id, pointer=pointer, move_id=move_id, version_id=version_id or None
+        )
+        return Move(move_id, model_id, pointer, version_id, number, at_ms, author, reason, before)
+
+    def put_tag(self, version_id: int, tag: Tag) -> None:
+        created = self._session.one(_CREATED, version_id=version_id)
+        assert created is not None, "a tag belongs to a version"
+        self._session.change(
+            _PUT_TAG,
+            version_id=version_id,
+            key=tag.key,
+            value=tag.value,
+            created_ms=created[0],
+            author=tag.author,
+            at_ms=tag.at_ms,
+        )
+
+    def remove_tag(self, version_id: int, key: str) -> bool:
+        return self._session.change(_REMOVE_TAG, of_version=version_id, of_key=key) > 0
+
+    def add_ledger(self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object]) -> int:
+        last = self._session.one(_LAST_SEQUENCE)
+        sequence: int = 1 + (last[0] if last else 0)
+        written = canon.dumps(canon.pack(body)).decode()
+        self._session.change(
+            _ADD_ENTRY, sequence=sequence, at_ms=at_ms, actor=actor, action=action, subject=subject, body=written
+        )
+        return sequence
+
+    def add_blocks(self, rows: Sequence[BlockRow]) -> None:
+        packs = {name: self._pack_id(name) for name in sorted({row.pack for row in rows})}
+        # In key order, a bulk insert touches each page of the index once.
+        ordered = sorted(rows, key=lambda row: row.id)
+        self._session.change_many(_PUT_BLOCK, (_block_values(row, packs[row.pack]) for row in ordered))
+
+    def condemn(self, ids: Sequence[BlockId], *, at_ms: int) -> None:
+        self._session.change_many(_CONDEMN, ({"of_id": block_id, "at_ms": at_ms} for block_id in sorted(ids)))
+
+    def forget_blocks(self, ids: Sequence[BlockId]) -> None:
+        self._session.change_many(_FORGET, ({"of_id": block_id} for block_id in sorted(ids)))
+        self._session.change(_FORGET_PACKS)
+
+    def take_lease(self, lease: Lease) -> None:
+        self._session.change(
+            _TAKE_LEASE, id=lease.id, holder=lease.holder, taken_ms=lease.taken_ms, expires_ms=lease.expires_ms
+        )
+
+    def renew_lease(self, lease_id: str, *, expires_ms: int) -> bool:
+        return self._session.change(_RENEW_LEASE, of_id=lease_id, until_ms=expires_ms) > 0
+
+    def drop_lease(self, lease_id: str) -> None:
+        self._session.change(_DROP_LEASE, of_id=lease_id)
+
+    def drop_expired_leases(self, *, now_ms: int) -> int:
+        return self._session.change(_DROP_EXPIRED, now_ms=now_ms)
+
+    def _add(self, statement: Statement, **values: object) -> int:
+        """Insert; the id the database gave."""
+        row = self._session.one(statement, **values)
+        assert row is not None
+        return cast(int, row[0])
+
+    def _refuse_taken(self, new: NewVersion, path: str) -> None:
+        key = label_key(new.label)
+        holder = self._session.one(_LABEL_HOLDER, model_id=new.model_id, label_key=key) if key else None
+        if holder is not None:
+            raise LabelTaken(
+                f"The label {new.label} already names {path}@v{holder[0]}.",
+                label=new.label,
+                model=path,
+                number=holder[0],
+            )
+
+    def _add_facts(self, version_id: int, new: NewVersion) -> None:
+        metrics = ({"version_id": version_id, "key": key, "value": value} for key, value in new.metrics.items())
+        self._session.change_many(_ADD_METRIC, metrics)
+        params = (
+            {
+                "version_id": version_id,
+                "key": key,
+                "value": value,
+                "created_ms": new.created_ms,
+            }
+            for key, value in new.params.items()
+        )
+        self._session.change_many(_ADD_PARAM, params)
+        parents = ({"child_id": version_id, "parent_id": parent} for parent in dict.fromkeys(new.parent_ids))
+        self._session.change_many(_ADD_PARENT, parents)
+
+    def _pack_id(self, name: str) -> int:
+        row = self._session.one(_PACK_ID, name=name)
+        return cast(int, row[0]) if row else self._add(_ADD_PACK, name=name)
+
+
+def _version_values(new: NewVersion) -> dict[str, Any]:
+    return {
+        "model_id": new.model_id,
+        "digest": new.digest,
+        "label": new.label,
+        "label_key": label_key(new.label),
+        "kind": str(new.kind),
+        "stage": str(Stage.DEVELOPMENT),
+        "author": new.author,
+        "created_ms": new.created_ms,
+        "size_bytes": new.size_bytes,
+        "manifest_size": new.manifest_size,
+        "structure": new.structure,
+        "sketch": new.sketch,
+        "commit_id": new.commit,
+        "retired_ms": 0,
+        "retired_reason": "",
+        "manifest_blocks": b"".join(new.manifest_blocks),
+        "message": new.message,
+    }
+
+
+def _block_values(row: BlockRow, pack_id: int) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "pack_id": pack_id,
+        "position": row.offset,
+        "length": row.length,
+        "raw_length": row.raw_length,
+        "encoding": row.encoding,
+        "crc": row.check,
+        "base": row.base,
+        "depth": row.depth,
+        "is_manifest": int(row.is_manifest),
+        "condemned_ms": 0,
+    }

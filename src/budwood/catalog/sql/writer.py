@@ -1,0 +1,200 @@
+"""Group commit: one thread writes, and whoever is waiting when it is free is made durable by the same sync.
+
+A sync costs milliseconds and a small write costs microseconds, so sixteen writers who share syncs are ten times
+as fast as sixteen who queue for their own. Each piece of work runs between savepoints: one that raises leaves
+nothing, its neighbours stay. Results are handed out only after the commit. Nobody is made to wait for company:
+a lone caller's work is committed at once.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from budwood.catalog.api import Transaction
+from budwood.domain.limits import BUSY_S, WRITE_BATCH, WRITE_QUEUE
+from budwood.errors import BudwoodError, RegistryBusy, StorageFailed
+
+T = TypeVar("T")
+_ALIVE_CHECK_S: Final = 1.0
+
+
+class Batch(Protocol):
+    """A connection that commits several pieces of work together. Errors are those of ``Catalog.write``."""
+
+    transaction: Transaction
+
+    def begin(self) -> None: ...
+    def mark(self) -> None:
+        """Remember this point, before one piece of work."""
+
+    def keep(self) -> None:
+        """Forget the mark; the work stays."""
+
+    def undo(self) -> bool:
+        """Return to the mark. False when the database has already dropped the whole batch."""
+
+    def commit(self) -> None: ...
+    def roll_back(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class GroupWriter:
+    """The one thread that writes. It starts with the first write and ends with ``close``."""
+
+    def __init__(self, open_batch: Callable[[], Batch]) -> None:
+        self._open_batch = open_batch
+        self._requests: queue.Queue[_Request | None] = queue.Queue(WRITE_QUEUE)
+        self._starting = threading.Lock()
+        # Held while the connection is in use; whoever else holds it may close the connection.
+        self._turn = threading.Lock()
+        self._batch: Batch | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in the next batch; return or raise what it did once that is durable."""
+        thread = self._running_thread()
+        assert threading.current_thread() is not thread, "work must not write through the catalog it runs in"
+        request = _Request(work)
+        try:
+            self._requests.put(request, timeout=BUSY_S)
+        except queue.Full:
+            raise RegistryBusy(f"{WRITE_QUEUE} writes are waiting already.", limit="WRITE_QUEUE") from None
+        request.wait(thread)
+        return cast(T, request.outcome())
+
+    def close(self) -> None:
+        """Finish what was asked before, then end the thread. Later writes fail."""
+        with self._starting:
+            self._closed = True
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._requests.put(None)
+            thread.join()
+
+    def pause(self) -> bool:
+        """Let the batch under way finish and close the connection; whether that worked. ``resume`` must follow."""
+        if threading.current_thread() is self._thread or not self._turn.acquire(timeout=BUSY_S):
+            return False
+        self._drop_connection()
+        return True
+
+    def resume(self) -> None:
+        self._turn.release()
+
+    def _running_thread(self) -> threading.Thread:
+        with self._starting:
+            if self._closed:
+                raise StorageFailed("The catalog was closed.", hint="Open the registry again.")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="budwood-catalog-writer", daemon=True)
+                self._thread.start()
+            return self._thread
+
+    def _serve(self) -> None:
+        more = True
+        while more:
+            first = self._requests.get()
+            with self._turn:
+                more = first is not None and self._serve_batch(first)
+        with self._turn:
+            self._drop_connection()
+
+    def _serve_batch(self, first: "_Request") -> bool:
+        """Commit the first request and those that arrive meanwhile; whether to go on afterwards."""
+        ran: list[_Request] = []
+        more = True
+        try:
+            batch = self._batch = self._batch or self._open_batch()
+            batch.begin()
+            request: _Request | None = first
+            while request is not None:
+                ran.append(request)
+                if not request.run(batch):
+                    break
+                request, more = self._next() if len(ran) < WRITE_BATCH else (None, True)
+            if ran[-1].lost:
+                raise ran[-1].error or StorageFailed("The database dropped a batch.")
+            batch.commit()
+        except BaseException as error:
+            self._fail(ran or [first], error)
+        for request in ran or [first]:
+            request.done.set()
+        return more
+
+    def _next(self) -> tuple["_Request | None", bool]:
+        """The next waiting request, if any, and whether this is not the end."""
+        try:
+            request = self._requests.get_nowait()
+        except queue.Empty:
+            return None, True
+        return request, request is not None
+
+    def _fail(self, ran: list["_Request"], error: BaseException) -> None:
+        """Nothing of this batch was kept: tell all that thought it would be, and start afresh with a new connection."""
+        self._drop_connection()
+        for request in ran:
+            if request.error is None:
+                request.error = _own_copy(error)
+
+    def _drop_connection(self) -> None:
+        batch, self._batch = self._batch, None
+        if batch is None:
+            return
+        try:
+            batch.roll_back()
+        finally:
+            batch.close()
+
+
+class _Request:
+    """One piece of work and what came of it."""
+
+    __slots__ = ("_abandoned", "_value", "_work", "done", "error", "lost")
+
+    def __init__(self, work: Callable[[Transaction], Any]) -> None:
+        self._work = work
+        self._value: Any = None
+        self._abandoned = False
+        self.error: BaseException | None = None
+        self.lost = False
+        self.done = threading.Event()
+
+    def run(self, batch: Batch) -> bool:
+        """Do the work between marks; False when the batch is lost with it."""
+        if self._abandoned:
+            return True
+        batch.mark()
+        try:
+            self._value = self._work(batch.transaction)
+        except BaseException as error:
+            self.error = error
+            self.lost = not batch.undo()
+            return not self.lost
+        batch.keep()
+        return True
+
+    def wait(self, thread: threading.Thread) -> None:
+        """Until done. An interrupted caller takes back what has not begun."""
+        try:
+            while not self.done.wait(_ALIVE_CHECK_S):
+                if not thread.is_alive() and not self.done.is_set():
+                    raise StorageFailed("The catalog was closed before this was written.")
+        except BaseException:
+            self._abandoned = True
+            raise
+
+    def outcome(self) -> object:
+        if self.error is not None:
+            raise self.error
+        return self._value
+
+
+def _own_copy(error: BaseException) -> BaseException:
+    """An error to raise in one more thread: a traceback grows wherever its error is raised."""
+    if not isinstance(error, BudwoodError):
+        return error
+    copy = type(error)(error.message, hint=error.hint, **error.facts)
+    copy.__cause__ = error
+    return copy
