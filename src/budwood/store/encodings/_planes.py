@@ -182,6 +182,7 @@ def _estimates(sample: Bytes8, counts: npt.NDArray[np.intp], keys: Bytes8 | None
     if huffman < 0.9 * sample.size:
         yield Coder.FAST, float(len(_zstd.fast(sample.data)))
     if counts[0] > sample.size / 4:
-        yield Coder.SPARSE, _sparse.estimate(sample, None)
-        if keys is not None:
-            yield Coder.GROUPED, _sparse.estimate(sample, keys)
+        sizes = _sparse.estimate(sample, keys)
+        yield Coder.SPARSE, sizes.alone
+        if sizes.grouped is not None:
+            yield Coder.GROUPED, sizes.grouped

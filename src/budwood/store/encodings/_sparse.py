@@ -10,6 +10,7 @@ moves by many steps and one with a large exponent by few: knowing the exponent i
 
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -65,17 +66,26 @@ def read(piece: memoryview, plane: Bytes8, keys: Bytes8 | None) -> None:
     plane[places] = values
 
 
-def estimate(sample: Bytes8, keys: Bytes8 | None) -> float:
+@dataclass(frozen=True, slots=True)
+class SparseSizes:
     """Bytes a sample of a plane would take, without the fixed cost that a whole plane pays once."""
+
+    alone: float
+    grouped: float | None
+
+
+def estimate(sample: Bytes8, keys: Bytes8 | None) -> SparseSizes:
+    """Both sizes of a sample; ``grouped`` when there are keys."""
     mask = sample != 0
     values = sample[mask].astype(np.intp)
     bitmap = len(_pack(mask))
+    alone = bitmap + _huffman_bytes(np.bincount(values, minlength=256)[np.newaxis])
     if keys is None:
-        return bitmap + _huffman_bytes(np.bincount(values, minlength=256)[np.newaxis])
+        return SparseSizes(alone, None)
     found = keys[mask]
     rows = (found - found.min(initial=255)).astype(np.intp)
     pairs = np.bincount(rows << 8 | values, minlength=(int(rows.max(initial=0)) + 1) << 8)
-    return bitmap + _huffman_bytes(pairs.reshape(-1, 256))
+    return SparseSizes(alone, bitmap + _huffman_bytes(pairs.reshape(-1, 256)))
 
 
 def _huffman_bytes(counts: npt.NDArray[np.intp]) -> float:

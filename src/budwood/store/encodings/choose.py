@@ -20,6 +20,11 @@ from budwood.store.encodings.registry import (
 )
 
 SAMPLE_BYTES: Final = 64 << 10
+SAMPLE_WORDS: Final = 16 << 10
+SAMPLED_SHARE: Final = 16
+"""A block is sampled by a sixteenth at most, or planning would cost as much as encoding; small ones by 8 KiB."""
+SMALLEST: Final = 512
+"""A shorter block is stored raw: its row in the index is larger than what could be won."""
 RUNS: Final = 8
 TIE: Final = 0.98
 
@@ -49,6 +54,8 @@ def candidates(dtype: str, *, has_base: bool) -> tuple[int, ...]:
 def plan_block(raw: memoryview, dtype: str, base: memoryview | None) -> Plan:
     """The plan for this block; pure, and the same for the same bytes."""
     width = word_width(dtype)
+    if len(raw) < SMALLEST:
+        return Plan(RAW, width)
     tags = candidates(dtype, has_base=base is not None)
     if tags == (ZSTD,):
         return Plan(ZSTD)
@@ -64,9 +71,10 @@ def plan_block(raw: memoryview, dtype: str, base: memoryview | None) -> Plan:
 
 def sample_of(raw: memoryview, width: int) -> memoryview:
     """Runs of whole words spread over the block, from its first to its last."""
-    if len(raw) <= SAMPLE_BYTES:
+    length = min(SAMPLE_BYTES, SAMPLE_WORDS * width, max(len(raw) // SAMPLED_SHARE, 8 << 10))
+    if len(raw) <= length:
         return raw
-    run = SAMPLE_BYTES // RUNS
+    run = length // RUNS // width * width
     step = (len(raw) - run) // (RUNS - 1) // width * width
     return memoryview(b"".join(raw[index * step : index * step + run] for index in range(RUNS)))
 
