@@ -11,6 +11,7 @@ import pytest
 
 from budwood.client.capture import capture, capture_environment, capture_hardware
 from budwood.client.capture import environment as environment_module
+from budwood.client.capture import hardware as hardware_module
 from budwood.client.capture.environment import installed_packages
 from budwood.domain import canon
 from budwood.domain.facts import Facts
@@ -81,6 +82,36 @@ def test_hardware_says_what_the_system_says() -> None:
     assert hardware.machine == os.uname().machine
     assert hardware.cores == os.cpu_count()
     assert hardware.memory_bytes > 1 << 20
+
+
+def test_accelerators_are_read_from_the_driver_before_any_program_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for card in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / "gpus" / card).mkdir(parents=True)
+        (tmp_path / "gpus" / card / "information").write_text("Model: \t\t NVIDIA H100\nIRQ:   \t\t 1\n")
+    put_program(tmp_path, monkeypatch, "echo NVIDIA asked")
+    monkeypatch.setattr(hardware_module, "_GPU_TABLES", tmp_path / "gpus")
+    assert capture_hardware.__wrapped__().accelerators == ("NVIDIA H100", "NVIDIA H100")
+    monkeypatch.setattr(hardware_module, "_GPU_TABLES", tmp_path / "none")
+    assert capture_hardware.__wrapped__().accelerators == ("NVIDIA asked",)
+
+
+@pytest.mark.parametrize("script", ["echo no driver; exit 9", "exec sleep 30"])
+def test_a_broken_driver_leaves_accelerators_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    put_program(tmp_path, monkeypatch, script)
+    monkeypatch.setattr(hardware_module, "_GPU_TABLES", tmp_path / "none")
+    monkeypatch.setattr(hardware_module, "TIMEOUT_S", 0.3)
+    assert capture_hardware.__wrapped__().accelerators == ()
+
+
+def put_program(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.defpath}")
 
 
 def test_surroundings_fit_a_manifest_and_never_raise(tmp_path: Path) -> None:
