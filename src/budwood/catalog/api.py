@@ -98,6 +98,9 @@ class View(Protocol):
     def versions(self, model_id: int, *, before: int = 0, limit: int = 100) -> Sequence[VersionRecord]:
         """Newest first, with numbers below ``before`` when it is not 0."""
 
+    def version_count(self, model_id: int) -> int:
+        """How many versions a model has now."""
+
     def all_versions(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[VersionRecord]:
         """Every version of the registry by id, those above ``after_id``: for sweep, verify, stats."""
 

@@ -1,0 +1,125 @@
+"""Reading parts of a version: a file at any position, a tensor as a NumPy array."""
+
+import io
+import math
+from bisect import bisect_right
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import numpy as np
+
+from budwood.domain.limits import MIB
+from budwood.domain.manifest import BlockId, FileEntry, Span
+from budwood.errors import NotOffered
+from budwood.store.read import placed_in_file, placed_in_span
+from budwood.verbs.house import House
+
+BLOCKS_HELD: Final = 8
+ALONE_BYTES: Final = 4 * MIB
+
+NUMPY_TYPES: Final = {
+    "f64": "<f8",
+    "f32": "<f4",
+    "f16": "<f2",
+    "i64": "<i8",
+    "i32": "<i4",
+    "i16": "<i2",
+    "i8": "|i1",
+    "u64": "<u8",
+    "u32": "<u4",
+    "u16": "<u2",
+    "u8": "|u1",
+    "bool": "|b1",
+    "c64": "<c8",
+    "c128": "<c16",
+    "bf16": "<u2",
+}
+
+
+class VersionFile(io.RawIOBase):
+    """One file of a version as a seekable stream; the last few blocks read are kept decoded."""
+
+    def __init__(self, house: House, entry: FileEntry) -> None:
+        super().__init__()
+        self._size = entry.size
+        self._at = 0
+        self._reader = house.reader()
+        self._places = list(placed_in_file(entry))
+        self._starts = [place.offset for place in self._places]
+        self._held: OrderedDict[BlockId, memoryview] = OrderedDict()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise ValueError("negative seek position")
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer from one block; short reads are allowed by RawIOBase. Raises BlockDamaged."""
+        if self._at >= self._size or len(buffer) == 0:
+            return 0
+        number = bisect_right(self._starts, self._at) - 1
+        place = self._places[number]
+        inside = self._at - place.offset
+        count = min(len(buffer), place.length - inside)
+        memoryview(buffer).cast("B")[:count] = self._block(place.id, place.length)[inside : inside + count]
+        self._at += count
+        return count
+
+    def _block(self, block: BlockId, length: int) -> memoryview:
+        if block in self._held:
+            self._held.move_to_end(block)
+            return self._held[block]
+        full = len(self._held) >= BLOCKS_HELD
+        reused = self._held.popitem(last=False)[1].obj if full else None
+        room = reused if isinstance(reused, bytearray) and len(reused) == length else bytearray(length)
+        view = memoryview(room)
+        self._reader.read(block, self._reader.rows([block]), view)
+        self._held[block] = view
+        return view
+
+
+def read_array(house: House, span: Span) -> np.ndarray:
+    """The tensor's values. Raises NotOffered for types NumPy has no name for, BlockDamaged."""
+    kind = NUMPY_TYPES.get(span.dtype)
+    shape = span.shape
+    if kind is None or shape is None or math.prod(shape) * np.dtype(kind).itemsize != span.length:
+        raise NotOffered(
+            f"Tensor {span.name!r} has the type {span.dtype or 'unknown'!r}, which NumPy cannot hold.",
+            hint="Read its bytes with version.open(path).",
+        )
+    values = np.empty(span.length, np.uint8)
+    read_span(house, span, values.data)
+    array = values.view(kind)
+    if span.dtype == "bf16":
+        array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return array.reshape(shape)
+
+
+def read_span(house: House, span: Span, target: memoryview) -> None:
+    """Decode a span into ``target``, in parallel when it is large."""
+    reader = house.reader()
+    rows = reader.rows(span.blocks)
+    places = list(placed_in_span(span))
+
+    def work(number: int) -> None:
+        place = places[number]
+        reader.read(place.id, rows, target[place.offset : place.offset + place.length])
+
+    if span.length <= ALONE_BYTES:
+        for number in range(len(places)):
+            work(number)
+        return
+    with ThreadPoolExecutor(house.threads, "budwood-decode") as pool:
+        list(pool.map(work, range(len(places))))

@@ -1,0 +1,278 @@
+"""The SDK: a registry, and what can be asked of it. Every method is one verb; the CLI calls nothing else.
+
+registry = budwood.connect("./registry")
+pushed = registry.push("encoder/", "encoder", bump="auto", metrics={"accuracy": 0.91}, aliases=["champion"])
+registry.diff("encoder@v1", "encoder@champion").summary
+registry.pull("encoder@champion", "out/")
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from budwood.client.capture import capture
+from budwood.client.models import write_model
+from budwood.client.version import Version
+from budwood.domain.change import Change
+from budwood.domain.names import Kind
+from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
+from budwood.domain.results import (
+    Exported,
+    Family,
+    Imported,
+    ModelSummary,
+    Moved,
+    Pulled,
+    Pushed,
+    Swept,
+    Usage,
+    Verified,
+)
+from budwood.errors import BadValue
+from budwood.store.api import Progress
+from budwood.verbs import browse
+from budwood.verbs.alias import alias, remove_alias
+from budwood.verbs.delete import delete, delete_model
+from budwood.verbs.describe import Declared
+from budwood.verbs.diff import diff
+from budwood.verbs.export import export
+from budwood.verbs.house import House
+from budwood.verbs.import_bundle import import_bundle
+from budwood.verbs.pull import PullRequest, pull
+from budwood.verbs.push import PushRequest, push
+from budwood.verbs.rebuild import rebuild_index
+from budwood.verbs.retire import retire
+from budwood.verbs.roll_back import roll_back
+from budwood.verbs.stage import stage
+from budwood.verbs.stats import stats
+from budwood.verbs.sweep import sweep
+from budwood.verbs.tag import tag
+from budwood.verbs.verify import verify
+
+
+def no_progress(_: int) -> None:
+    """The default progress: nothing is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """Some versions that match, and the cursor to go on from (empty at the end)."""
+
+    versions: tuple[Version, ...]
+    cursor: str = ""
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(self.versions)
+
+    def __len__(self) -> int:
+        return len(self.versions)
+
+    def _repr_html_(self) -> str:
+        from budwood.client.html import versions_html
+
+        return versions_html([version.record for version in self.versions])
+
+
+class Registry:
+    """An open registry. Safe to use from several threads; close it, or use it in a ``with`` block."""
+
+    def __init__(self, house: House, *, place: str, made: bool, grace_s: float) -> None:
+        self.house = house
+        self.place = place
+        self.made = made
+        self._grace_s = grace_s
+
+    def push(
+        self,
+        source: object,
+        model: str,
+        *,
+        label: str = "",
+        bump: str = "",
+        parents: Sequence[str] = (),
+        relation: str = "",
+        aliases: Sequence[str] = (),
+        datasets: Sequence[str] = (),
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
+        message: str = "",
+        kind: str = "",
+        base_model: str = "",
+        exclude: Sequence[str] = (),
+        progress: Progress = no_progress,
+    ) -> Pushed:
+        """Keep files, or a model in memory, as a new version of ``model``.
+
+        ``source`` is a folder, a file, a list of them, or a scikit-learn, PyTorch, ONNX or Transformers model,
+        which is first written in its safest native format. Facts about code, environment and hardware are
+        captured. Raises Invalid, NotFound, LabelTaken, FileChanged, StorageFull, StorageFailed, FrameworkMissing.
+        """
+        with contextlib.ExitStack() as stack:
+            paths = _paths(source, stack)
+            around = capture(_nearest_folder(paths[0]))
+            request = PushRequest(
+                paths=paths,
+                model=model,
+                declared=Declared(
+                    kind=_kind(kind),
+                    message=message,
+                    datasets=tuple(datasets),
+                    metrics={key: float(value) for key, value in (metrics or {}).items()},
+                    params={key: str(value) for key, value in (params or {}).items()},
+                    base_model=base_model,
+                ),
+                label=label,
+                bump=bump,
+                parents=tuple(parents),
+                relation=relation,
+                aliases=tuple(aliases),
+                tags=dict(tags or {}),
+                exclude=tuple(exclude),
+                code=around.code,
+                environment=around.environment,
+                hardware=around.hardware,
+            )
+            return push(self.house, request, progress=progress)
+
+    def pull(
+        self,
+        reference: str,
+        folder: str | Path,
+        *,
+        paths: Sequence[str] = (),
+        overwrite: bool = False,
+        progress: Progress = no_progress,
+    ) -> Pulled:
+        """Write a version's files (all, or those named) into a new or matching folder, verified.
+
+        Raises NotFound, TargetDiffers, UnsafeEntry, Damaged, StorageFull, StorageFailed.
+        """
+        request = PullRequest(reference, Path(folder), tuple(paths), overwrite)
+        return pull(self.house, request, progress=progress)
+
+    def get(self, reference: str) -> Version:
+        """The version a reference names. Raises BadReference, NotFound."""
+        return Version(self.house, browse.get(self.house, reference))
+
+    def list(self, *, after: str = "", limit: int = 100) -> tuple[ModelSummary, ...]:
+        """Models by name, those behind ``after``."""
+        return browse.list_models(self.house, after=after, limit=limit)
+
+    def search(self, text: str = "", *, cursor: str = "", limit: int = 100) -> SearchPage:
+        """Versions that match a filter such as ``metrics.auc >= 0.9 and stage = production``. Raises BadFilter."""
+        page = browse.search(self.house, text, cursor=cursor, limit=limit)
+        return SearchPage(tuple(Version(self.house, record) for record in page.versions), page.cursor)
+
+    def log(self, model: str, *, before: int = 0, limit: int = 100) -> Family:
+        """A model's versions, newest first, with edges, pointers and moves. Raises ModelNotFound."""
+        return browse.log(self.house, model, before=before, limit=limit)
+
+    def diff(self, before: str, after: str, *, measure: bool = True, progress: Progress = no_progress) -> Change:
+        """What changed between two versions, and what the label should therefore be.
+
+        ``measure`` False leaves out how far tensors moved, and reads no weights.
+        """
+        return diff(self.house, before, after, measured=measure, progress=progress)
+
+    def tag(self, reference: str, put: Mapping[str, str] | None = None, remove: Sequence[str] = ()) -> tuple[Tag, ...]:
+        """Put tags beside a version or take them away; all its tags afterwards."""
+        return tag(self.house, reference, put or {}, remove)
+
+    def alias(self, reference: str, name: str) -> Moved:
+        """Point an alias at a version. Raises BadName, Retired, NotFound."""
+        return alias(self.house, reference, name)
+
+    def remove_alias(self, model: str, name: str) -> Moved:
+        """Take an alias away; its history stays."""
+        return remove_alias(self.house, model, name)
+
+    def stage(self, reference: str, to: str) -> Moved:
+        """Put a version in development, staging, production or archived. Raises BadValue, Retired, NotFound."""
+        return stage(self.house, reference, to)
+
+    def roll_back(self, model: str, pointer: str) -> Moved:
+        """An alias or stage returns to what it pointed at before. Raises NothingBefore."""
+        return roll_back(self.house, model, pointer)
+
+    def retire(self, reference: str, reason: str = "") -> Version:
+        """Say that a version must not be used any more; it stays pullable. Raises StillInUse."""
+        return Version(self.house, retire(self.house, reference, reason))
+
+    def delete(self, reference: str) -> VersionRecord:
+        """Remove a version for ever. Raises StillInUse while anything points to it."""
+        return delete(self.house, reference)
+
+    def delete_model(self, model: str) -> ModelRecord:
+        """Remove a model that has no versions left. Raises StillInUse."""
+        return delete_model(self.house, model)
+
+    def verify(self, *, read_data: bool = False, progress: Progress = no_progress) -> Verified:
+        """Check catalog, manifests, packs and, with ``read_data``, every byte. Problems are in the result."""
+        return verify(self.house, read_data=read_data, progress=progress)
+
+    def rebuild_index(self) -> int:
+        """Make the block index anew from the packs alone; the number of blocks found."""
+        return rebuild_index(self.house)
+
+    def sweep(self, *, dry_run: bool = False, grace_s: float | None = None) -> Swept:
+        """Free what no version needs, once it has waited ``grace_s`` seconds (default: the registry's setting)."""
+        return sweep(self.house, dry_run=dry_run, grace_s=self._grace_s if grace_s is None else grace_s)
+
+    def stats(self) -> Usage:
+        """Logical and stored bytes, by model and encoding, and what is shared with what."""
+        return stats(self.house)
+
+    def export(self, references: Sequence[str], path: str | Path, *, progress: Progress = no_progress) -> Exported:
+        """Write versions, and all they need, as one verifiable file."""
+        return export(self.house, references, Path(path), progress=progress)
+
+    def import_bundle(self, path: str | Path, *, progress: Progress = no_progress) -> Imported:
+        """Take in an exported bundle, every byte verified first. Raises BadBundle, BundleDamaged, LabelTaken."""
+        return import_bundle(self.house, Path(path), progress=progress)
+
+    def ledger(self, *, after: int = 0, limit: int = 100, subject: str = "") -> Sequence[LedgerEntry]:
+        """Every change of state, oldest first."""
+        return browse.ledger(self.house, after=after, limit=limit, subject=subject)
+
+    def close(self) -> None:
+        """Release files and connections."""
+        self.house.catalog.close()
+        self.house.objects.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Registry({self.place!r})"
+
+
+def _paths(source: object, stack: contextlib.ExitStack) -> tuple[Path, ...]:
+    """The files a source stands for; a model in memory is written to a folder that lives as long as the stack."""
+    if isinstance(source, str | Path):
+        return (Path(source),)
+    if isinstance(source, list | tuple) and source and all(isinstance(part, str | Path) for part in source):
+        return tuple(Path(part) for part in source)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="budwood-")))
+    write_model(source, folder)
+    return (folder,)
+
+
+def _nearest_folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _kind(text: str) -> Kind | None:
+    try:
+        return Kind(text) if text else None
+    except ValueError as error:
+        raise BadValue(f"{text!r} is not a kind.", hint=f"Kinds are {', '.join(Kind)}.") from error

@@ -1,0 +1,97 @@
+"""A version as people hold it: its record, its facts, its files and tensors, read only when asked for."""
+
+import io
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from budwood.client.reading import VersionFile, read_array
+from budwood.domain.facts import Facts
+from budwood.domain.manifest import Manifest, Span
+from budwood.domain.names import Stage
+from budwood.domain.records import VersionRecord
+from budwood.domain.results import VersionDetail
+from budwood.verbs import browse
+from budwood.verbs.house import House
+from budwood.verbs.manifests import load_manifest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Version:
+    """One immutable version. ``record`` is what the catalog says; the rest is read on first use."""
+
+    def __init__(self, house: House, record: VersionRecord) -> None:
+        self._house = house
+        self.record = record
+
+    @property
+    def reference(self) -> str:
+        """By label where it has one, else by number."""
+        return self.record.reference
+
+    @property
+    def number(self) -> int:
+        return self.record.number
+
+    @property
+    def label(self) -> str:
+        return self.record.label
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest: the version's identity."""
+        return self.record.digest
+
+    @property
+    def stage(self) -> Stage:
+        return self.record.stage
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Files, spans and facts, verified against the digest. Raises ManifestDamaged."""
+        return load_manifest(self._house, self.record)
+
+    @property
+    def facts(self) -> Facts:
+        """What was declared and captured when it was pushed."""
+        return self.manifest.facts
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of its files."""
+        return tuple(entry.path for entry in self.manifest.files)
+
+    @property
+    def tensors(self) -> dict[str, Span]:
+        """Every tensor by name."""
+        return {span.name: span for entry in self.manifest.files for span in entry.tensors}
+
+    def detail(self) -> VersionDetail:
+        """The record with aliases, tags, parents and children as they are now."""
+        return browse.show(self._house, f"{self.record.namespace}/{self.record.model}@v{self.record.number}")
+
+    def open(self, path: str) -> io.BufferedReader:
+        """A file of the version, for reading at any position. Raises FileNotInVersion."""
+        return io.BufferedReader(VersionFile(self._house, self.manifest.file(path)), buffer_size=1 << 16)
+
+    def read(self, path: str) -> bytes:
+        """A whole file in memory. Raises FileNotInVersion."""
+        with self.open(path) as file:
+            return file.read()
+
+    def tensor(self, name: str) -> "np.ndarray":
+        """One tensor, reading only its blocks; bf16 comes as float32 holding the same values.
+
+        Raises TensorNotInVersion, NotOffered for quantised types, BlockDamaged.
+        """
+        _, span = self.manifest.tensor(name)
+        return read_array(self._house, span)
+
+    def __repr__(self) -> str:
+        return f"Version({self.reference!r}, stage={self.stage.value!r})"
+
+    def _repr_html_(self) -> str:
+        from budwood.client.html import version_html
+
+        return version_html(self.record, self.detail())

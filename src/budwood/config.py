@@ -1,0 +1,115 @@
+"""Settings: the only module that reads the environment and configuration files.
+
+A setting is taken from, in this order: the argument or flag, ``BUDWOOD_*``, ``./budwood.toml``, the user's
+``config.toml``, the default. docs/settings.md lists them all and is tested against ``SETTINGS``.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from budwood.errors import BadValue
+
+FOLDER_NAME: Final = ".budwood"
+FILE_NAME: Final = "budwood.toml"
+
+SETTINGS: Final[Mapping[str, str]] = {
+    "registry": "Where the registry is: a folder, or an object store's URL with a folder for metadata.",
+    "store": "Where packs lie when not in the registry's folder: a URL such as s3://bucket/prefix.",
+    "author": "Who pushes: shown on versions and in the ledger. Default: git's user.email, else the login name.",
+    "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
+    "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``registry`` is None when nothing names one; ``found`` says where the value came from."""
+
+    registry: Path | None
+    found: str
+    store: str
+    author: str
+    threads: int
+    grace_s: float
+
+
+def load(*, registry: str | Path | None = None, folder: Path | None = None) -> Settings:
+    """Settings as seen from ``folder`` (default: the current one). Raises BadValue."""
+    here = (folder or Path.cwd()).resolve()
+    layers = [_environment(), _file(here / FILE_NAME), _file(_user_folder() / "config.toml")]
+    merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
+    path, found = _registry(registry, merged.get("registry", ""), here)
+    return Settings(
+        registry=path,
+        found=found,
+        store=merged.get("store", ""),
+        author=merged.get("author", ""),
+        threads=_whole(merged, "threads", min(8, os.cpu_count() or 1)),
+        grace_s=_number(merged, "grace_hours", 24.0) * 3600,
+    )
+
+
+def user_registry() -> Path:
+    """The registry in the user's data folder, used when no other is found."""
+    if root := os.environ.get("XDG_DATA_HOME"):
+        return Path(root) / "budwood" / "registry"
+    from platformdirs import user_data_path
+
+    return user_data_path("budwood") / "registry"
+
+
+def _user_folder() -> Path:
+    if root := os.environ.get("XDG_CONFIG_HOME"):
+        return Path(root) / "budwood"
+    from platformdirs import user_config_path
+
+    return user_config_path("budwood")
+
+
+def _registry(given: str | Path | None, setting: str, here: Path) -> tuple[Path | None, str]:
+    if given:
+        return Path(given).expanduser().absolute(), "given"
+    if setting:
+        return Path(setting).expanduser().absolute(), "setting"
+    for folder in (here, *here.parents):
+        if (folder / FOLDER_NAME).is_dir():
+            return folder / FOLDER_NAME, "nearest"
+    return None, ""
+
+
+def _environment() -> dict[str, str]:
+    return {key: value for key in SETTINGS if (value := os.environ.get(f"BUDWOOD_{key.upper()}", ""))}
+
+
+def _file(path: Path) -> dict[str, str]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadValue(f"{path} cannot be read: {error}.", hint="It must be TOML; see docs/settings.md.") from error
+    if unknown := sorted(set(content) - set(SETTINGS)):
+        raise BadValue(f"{path} has the unknown setting {unknown[0]!r}.", hint=f"Known: {', '.join(SETTINGS)}.")
+    return {key: str(value) for key, value in content.items()}
+
+
+def _whole(values: Mapping[str, str], key: str, default: int) -> int:
+    number = _number(values, key, float(default))
+    if number != int(number) or not 1 <= number <= 256:
+        raise BadValue(f"{key} must be a whole number from 1 to 256, not {values[key]!r}.")
+    return int(number)
+
+
+def _number(values: Mapping[str, str], key: str, default: float) -> float:
+    text = values.get(key, "")
+    try:
+        number = float(text) if text else default
+    except ValueError as error:
+        raise BadValue(f"{key} must be a number, not {text!r}.") from error
+    if not 0 <= number < 1e9:
+        raise BadValue(f"{key} is out of range: {text!r}.")
+    return number

@@ -1,0 +1,131 @@
+"""From block ids back to bytes, verified: whole files, byte ranges, single tensors.
+
+Every block that leaves the store is checked against the BLAKE3 that names it. A block kept as a difference is
+decoded onto its base first; the base itself needs no check of its own, because a wrong base cannot give the
+right block.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH
+from budwood.domain.manifest import BlockId, FileEntry, Span
+from budwood.errors import BlockDamaged, PackDamaged
+from budwood.store.api import BlockIndex, BlockRow, Objects
+from budwood.store.encodings import decode_block
+from budwood.store.packs import fetch
+
+Rows = Mapping[BlockId, BlockRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A block and where its bytes belong: ``length`` bytes at ``offset`` of the file or tensor."""
+
+    id: BlockId
+    offset: int
+    length: int
+
+
+def placed_in_span(span: Span, at: int = 0) -> Iterator[Placed]:
+    """The blocks of a span, placed from ``at``."""
+    for block, length in zip(span.blocks, span.block_lengths(), strict=True):
+        yield Placed(block, at, length)
+        at += length
+
+
+def placed_in_file(entry: FileEntry) -> Iterator[Placed]:
+    """The blocks of a file in order; together they tile it."""
+    for span in entry.spans:
+        yield from placed_in_span(span, span.offset)
+
+
+class BlockReader:
+    """Decodes blocks. Shared by threads; each thread has its own buffers."""
+
+    def __init__(self, objects: Objects, index: BlockIndex) -> None:
+        self._objects = objects
+        self._index = index
+        self._local = threading.local()
+
+    def rows(self, ids: Iterable[BlockId]) -> Rows:
+        """The rows of those blocks and of every base they need. Raises BlockDamaged naming what is missing."""
+        rows: dict[BlockId, BlockRow] = {}
+        wanted = set(ids)
+        for _ in range(CHAIN_DEPTH + 1):
+            found = self._index.find(tuple(wanted))
+            if missing := wanted - found.keys():
+                raise BlockDamaged(
+                    f"{len(missing)} block(s) are not in the store.", block=min(missing).hex(), missing=len(missing)
+                )
+            rows |= found
+            wanted = {row.base for row in found.values() if row.base} - rows.keys()
+            if not wanted:
+                return rows
+        raise BlockDamaged("A chain of differences is deeper than allowed.", block=min(wanted).hex())
+
+    def read(self, block: BlockId, rows: Rows, target: memoryview) -> None:
+        """Fill ``target`` (exactly the block's raw length) and verify. Raises BlockDamaged, PackDamaged."""
+        row = rows[block]
+        if row.raw_length != len(target):
+            raise BlockDamaged("A block has another length than its version says.", block=block.hex())
+        self.decode(row, rows, target)
+        if blake3(target).digest() != block:
+            raise BlockDamaged("A block does not match its digest.", block=block.hex(), pack=row.pack)
+
+    def decode(self, row: BlockRow, rows: Rows, target: memoryview) -> None:
+        """Fill ``target`` without the final check. Raises BlockDamaged, PackDamaged."""
+        try:
+            self._decode(row, rows, target, 0)
+        except PackDamaged:
+            # A sweep may have moved the block to another pack since its row was read; the new row says where.
+            fresh = self.rows([row.id])
+            if all(fresh[block] == rows.get(block) for block in fresh):
+                raise
+            self._decode(fresh[row.id], fresh, target, 0)
+
+    def _decode(self, row: BlockRow, rows: Rows, target: memoryview, level: int) -> None:
+        base: memoryview | None = None
+        if row.base:
+            if level >= CHAIN_DEPTH:
+                raise BlockDamaged("A chain of differences is deeper than allowed.", block=row.id.hex())
+            base_row = rows[row.base]
+            base = self._buffer(level, base_row.raw_length)
+            self._decode(base_row, rows, base, level + 1)
+        encoded = fetch(self._objects, row, self._buffer(CHAIN_DEPTH + 1, row.length))
+        decode_block(row.encoding, encoded, base=base, target=target)
+
+    def read_all(self, blocks: Sequence[BlockId], size: int) -> bytes:
+        """A small blob kept as blocks, such as a manifest, whole in memory."""
+        rows = self.rows(blocks)
+        whole = bytearray(size)
+        at = 0
+        for block in blocks:
+            length = min(BLOCK_BYTES, size - at)
+            self.read(block, rows, memoryview(whole)[at : at + length])
+            at += length
+        if at != size:
+            raise BlockDamaged("A record is shorter than it claims.", size=size, found=at)
+        return bytes(whole)
+
+    def _buffer(self, level: int, length: int) -> memoryview:
+        """A thread's own buffer, one for each level of a chain and one for encoded bytes: reused, so that no
+        block costs fresh pages (page faults cost more than decoding)."""
+        buffers: dict[int, memoryview] = self._local.__dict__.setdefault("buffers", {})
+        held = buffers.get(level)
+        if held is None or len(held) < length:
+            held = buffers[level] = memoryview(bytearray(max(length, BLOCK_BYTES)))
+        return held[:length]
+
+
+def read_file(reader: BlockReader, entry: FileEntry) -> bytes:
+    """A small file whole in memory. Raises BlockDamaged."""
+    places = list(placed_in_file(entry))
+    rows = reader.rows(place.id for place in places)
+    whole = bytearray(entry.size)
+    for place in places:
+        reader.read(place.id, rows, memoryview(whole)[place.offset : place.offset + place.length])
+    return bytes(whole)

@@ -1,0 +1,313 @@
+"""From files to blocks in packs: read once, hash, keep what is new, encoded as small as it gets.
+
+For each file the coordinating thread asks the format readers where tensors lie, tiles the file with spans and
+hands batches to worker threads; a worker reads its bytes into its own buffer, hashes them, and encodes and
+appends only the blocks that neither the store nor this push has. The whole-file SHA-256 that other tools want
+runs beside it on its own thread, and only when something in the file is new: a file whose blocks are all known
+takes its SHA-256 from the version that had it before.
+
+Nothing here is visible until the packs are published and the verb's transaction names them.
+"""
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+
+from blake3 import blake3
+
+from budwood.domain.limits import BLOCK_BYTES, MIB
+from budwood.domain.manifest import BlockId, FileEntry, Span
+from budwood.store.api import BlockIndex, BlockRow, Hint, Objects, Progress, Reading
+from budwood.store.bases import Bases, anchored
+from budwood.store.encodings import encode_block, needs_base
+from budwood.store.gather import DiskFile, DiskSource
+from budwood.store.packs import NewBlock, PackSet
+from budwood.store.plan import Batch, Piece, batches, span_hints
+from budwood.store.read import BlockReader
+
+FILES_AT_ONCE: Final = 8
+BATCHES_AHEAD: Final = 8
+SHA_STEP_BYTES: Final = 1 * MIB
+
+KnownFile = tuple[int, tuple[BlockId, ...]]
+"""A file by its content: its size and all its blocks in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a push of some files came to. ``shared`` holds the ids of blocks that were there before."""
+
+    rows: tuple[BlockRow, ...]
+    shared: frozenset[BlockId]
+    new_raw_bytes: int
+
+    @property
+    def stored_bytes(self) -> int:
+        """Encoded bytes added to the store."""
+        return sum(row.length for row in self.rows)
+
+
+@dataclass(slots=True)
+class _Job:
+    """One file on its way. ``ids`` is filled by workers, piece by piece."""
+
+    file: DiskFile
+    source: DiskSource
+    reading: Reading
+    spans: list[Hint]
+    ids: dict[tuple[int, int], BlockId] = field(default_factory=dict)
+    pending: list[Future[None]] = field(default_factory=list)
+    sha: Future[str] | None = None
+
+
+class BlockWriter:
+    """Writes files and small blobs as blocks; ``finish`` makes them durable. Leaving without it discards.
+
+    ``known`` maps the content of files already kept to their SHA-256.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        index: BlockIndex,
+        names: Callable[[], str],
+        *,
+        threads: int,
+        bases: Bases | None = None,
+        known: Mapping[KnownFile, str] | None = None,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self._index = index
+        self._packs = PackSet(objects, names)
+        self._reader = BlockReader(objects, index)
+        self.bases = bases or Bases({})
+        self.known = known or {}
+        self._progress = progress
+        self._claims = _Claims(index)
+        self._local = threading.local()
+        self._slots = threading.BoundedSemaphore(threads + BATCHES_AHEAD)
+        self._workers = ThreadPoolExecutor(threads, "budwood-encode")
+        self._hasher = ThreadPoolExecutor(1, "budwood-sha256")
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+
+    def write_files(self, files: Iterable[tuple[DiskFile, Reading]]) -> list[FileEntry]:
+        """The entries of the files, in their order. Raises FileChanged, StorageFull, StorageFailed, UnsafeEntry."""
+        entries: list[FileEntry] = []
+        running: deque[_Job] = deque()
+        try:
+            for file, reading in files:
+                running.append(self._begin(file, reading))
+                if len(running) >= FILES_AT_ONCE:
+                    entries.append(self._end(running.popleft()))
+            while running:
+                entries.append(self._end(running.popleft()))
+        finally:
+            for job in running:
+                self._abandon(job)
+        return entries
+
+    def write_blob(self, content: bytes, *, is_manifest: bool = False) -> tuple[BlockId, ...]:
+        """A small record as blocks of its own (a manifest, a sketch)."""
+        view = memoryview(content)
+        ids = []
+        for start in range(0, len(content), BLOCK_BYTES):
+            raw = view[start : start + BLOCK_BYTES]
+            block = blake3(raw).digest()
+            if block in self._claims.take([block]):
+                self._keep(block, raw, dtype="", base=None, is_manifest=is_manifest)
+            ids.append(block)
+        return tuple(ids)
+
+    def finish(self) -> Kept:
+        """Everything written is durable when this returns. Raises StorageFull, StorageFailed."""
+        rows = self._packs.finish()
+        return Kept(rows, self._claims.shared(), sum(row.raw_length for row in rows))
+
+    def __enter__(self) -> Self:
+        self._packs.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._workers.shutdown(cancel_futures=True)
+        self._hasher.shutdown(cancel_futures=True)
+        self._packs.__exit__(kind, error, trace)
+
+    # One file
+
+    def _begin(self, file: DiskFile, reading: Reading) -> _Job:
+        job = _Job(file, file.open(), reading, [])
+        try:
+            for batch in batches(self._numbered(job)):
+                self._slots.acquire()
+                job.pending.append(self._workers.submit(self._work, job, batch))
+                self._raise_failure()
+        except BaseException:
+            self._abandon(job)
+            raise
+        return job
+
+    def _numbered(self, job: _Job) -> Iterable[tuple[int, Hint]]:
+        for number, span in enumerate(span_hints(job.source, job.reading.hints)):
+            job.spans.append(span)
+            yield number, span
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _end(self, job: _Job) -> FileEntry:
+        try:
+            wait(job.pending)
+            self._raise_failure()
+            spans = _spans(job.spans, job.ids)
+            sha256 = self._sha256(job, spans)
+            job.source.check_unchanged()
+        except BaseException:
+            self._abandon(job)
+            raise
+        job.source.close()
+        return FileEntry(job.file.path, job.file.size, sha256, spans, job.reading.format, job.file.executable)
+
+    def _abandon(self, job: _Job) -> None:
+        self._stop.set()
+        wait(job.pending)
+        if job.sha is not None:
+            wait([job.sha])
+        job.source.close()
+
+    def _sha256(self, job: _Job, spans: Sequence[Span]) -> str:
+        if job.sha is None:
+            content = (job.file.size, tuple(block for span in spans for block in span.blocks))
+            if (sha256 := self.known.get(content)) is not None:
+                return sha256
+            self._start_sha(job)
+        assert job.sha is not None
+        return job.sha.result()
+
+    def _start_sha(self, job: _Job) -> None:
+        with self._lock:
+            if job.sha is None:
+                job.sha = self._hasher.submit(self._hash_whole, job.source)
+
+    def _hash_whole(self, source: DiskSource) -> str:
+        sha, step = hashlib.sha256(), self._buffer("sha", SHA_STEP_BYTES)
+        for offset in range(0, source.size, SHA_STEP_BYTES):
+            if self._stop.is_set():
+                break
+            part = step[: min(SHA_STEP_BYTES, source.size - offset)]
+            source.read_into(offset, part)
+            sha.update(part)
+        return sha.hexdigest()
+
+    # One batch, on a worker thread
+
+    def _work(self, job: _Job, batch: Batch) -> None:
+        try:
+            if not self._stop.is_set():
+                self._keep_batch(job, batch)
+        except BaseException as error:
+            # The first failure stops the push; the coordinating thread raises it from where it stands.
+            self._failure = self._failure or error
+            self._stop.set()
+        finally:
+            self._slots.release()
+
+    def _keep_batch(self, job: _Job, batch: Batch) -> None:
+        raw = self._buffer("raw", batch.length)
+        job.source.read_into(batch.offset, raw)
+        views = [(p, raw[p.offset - batch.offset : p.offset - batch.offset + p.length]) for p in batch.pieces]
+        named = [(piece, view, blake3(view).digest()) for piece, view in views]
+        mine = self._claims.take([block for _, _, block in named])
+        if mine:
+            self._start_sha(job)
+        for piece, view, block in named:
+            job.ids[piece.span, piece.index] = block
+            if block in mine:
+                mine.discard(block)
+                self._keep_piece(job.spans[piece.span], piece, view, block)
+        self._progress(batch.length)
+
+    def _keep_piece(self, span: Hint, piece: Piece, raw: memoryview, block: BlockId) -> None:
+        base = self._base_row(span, piece)
+        self._keep(block, raw, dtype=span.dtype, base=base)
+
+    def _base_row(self, span: Hint, piece: Piece) -> BlockRow | None:
+        candidate = self.bases.block(span.name, span.dtype, piece.index, piece.length)
+        row = self._index.find([candidate]).get(candidate) if candidate else None
+        return anchored(row, self._index) if row else None
+
+    def _keep(
+        self, block: BlockId, raw: memoryview, *, dtype: str, base: BlockRow | None, is_manifest: bool = False
+    ) -> None:
+        base_raw: memoryview | None = None
+        if base is not None:
+            base_raw = self._buffer("base", base.raw_length)
+            self._reader.decode(base, self._reader.rows([base.id]), base_raw)
+        encoded = encode_block(raw, dtype=dtype, base=base_raw)
+        differs = base is not None and needs_base(encoded.tag)
+        new = NewBlock(
+            block,
+            len(raw),
+            encoded.tag,
+            base=base.id if base and differs else b"",
+            depth=base.depth + 1 if base and differs else 0,
+            is_manifest=is_manifest,
+        )
+        self._packs.add(new, encoded.parts, encoded.length)
+        if base is not None and differs:
+            self._claims.lean_on(base.id)
+
+    def _buffer(self, use: str, length: int) -> memoryview:
+        buffers: dict[str, memoryview] = self._local.__dict__
+        if use not in buffers:
+            buffers[use] = memoryview(bytearray(BLOCK_BYTES))
+        return buffers[use][:length]
+
+
+class _Claims:
+    """Who writes a block: the first thread of this push to meet one the store does not have."""
+
+    def __init__(self, index: BlockIndex) -> None:
+        self._index = index
+        self._lock = threading.Lock()
+        self._mine: set[BlockId] = set()
+        self._shared: set[BlockId] = set()
+
+    def take(self, blocks: Sequence[BlockId]) -> set[BlockId]:
+        """Those of the blocks that the caller must now write."""
+        with self._lock:
+            unknown = [block for block in blocks if block not in self._mine and block not in self._shared]
+        found = self._index.find(unknown) if unknown else {}
+        with self._lock:
+            self._shared.update(found)
+            mine = {block for block in unknown if block not in found and block not in self._mine}
+            self._mine |= mine
+        return mine
+
+    def lean_on(self, base: BlockId) -> None:
+        """A base must still be there when the push is published."""
+        with self._lock:
+            self._shared.add(base)
+
+    def shared(self) -> frozenset[BlockId]:
+        with self._lock:
+            return frozenset(self._shared)
+
+
+def _spans(hints: Sequence[Hint], ids: Mapping[tuple[int, int], BlockId]) -> tuple[Span, ...]:
+    spans = []
+    for number, hint in enumerate(hints):
+        count = -(-hint.length // BLOCK_BYTES)
+        blocks = tuple(ids[number, index] for index in range(count))
+        spans.append(Span(hint.offset, hint.length, blocks, hint.name, hint.dtype, hint.shape))
+    return tuple(spans)

@@ -1,0 +1,137 @@
+"""Choosing the version whose tensors a push is stored as differences from.
+
+Candidates are the declared parents, the model's newest versions, and other versions of the same structure.
+Each carries a sketch of some 160 KB; the one that promises the smallest difference wins.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from budwood.catalog.api import View
+from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.records import VersionRecord
+from budwood.errors import Damaged
+from budwood.store.api import Hint
+from budwood.store.bases import Bases
+from budwood.store.gather import DiskFile, DiskSource
+from budwood.store.sketch import score, structure_of, take_sketch
+from budwood.store.write import KnownFile
+from budwood.verbs.house import House
+from budwood.verbs.manifests import load_manifest
+
+OWN_CANDIDATES: Final = 4
+LIKE_CANDIDATES: Final = 8
+WORTHWHILE: Final = 0.97
+"""A base that promises less than this saves nothing that pays for decoding it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileTensors:
+    """One file to be pushed and the typed tensors in it."""
+
+    file: DiskFile
+    tensors: tuple[Hint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """``known`` holds the files of the nearest candidates, so that an unchanged file needs no new SHA-256."""
+
+    bases: Bases
+    known: dict[KnownFile, str]
+    structure: str
+    sketch: bytes
+
+
+def candidates(view: View, parents: Sequence[VersionRecord], model_id: int, structure: str) -> list[VersionRecord]:
+    """Versions worth comparing with, nearest first, without repeats."""
+    own = view.versions(model_id, limit=OWN_CANDIDATES) if model_id else ()
+    like = view.versions_of_structure(structure, limit=LIKE_CANDIDATES) if structure else ()
+    return list({version.id: version for version in (*parents, *own, *like)}.values())
+
+
+def choose_base(
+    house: House, tensors: Sequence[FileTensors], parents: Sequence[VersionRecord], model_id: int
+) -> Chosen:
+    """Reads samples of the files and the candidates' sketches. Damaged candidates are passed over."""
+    structure, sketch = _sketch(tensors)
+    with house.catalog.read() as view:
+        found = candidates(view, parents, model_id, structure)
+    near = [manifest for version in found[: 1 + len(parents)] if (manifest := _manifest(house, version))]
+    known = {
+        (entry.size, tuple(block for span in entry.spans for block in span.blocks)): entry.sha256
+        for manifest in near
+        for entry in manifest.files
+    }
+    best = _best(house, sketch, found)
+    ranked = [manifest for version in best if (manifest := _manifest(house, version))]
+    return Chosen(Bases.of(ranked), known, structure, sketch)
+
+
+def _best(house: House, sketch: bytes, found: Sequence[VersionRecord]) -> list[VersionRecord]:
+    """The candidate with the best score first; behind it the declared or newest one, for tensors it lacks."""
+    scored = [(score(sketch, base), i) for i, v in enumerate(found) if (base := _stored_sketch(house, v.sketch))]
+    if not sketch or not scored or min(scored)[0] > WORTHWHILE:
+        return []
+    first = found[min(scored)[1]]
+    return [first, *(version for version in found[:1] if version is not first)]
+
+
+def _sketch(files: Sequence[FileTensors]) -> tuple[str, bytes]:
+    named = [(tensor.name, tensor.dtype, tensor.shape) for file in files for tensor in file.tensors]
+    if not named:
+        return "", b""
+    starts = [0, *accumulate(file.file.size for file in files)]
+    placed = [
+        (tensor.name, tensor.dtype, start + tensor.offset, tensor.length)
+        for start, file in zip(starts, files, strict=False)
+        for tensor in file.tensors
+    ]
+    with _Side([file.file for file in files], starts) as read:
+        return structure_of(named), take_sketch(placed, read)
+
+
+class _Side:
+    """The files laid side by side and read as one; one file is open at a time."""
+
+    def __init__(self, files: Sequence[DiskFile], starts: Sequence[int]) -> None:
+        self._files = files
+        self._starts = starts
+        self._number = -1
+        self._source: DiskSource | None = None
+
+    def __enter__(self) -> Callable[[int, int], bytes]:
+        return self._read
+
+    def __exit__(self, *_: object) -> None:
+        if self._source is not None:
+            self._source.close()
+
+    def _read(self, offset: int, length: int) -> bytes:
+        number = bisect_right(self._starts, offset) - 1
+        if number != self._number or self._source is None:
+            self.__exit__()
+            self._source = self._files[number].open()
+            self._number = number
+        return self._source.read(offset - self._starts[number], length)
+
+
+def _stored_sketch(house: House, block: BlockId) -> bytes:
+    if not block:
+        return b""
+    try:
+        reader = house.reader()
+        size = reader.rows([block])[block].raw_length
+        return reader.read_all((block,), size)
+    except Damaged:
+        return b""
+
+
+def _manifest(house: House, version: VersionRecord) -> Manifest | None:
+    try:
+        return load_manifest(house, version)
+    except Damaged:
+        return None

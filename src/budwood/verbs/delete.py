@@ -1,0 +1,56 @@
+"""delete: remove a version's record for ever. Its number is never used again; sweep frees its bytes."""
+
+from budwood.catalog.api import Transaction
+from budwood.domain.records import ModelRecord, VersionRecord
+from budwood.domain.reference import Newest, parse_reference
+from budwood.errors import BadReference, StillInUse
+from budwood.verbs.house import House
+from budwood.verbs.resolve import model_of, resolve
+from budwood.verbs.retire import names_pointing_at
+from budwood.verbs.stage import leave_stage
+
+
+def delete(house: House, reference: str) -> VersionRecord:
+    """The record that was removed. Raises StillInUse, BadReference without a selector, NotFound."""
+    wanted, now = parse_reference(reference), house.clock()
+    if isinstance(wanted.selector, Newest):
+        raise BadReference("Deleting needs an exact version.", hint=f"Name it: {reference}@v7, or {reference}@1.2.0.")
+
+    def work(transaction: Transaction) -> VersionRecord:
+        version = resolve(transaction, wanted)
+        if users := _users(transaction, version):
+            raise StillInUse(
+                f"{version.reference} is still in use: {'; '.join(users)}.",
+                hint="Move or delete these first, or retire the version instead.",
+                holders=users,
+            )
+        leave_stage(transaction, version, at_ms=now, author=house.author)
+        transaction.remove_version(version.id)
+        body = {"number": version.number, "label": version.label, "digest": version.digest}
+        transaction.add_ledger(now, house.author, "version.deleted", version.reference, body)
+        return version
+
+    return house.catalog.write(work)
+
+
+def delete_model(house: House, model: str) -> ModelRecord:
+    """Remove a model that has no versions left. Raises StillInUse, ModelNotFound."""
+    wanted, now = parse_reference(model), house.clock()
+
+    def work(transaction: Transaction) -> ModelRecord:
+        record = model_of(transaction, wanted)
+        if left := transaction.versions(record.id, limit=1):
+            raise StillInUse(
+                f"{record.path} still has versions.", hint=f"Delete them first, starting with {left[0].reference}."
+            )
+        transaction.remove_model(record.id)
+        transaction.add_ledger(now, house.author, "model.deleted", record.path, {})
+        return record
+
+    return house.catalog.write(work)
+
+
+def _users(transaction: Transaction, version: VersionRecord) -> tuple[str, ...]:
+    names = tuple(f"{name} points to it" for name in names_pointing_at(transaction, version))
+    children = tuple(f"{child.reference} comes from it" for child in transaction.children(version.id)[:10])
+    return names + children

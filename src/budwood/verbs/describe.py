@@ -1,0 +1,100 @@
+"""Facts of a version: what its author declared, checked; what its files say, merged."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from budwood.domain.facts import Facts, FileFacts, Flag, Schema
+from budwood.domain.limits import (
+    DATASETS_PER_VERSION,
+    MESSAGE_BYTES,
+    METRICS_PER_VERSION,
+    PARAMS_PER_VERSION,
+    VALUE_BYTES,
+)
+from budwood.domain.manifest import FileEntry
+from budwood.domain.names import Kind, TagKey
+from budwood.errors import BadValue, LimitExceeded
+from budwood.verbs.tag import check_text
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the person who pushes says. ``kind`` None lets the files say whether it is an adapter."""
+
+    kind: Kind | None = None
+    message: str = ""
+    datasets: tuple[str, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    base_model: str = ""
+
+    @property
+    def says_something(self) -> bool:
+        """Whether a version with the same files would still be another version."""
+        return bool(self.message or self.datasets or self.metrics or self.params or self.base_model)
+
+
+def check_declared(declared: Declared) -> None:
+    """Raises BadName, BadValue, LimitExceeded."""
+    check_text(declared.message, "The message", MESSAGE_BYTES, "MESSAGE_BYTES")
+    _check_count(declared.metrics, METRICS_PER_VERSION, "METRICS_PER_VERSION")
+    _check_count(declared.params, PARAMS_PER_VERSION, "PARAMS_PER_VERSION")
+    _check_count(declared.datasets, DATASETS_PER_VERSION, "DATASETS_PER_VERSION")
+    for dataset in declared.datasets:
+        check_text(dataset, "A dataset", VALUE_BYTES, "VALUE_BYTES")
+    for key, value in declared.params.items():
+        TagKey(key)
+        check_text(value, f"The parameter {key!r}", VALUE_BYTES, "VALUE_BYTES")
+    for key, number in declared.metrics.items():
+        TagKey(key)
+        if not math.isfinite(number):
+            raise BadValue(f"The metric {key!r} is {number}, not a finite number.", metric=key)
+
+
+def facts_of(facts: Facts, entries: Sequence[FileEntry], said: Iterable[FileFacts], kind: Kind | None) -> Facts:
+    """``facts`` (author, time, declared, surroundings) completed with what the files say."""
+    merged = merge(said)
+    tensors = {span.name: span for entry in entries for span in entry.tensors}
+    weights = [span for name, span in tensors.items() if not name.startswith("optimizer.")]
+    dtypes: dict[str, int] = {}
+    for span in weights:
+        dtypes[span.dtype or "unknown"] = dtypes.get(span.dtype or "unknown", 0) + math.prod(span.shape or ())
+    return replace(
+        facts,
+        kind=kind or (Kind.ADAPTER if merged.adapter else Kind.MODEL),
+        formats=tuple(sorted({entry.format for entry in entries if entry.format})),
+        frameworks=merged.frameworks,
+        architecture=merged.architecture,
+        parameters=sum(dtypes.values()),
+        dtypes=dtypes,
+        schema=merged.schema,
+        base_model=facts.base_model or merged.base_model,
+        adapter=merged.adapter,
+        flags=merged.flags,
+    )
+
+
+def merge(said: Iterable[FileFacts]) -> FileFacts:
+    """The facts of several files as one: the first that says a thing wins, in path order."""
+    frameworks: dict[str, str] = {}
+    flags: list[Flag] = []
+    schema: Schema | None = None
+    first = FileFacts()
+    for facts in said:
+        for name, version in facts.frameworks.items():
+            frameworks[name] = frameworks.get(name) or version
+        flags.extend(facts.flags)
+        schema = schema or facts.schema
+        first = replace(
+            first,
+            architecture=first.architecture or facts.architecture,
+            base_model=first.base_model or facts.base_model,
+            adapter=first.adapter or facts.adapter,
+        )
+    return replace(first, frameworks=frameworks, schema=schema, flags=tuple(flags))
+
+
+def _check_count(values: Mapping[str, object] | Sequence[str], most: int, limit: str) -> None:
+    if len(values) > most:
+        raise LimitExceeded(f"{len(values)} values; at most {most} are allowed.", limit=limit)

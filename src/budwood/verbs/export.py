@@ -1,0 +1,61 @@
+"""export: write versions, and every block they need, as one verifiable file."""
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from budwood.catalog.api import View
+from budwood.domain.records import VersionRecord
+from budwood.domain.results import Exported
+from budwood.errors import Invalid, StorageFailed, StorageFull
+from budwood.store.api import Progress
+from budwood.store.bundle import BundledParent, BundledVersion, ordered, write_bundle
+from budwood.verbs.house import House
+from budwood.verbs.manifests import load_manifest
+from budwood.verbs.needed import named_blocks, with_bases
+from budwood.verbs.resolve import resolve
+
+
+def export(house: House, references: Sequence[str], path: Path, *, progress: Progress = lambda _: None) -> Exported:
+    """Nothing is at ``path`` until the bundle is complete. Raises NotFound, Damaged, StorageFull, StorageFailed."""
+    if not references:
+        raise Invalid("Name at least one version to export.")
+    with house.catalog.read() as view:
+        found = {version.id: version for version in (resolve(view, reference) for reference in references)}
+        versions = sorted(found.values(), key=lambda version: version.id)
+        bundled = [_bundled(view, version) for version in versions]
+    blocks = set().union(*(named_blocks(version, load_manifest(house, version)) for version in versions))
+    rows = ordered(with_bases(house.index, blocks).values())
+    part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            sha256 = write_bundle(file, house.objects, bundled, rows, house.clock())
+            file.flush()
+            os.fsync(file.fileno())
+        size = part.stat().st_size
+        part.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"There is no space left to write {path}.", path=str(path)) from error
+        raise StorageFailed(f"{path} cannot be written: {error.strerror}.", path=str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
+    progress(size)
+    return Exported(str(path), len(versions), len(rows), size, sha256)
+
+
+def _bundled(view: View, version: VersionRecord) -> BundledVersion:
+    return BundledVersion(
+        namespace=version.namespace,
+        model=version.model,
+        number=version.number,
+        digest=version.digest,
+        manifest_size=version.manifest_size,
+        manifest_blocks=version.manifest_blocks,
+        label=version.label,
+        structure=version.structure,
+        sketch=version.sketch,
+        tags=tuple((tag.key, tag.value) for tag in view.tags(version.id)),
+        parents=tuple(BundledParent(p.namespace, p.model, p.digest) for p in view.parents(version.id)),
+    )

@@ -1,0 +1,45 @@
+"""The house: what every verb is given. Wiring builds it; verbs know the ports only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from budwood.catalog.api import Catalog
+from budwood.domain.manifest import BlockId
+from budwood.store.api import BlockRow, Objects
+from budwood.store.read import BlockReader
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """``clock`` gives milliseconds since the epoch, UTC; ``ids`` a fresh unique name; ``scratch`` is a folder
+    for caches that may be lost (None in memory)."""
+
+    catalog: Catalog
+    objects: Objects
+    clock: Callable[[], int]
+    ids: Callable[[], str]
+    author: str
+    threads: int
+    scratch: Path | None = None
+
+    @property
+    def index(self) -> "CatalogIndex":
+        """The store's view of the catalog's block rows."""
+        return CatalogIndex(self.catalog)
+
+    def reader(self) -> BlockReader:
+        """A reader of blocks for one operation."""
+        return BlockReader(self.objects, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogIndex:
+    """Answers the store's questions from the catalog; each call sees the newest committed state."""
+
+    catalog: Catalog
+
+    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        """See ``BlockIndex.find``."""
+        with self.catalog.read() as view:
+            return view.find_blocks(ids)

@@ -1,0 +1,62 @@
+"""Leases: while one lives, sweep leaves alone what its holder wrote but has not published.
+
+A pack is named after the lease it was written under, so that a pack nobody names is garbage exactly when its
+lease is dead.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from budwood.catalog.api import Lease, Transaction
+from budwood.domain.limits import LEASE_S
+from budwood.errors import BudwoodError, LeaseLost
+from budwood.verbs.house import House
+
+LEASE_MS: Final = LEASE_S * 1000
+RENEW_MS: Final = LEASE_MS // 4
+
+
+class Held:
+    """A lease in force. ``new_pack_name`` renews it when a quarter of its time is gone."""
+
+    def __init__(self, house: House, holder: str) -> None:
+        now = house.clock()
+        self._house = house
+        self._renewed_ms = now
+        self._packs = 0
+        self.id = house.ids()
+        lease = Lease(self.id, holder, now, now + LEASE_MS)
+        house.catalog.write(lambda transaction: transaction.take_lease(lease))
+
+    def new_pack_name(self) -> str:
+        """A fresh name for a pack. Raises LeaseLost when the lease ran out meanwhile."""
+        now = self._house.clock()
+        if now - self._renewed_ms > RENEW_MS:
+            self._house.catalog.write(lambda transaction: self.confirm(transaction, now))
+            self._renewed_ms = now
+        self._packs += 1
+        return f"{self.id}-{self._packs:04d}"
+
+    def confirm(self, transaction: Transaction, now_ms: int) -> None:
+        """Raises LeaseLost unless the lease still lives; every publishing transaction asks."""
+        if not transaction.renew_lease(self.id, expires_ms=now_ms + LEASE_MS):
+            raise LeaseLost("The lease of this operation ran out while it slept.", lease=self.id)
+
+
+@contextmanager
+def leased(house: House, holder: str) -> Iterator[Held]:
+    """Hold a lease for the length of the block. The publishing transaction drops it; otherwise this does."""
+    held = Held(house, holder)
+    try:
+        yield held
+    except BaseException:
+        # It runs out by itself if this fails too; what went wrong first is what the caller must hear.
+        with suppress(BudwoodError):
+            house.catalog.write(lambda transaction: transaction.drop_lease(held.id))
+        raise
+
+
+def pack_lease(pack: str) -> str:
+    """The lease a pack was written under."""
+    return pack.rpartition("-")[0]

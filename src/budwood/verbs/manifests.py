@@ -1,0 +1,17 @@
+"""Reading and writing manifests through the store: the one place where a record becomes its manifest."""
+
+from budwood.domain.manifest import Manifest, read_manifest
+from budwood.domain.records import VersionRecord
+from budwood.errors import BlockDamaged, ManifestDamaged
+from budwood.verbs.house import House
+
+
+def load_manifest(house: House, version: VersionRecord) -> Manifest:
+    """The verified manifest of a version. Raises ManifestDamaged, PackDamaged, StorageFailed."""
+    try:
+        written = house.reader().read_all(version.manifest_blocks, version.manifest_size)
+    except BlockDamaged as error:
+        raise ManifestDamaged(
+            f"The manifest of {version.reference} cannot be read: {error.message}", version=version.reference
+        ) from error
+    return read_manifest(written, digest=version.digest)

@@ -1,0 +1,42 @@
+"""Which blocks the versions need: the roots of sweep, verify and stats."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from budwood.domain.limits import CHAIN_DEPTH
+from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.records import VersionRecord
+from budwood.store.api import BlockIndex, BlockRow
+from budwood.verbs.house import House
+
+PAGE: Final = 500
+
+
+def every_version(house: House, after_id: int = 0) -> Iterator[VersionRecord]:
+    """All versions by id, in pages, each page a view of its own."""
+    while True:
+        with house.catalog.read() as view:
+            page = view.all_versions(after_id=after_id, limit=PAGE)
+        if not page:
+            return
+        yield from page
+        after_id = page[-1].id
+
+
+def named_blocks(version: VersionRecord, manifest: Manifest) -> set[BlockId]:
+    """Every block a version names: its files', its manifest's and its sketch."""
+    sketch = {version.sketch} if version.sketch else set()
+    return {*manifest.block_ids(), *version.manifest_blocks, *sketch}
+
+
+def with_bases(index: BlockIndex, blocks: Iterable[BlockId]) -> Mapping[BlockId, BlockRow]:
+    """The rows of the blocks that exist and of all they are differences from."""
+    rows: dict[BlockId, BlockRow] = {}
+    wanted: Sequence[BlockId] = tuple(set(blocks))
+    for _ in range(CHAIN_DEPTH + 1):
+        if not wanted:
+            break
+        found = index.find(wanted)
+        rows |= found
+        wanted = tuple({row.base for row in found.values() if row.base} - rows.keys())
+    return rows

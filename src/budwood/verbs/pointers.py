@@ -1,0 +1,78 @@
+"""Moving aliases and stages: the rules both share. Called inside a verb's transaction."""
+
+from collections.abc import Callable
+
+from budwood.catalog.api import Transaction
+from budwood.domain.records import Move, MoveReason, VersionRecord
+from budwood.domain.results import Moved
+from budwood.errors import NothingBefore, Retired
+
+
+def point(transaction: Transaction, pointer: str, version: VersionRecord, *, at_ms: int, author: str) -> Moved:
+    """Set a pointer to a version. The move remembers the one in force before it. Raises Retired."""
+    if version.retired_ms:
+        raise Retired(f"{version.reference} is retired: {version.retired_reason or 'no reason given'}.")
+    current = transaction.pointer(version.model_id, pointer)
+    before = transaction.version_by_id(current.version_id) if current and current.version_id else None
+    move = transaction.add_move(
+        version.model_id,
+        pointer,
+        version,
+        at_ms=at_ms,
+        author=author,
+        reason=MoveReason.SET,
+        before=current.id if current else 0,
+    )
+    return Moved(pointer, before, version, move)
+
+
+def take_away(transaction: Transaction, model_id: int, pointer: str, *, at_ms: int, author: str) -> Moved | None:
+    """Remove a pointer; None when it points nowhere."""
+    current = transaction.pointer(model_id, pointer)
+    if current is None or not current.version_id:
+        return None
+    before = transaction.version_by_id(current.version_id)
+    move = transaction.add_move(
+        model_id, pointer, None, at_ms=at_ms, author=author, reason=MoveReason.REMOVED, before=current.id
+    )
+    return Moved(pointer, before, None, move)
+
+
+def back(
+    transaction: Transaction,
+    model_id: int,
+    pointer: str,
+    *,
+    at_ms: int,
+    author: str,
+    fits: Callable[[VersionRecord], bool] = lambda version: not version.retired_ms,
+) -> Moved:
+    """Return a pointer to what it pointed at before. Raises NothingBefore.
+
+    Steps over versions that were deleted since and those that do not fit (retired ones, unless said otherwise).
+    The new move takes over the memory of the one it returns to, so that going back twice goes two steps back.
+    """
+    current = transaction.pointer(model_id, pointer)
+    if current is None:
+        raise NothingBefore(f"{pointer!r} never pointed anywhere.", pointer=pointer)
+    earlier = _earlier(transaction, current)
+    while earlier is not None:
+        version = transaction.version_by_id(earlier.version_id) if earlier.version_id else None
+        if version is not None and version.id != current.version_id and fits(version):
+            before = transaction.version_by_id(current.version_id) if current.version_id else None
+            move = transaction.add_move(
+                model_id,
+                pointer,
+                version,
+                at_ms=at_ms,
+                author=author,
+                reason=MoveReason.ROLLED_BACK,
+                before=earlier.before,
+            )
+            return Moved(pointer, before, version, move)
+        earlier = _earlier(transaction, earlier)
+    raise NothingBefore(f"Before this, {pointer!r} pointed nowhere it could return to.", pointer=pointer)
+
+
+def _earlier(transaction: Transaction, move: Move) -> Move | None:
+    return transaction.move_by_id(move.before) if move.before else None

@@ -1,0 +1,158 @@
+"""The transaction that makes a written version visible: all of it, or nothing.
+
+Push and import both end here, so that nothing enters the catalog by another way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from budwood.catalog.api import NewVersion, Transaction
+from budwood.domain.change import Suggestion
+from budwood.domain.limits import TAGS_PER_VERSION
+from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.names import AliasName
+from budwood.domain.records import ModelRecord, Tag, VersionRecord
+from budwood.domain.reference import Reference
+from budwood.errors import LeaseLost, LimitExceeded
+from budwood.store.write import Kept
+from budwood.verbs.house import House
+from budwood.verbs.lease import Held
+from budwood.verbs.pointers import point
+from budwood.verbs.suggest import next_free_label
+from budwood.verbs.tag import checked_tags
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version whose bytes are durable and which no record names yet.
+
+    ``shared`` are the blocks it needs that were in the store before: publishing re-checks each of them.
+    """
+
+    manifest: Manifest
+    manifest_blocks: tuple[BlockId, ...]
+    structure: str
+    sketch: BlockId
+    kept: Kept
+    shared: frozenset[BlockId]
+    parents: tuple[VersionRecord, ...] = ()
+    suggestion: Suggestion | None = None
+
+
+class Wishes(Protocol):
+    """What is asked for beside the files."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def bump(self) -> str: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+
+
+def publish(house: House, draft: Draft, target: Reference, wishes: Wishes, lease: Held) -> VersionRecord:
+    """Raises LabelTaken, LeaseLost, LimitExceeded, StorageFull, StorageFailed."""
+    now = house.clock()
+
+    def work(transaction: Transaction) -> VersionRecord:
+        lease.confirm(transaction, now)
+        _check_shared(transaction, draft.shared)
+        model = _model(transaction, draft, target, house.author, now)
+        label = _label(transaction, draft, model, wishes)
+        transaction.add_blocks(draft.kept.rows)
+        version = transaction.add_version(_new_version(draft, model, label, now))
+        _name(transaction, version, wishes.aliases, wishes.tags, at_ms=now, author=house.author)
+        body = {
+            "number": version.number,
+            "label": label,
+            "digest": version.digest,
+            "aliases": list(wishes.aliases),
+            "tags": dict(wishes.tags),
+        }
+        transaction.add_ledger(now, house.author, "version.pushed", version.reference, body)
+        transaction.drop_lease(lease.id)
+        return version
+
+    return house.catalog.write(work)
+
+
+def reuse(
+    house: House,
+    version: VersionRecord,
+    aliases: tuple[str, ...],
+    tags: Mapping[str, str],
+    lease: Held | None = None,
+) -> VersionRecord:
+    """Nothing new was pushed: aliases and tags go to the version that holds these files already."""
+    now = house.clock()
+
+    def work(transaction: Transaction) -> VersionRecord:
+        if lease is not None:
+            transaction.drop_lease(lease.id)
+        if aliases or tags:
+            _name(transaction, version, aliases, tags, at_ms=now, author=house.author)
+            body = {"aliases": list(aliases), "tags": dict(tags)}
+            transaction.add_ledger(now, house.author, "version.named", version.reference, body)
+        return version
+
+    return house.catalog.write(work) if lease or aliases or tags else version
+
+
+def _check_shared(transaction: Transaction, shared: frozenset[BlockId]) -> None:
+    gone = len(shared) - len(transaction.find_blocks(tuple(shared)))
+    if gone:
+        raise LeaseLost(f"{gone} block(s) this version shares were swept while it was written.", blocks=gone)
+
+
+def _model(transaction: Transaction, draft: Draft, target: Reference, author: str, now: int) -> ModelRecord:
+    held = transaction.model(target.namespace, target.model)
+    return held or transaction.add_model(target.namespace, target.model, draft.manifest.facts.kind, author, now)
+
+
+def _label(transaction: Transaction, draft: Draft, model: ModelRecord, wishes: Wishes) -> str:
+    if not wishes.bump:
+        return wishes.label
+    level = draft.suggestion.level if draft.suggestion else wishes.bump
+    return next_free_label(transaction, model, str(level))
+
+
+def _new_version(draft: Draft, model: ModelRecord, label: str, now: int) -> NewVersion:
+    facts = draft.manifest.facts
+    return NewVersion(
+        model_id=model.id,
+        digest=draft.manifest.digest,
+        label=label,
+        kind=facts.kind,
+        author=facts.author,
+        created_ms=now,
+        size_bytes=draft.manifest.size_bytes,
+        manifest_size=len(draft.manifest.canonical),
+        manifest_blocks=draft.manifest_blocks,
+        structure=draft.structure,
+        sketch=draft.sketch,
+        commit=facts.code.commit if facts.code else "",
+        message=facts.message,
+        metrics=facts.metrics,
+        params=facts.params,
+        parent_ids=tuple(parent.id for parent in draft.parents),
+    )
+
+
+def _name(
+    transaction: Transaction,
+    version: VersionRecord,
+    aliases: tuple[str, ...],
+    tags: Mapping[str, str],
+    *,
+    at_ms: int,
+    author: str,
+) -> None:
+    for alias in aliases:
+        point(transaction, AliasName(alias), version, at_ms=at_ms, author=author)
+    for key, value in checked_tags(tags).items():
+        transaction.put_tag(version.id, Tag(key, value, author, at_ms))
+    if tags and len(transaction.tags(version.id)) > TAGS_PER_VERSION:
+        raise LimitExceeded(f"A version has at most {TAGS_PER_VERSION} tags.", limit="TAGS_PER_VERSION")

@@ -1,0 +1,191 @@
+"""pull: write a version's files, one of them, or one tensor, verified block by block.
+
+Files are written beside their place and renamed when complete, so that an interrupted pull leaves no half file;
+what is already there, bit for bit, is left alone, so that pulling again resumes.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from budwood.domain.limits import BLOCK_BYTES
+from budwood.domain.manifest import FileEntry, Manifest
+from budwood.domain.paths import check_paths, safe_path
+from budwood.domain.results import Pulled
+from budwood.errors import FileNotInVersion, StorageFailed, StorageFull, TargetDiffers, UnsafeEntry
+from budwood.store.api import Progress
+from budwood.store.read import BlockReader, Placed, placed_in_file
+from budwood.verbs.browse import get
+from budwood.verbs.house import House
+from budwood.verbs.manifests import load_manifest
+
+HALF: Final = ".budwood-part"
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """``paths`` empty means every file. ``overwrite`` replaces files that differ; others are never touched."""
+
+    reference: str
+    folder: Path
+    paths: tuple[str, ...] = ()
+    overwrite: bool = False
+
+
+def pull(house: House, request: PullRequest, *, progress: Progress = lambda _: None) -> Pulled:
+    """Raises NotFound, TargetDiffers, UnsafeEntry, Damaged, StorageFull, StorageFailed."""
+    began_ms = house.clock()
+    version = get(house, request.reference)
+    entries = _wanted(load_manifest(house, version), request.paths)
+    check_paths([safe_path(entry.path) for entry in entries])
+    missing = [entry for entry in entries if not _is_there(request, entry)]
+    reader = house.reader()
+    for entry in missing:
+        _write(house, reader, request.folder, entry, progress)
+    return Pulled(
+        version=version,
+        target=str(request.folder),
+        files=len(entries),
+        unchanged=len(entries) - len(missing),
+        bytes_written=sum(entry.size for entry in missing),
+        seconds=(house.clock() - began_ms) / 1000,
+    )
+
+
+def _wanted(manifest: Manifest, paths: Sequence[str]) -> list[FileEntry]:
+    """The files named, or below the folders named; all when none is. Raises FileNotInVersion."""
+    if not paths:
+        return list(manifest.files)
+    wanted: dict[str, FileEntry] = {}
+    for path in paths:
+        below = path.rstrip("/") + "/"
+        found = [entry for entry in manifest.files if entry.path == path or entry.path.startswith(below)]
+        if not found:
+            raise FileNotInVersion(f"This version has no file or folder {path!r}.", path=path)
+        wanted |= {entry.path: entry for entry in found}
+    return list(wanted.values())
+
+
+def _is_there(request: PullRequest, entry: FileEntry) -> bool:
+    """Whether the target holds this file already. Raises TargetDiffers, UnsafeEntry."""
+    target = request.folder / entry.path
+    _refuse_links(request.folder, entry.path)
+    try:
+        status = os.lstat(target)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsafeEntry(f"{target} is in the way: it is not a plain file.", path=str(target))
+    if status.st_size == entry.size and _sha256(target) == entry.sha256:
+        return True
+    if not request.overwrite:
+        raise TargetDiffers(f"{target} differs from the version's file.", path=str(target))
+    return False
+
+
+def _refuse_links(folder: Path, path: str) -> None:
+    """A link below the target could lead the write outside of it."""
+    at = folder
+    for name in path.split("/")[:-1]:
+        at = at / name
+        if at.is_symlink():
+            raise UnsafeEntry(f"{at} is a link; nothing is written through it.", path=str(at))
+        if at.exists() and not at.is_dir():
+            raise TargetDiffers(f"{at} is a file where the version has a folder.", path=str(at))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(house: House, reader: BlockReader, folder: Path, entry: FileEntry, progress: Progress) -> None:
+    target = folder / entry.path
+    with _part(target) as descriptor:
+        if entry.size:
+            os.truncate(descriptor, entry.size)
+            write_blocks(house, reader, entry, descriptor, progress)
+        os.fchmod(descriptor, 0o755 if entry.executable else 0o644)
+
+
+@contextmanager
+def _part(target: Path) -> Iterator[int]:
+    """A descriptor to write to; renamed to ``target`` at the end, removed on any error."""
+    part = target.with_name(f".{target.name[:100]}.{os.getpid()}{HALF}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+        part.replace(target)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _storage_error(error, target) from error
+        raise
+
+
+def write_blocks(house: House, reader: BlockReader, entry: FileEntry, descriptor: int, progress: Progress) -> None:
+    """Every block of the file at its place, by worker threads that each reuse one buffer."""
+    placed = list(placed_in_file(entry))
+    rows = reader.rows(place.id for place in placed)
+    local = threading.local()
+
+    def work(group: Sequence[Placed]) -> None:
+        if not hasattr(local, "buffer"):
+            local.buffer = memoryview(bytearray(BLOCK_BYTES))
+        at = 0
+        for place in group:
+            reader.read(place.id, rows, local.buffer[at : at + place.length])
+            at += place.length
+        _write_all(descriptor, local.buffer[:at], group[0].offset)
+        progress(at)
+
+    groups = grouped(placed)
+    if len(groups) == 1:
+        work(groups[0])
+        return
+    with ThreadPoolExecutor(house.threads, "budwood-decode") as pool:
+        pending = [pool.submit(work, group) for group in groups]
+        try:
+            for future in pending:
+                future.result()
+        except BaseException:
+            for future in pending:
+                future.cancel()
+            raise
+
+
+def grouped(placed: Sequence[Placed]) -> list[list[Placed]]:
+    """Adjacent blocks together, at most ``BLOCK_BYTES`` a group, so that small ones share a write."""
+    groups: list[list[Placed]] = []
+    held = BLOCK_BYTES
+    for place in placed:
+        if held + place.length > BLOCK_BYTES:
+            groups.append([])
+            held = 0
+        groups[-1].append(place)
+        held += place.length
+    return groups
+
+
+def _write_all(descriptor: int, view: memoryview, offset: int) -> None:
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _storage_error(error: OSError, target: Path) -> StorageFull | StorageFailed:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(f"There is no space left to write {target}.", path=str(target))
+    return StorageFailed(f"{target} cannot be written: {error.strerror}.", path=str(target))

@@ -1,0 +1,277 @@
+"""push: keep files as a new version of a model.
+
+In this order, so that a crash between any two steps leaves the old state or the new: gather → take a lease →
+choose bases → write blocks → make the manifest → packs durable → one transaction that re-checks the lease and
+every shared block, and publishes version, pointers, tags and ledger entry together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from budwood.catalog.api import View
+from budwood.domain.change import Suggestion
+from budwood.domain.facts import Code, Environment, Facts, FileFacts, Hardware, Parent
+from budwood.domain.label import Label
+from budwood.domain.limits import PARENTS_PER_VERSION
+from budwood.domain.manifest import FileEntry, Manifest, check_manifest
+from budwood.domain.names import AliasName, TagKey
+from budwood.domain.records import ModelRecord, VersionRecord
+from budwood.domain.reference import Newest, Reference, parse_reference
+from budwood.domain.results import Pushed
+from budwood.errors import BadReference, BadValue, Invalid, LeaseLost, LimitExceeded
+from budwood.store.api import Hint, Progress, Reading
+from budwood.store.gather import DiskFile, gather
+from budwood.store.readings import read_files
+from budwood.store.remember import Remembered, StatCache
+from budwood.store.write import BlockWriter
+from budwood.verbs.choose_base import FileTensors, choose_base
+from budwood.verbs.describe import Declared, check_declared, facts_of
+from budwood.verbs.house import House
+from budwood.verbs.lease import Held, leased
+from budwood.verbs.manifests import load_manifest
+from budwood.verbs.publish import Draft, publish, reuse
+from budwood.verbs.resolve import resolve
+from budwood.verbs.suggest import BUMPS, suggestion
+from budwood.verbs.tag import checked_tags
+
+PUBLISH_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """What to push and what its author says about it.
+
+    ``label`` is a semantic version; or ``bump`` is major, minor, patch or auto, counted from the model's newest
+    label. ``parents`` are references; ``relation`` says how this version came from them.
+    """
+
+    paths: tuple[Path, ...]
+    model: str
+    declared: Declared = field(default_factory=Declared)
+    label: str = ""
+    bump: str = ""
+    parents: tuple[str, ...] = ()
+    relation: str = ""
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    code: Code | None = None
+    environment: Environment | None = None
+    hardware: Hardware | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the catalog held when the push began."""
+
+    model: ModelRecord | None
+    newest: VersionRecord | None
+    parents: tuple[VersionRecord, ...]
+
+
+def push(house: House, request: PushRequest, *, progress: Progress = lambda _: None) -> Pushed:
+    """Raises Invalid, NotFound, LabelTaken, FileChanged, LeaseLost, StorageFull, StorageFailed.
+
+    When the model's newest version already holds exactly these files and nothing new is said about them, no
+    version is made: ``created`` is False, and aliases and tags go to that version.
+    """
+    target = _check(request)
+    files = gather(request.paths, request.exclude)
+    for last in range(PUBLISH_TRIES):
+        try:
+            return _attempt(house, request, target, files, progress)
+        except LeaseLost:
+            # A sweep condemned a block this push shares, or the machine slept: what was shared is written anew.
+            if last == PUBLISH_TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _attempt(
+    house: House, request: PushRequest, target: Reference, files: Sequence[DiskFile], progress: Progress
+) -> Pushed:
+    began_ms = house.clock()
+    with house.catalog.read() as view:
+        before = _look(view, request, target)
+    cache = StatCache(house.scratch / "files.sqlite3" if house.scratch else None)
+    known = cache.recall(files)
+    if (same := _unchanged(house, request, before, files, known)) is not None:
+        return _pushed(house, request, reuse(house, same, request.aliases, request.tags), files, None, began_ms)
+    with leased(house, f"push {target.path}") as lease:
+        draft = _write(house, request, before, files, known, cache, lease, progress)
+        if draft is None:
+            assert before.newest is not None
+            version = reuse(house, before.newest, request.aliases, request.tags, lease)
+        else:
+            version = publish(house, draft, target, request, lease)
+    return _pushed(house, request, version, files, draft, began_ms)
+
+
+def _check(request: PushRequest) -> Reference:
+    """Everything that can be refused before a byte is read."""
+    target = parse_reference(request.model)
+    if not isinstance(target.selector, Newest):
+        raise BadReference(f"{request.model!r} names a version; push to a model.", hint=f"Use {target.path!r}.")
+    if request.label and request.bump:
+        raise Invalid("Give a label or a bump, not both.")
+    if request.label:
+        Label.parse(request.label)
+    if request.bump and request.bump not in BUMPS:
+        raise BadValue(f"{request.bump!r} is not a bump.", hint=f"Use one of {', '.join(BUMPS)}.")
+    if len(request.parents) > PARENTS_PER_VERSION:
+        raise LimitExceeded(f"At most {PARENTS_PER_VERSION} parents.", limit="PARENTS_PER_VERSION")
+    for name in request.aliases:
+        AliasName(name)
+    for key in request.tags:
+        TagKey(key)
+    checked_tags(request.tags)
+    check_declared(request.declared)
+    return target
+
+
+def _look(view: View, request: PushRequest, target: Reference) -> _Before:
+    return _Before(
+        view.model(target.namespace, target.model),
+        view.newest_version(target.namespace, target.model),
+        tuple(resolve(view, parent) for parent in request.parents),
+    )
+
+
+def _unchanged(
+    house: House, request: PushRequest, before: _Before, files: Sequence[DiskFile], known: Mapping[str, Remembered]
+) -> VersionRecord | None:
+    """The newest version when every file is remembered and it holds exactly these; nothing is read then."""
+    if len(known) != len(files):
+        return None
+    entries = [known[file.path][0] for file in files]
+    return before.newest if _is_again(house, request, before, entries) else None
+
+
+def _is_again(house: House, request: PushRequest, before: _Before, entries: Sequence[FileEntry]) -> bool:
+    says = request.declared.says_something or request.label or request.bump or request.parents or request.declared.kind
+    if before.newest is None or says:
+        return False
+    held = load_manifest(house, before.newest)
+    return [(e.path, e.sha256, e.executable) for e in held.files] == [(e.path, e.sha256, e.executable) for e in entries]
+
+
+def _write(
+    house: House,
+    request: PushRequest,
+    before: _Before,
+    files: Sequence[DiskFile],
+    remembered: Mapping[str, Remembered],
+    cache: StatCache,
+    lease: Held,
+    progress: Progress,
+) -> Draft | None:
+    """Blocks in durable packs and the manifest that names them; None when the newest version is this already."""
+    known = {path: found for path, found in remembered.items() if _in_force(house, found[0])}
+    readings = read_files([file for file in files if file.path not in known])
+    tensors = _tensors(files, dict(readings), known)
+    chosen = choose_base(house, tensors, before.parents, before.model.id if before.model else 0)
+    with BlockWriter(
+        house.objects,
+        house.index,
+        lease.new_pack_name,
+        threads=house.threads,
+        bases=chosen.bases,
+        known=chosen.known,
+        progress=progress,
+    ) as writer:
+        written = writer.write_files(readings)
+        said = {file.path: reading.facts for file, reading in readings}
+        fresh = {entry.path: (entry, said[entry.path]) for entry in written}
+        whole = [(known | fresh)[file.path] for file in files]
+        cache.remember([(f, *fresh[f.path]) for f, _ in readings], now_ns=house.clock() * 1_000_000)
+        entries = [entry for entry, _ in whole]
+        if _is_again(house, request, before, entries):
+            return None
+        manifest = _manifest(house, request, before, entries, [facts for _, facts in whole])
+        manifest_blocks = writer.write_blob(manifest.canonical, is_manifest=True)
+        sketch = writer.write_blob(chosen.sketch)
+        kept = writer.finish()
+    reused = frozenset(block for entry, _ in known.values() for span in entry.spans for block in span.blocks)
+    return Draft(
+        manifest=manifest,
+        manifest_blocks=manifest_blocks,
+        structure=chosen.structure,
+        sketch=sketch[0] if sketch else b"",
+        kept=kept,
+        shared=kept.shared | reused,
+        parents=before.parents,
+        suggestion=_suggestion(house, request, before, manifest),
+    )
+
+
+def _tensors(
+    files: Sequence[DiskFile], readings: Mapping[DiskFile, Reading], known: Mapping[str, Remembered]
+) -> list[FileTensors]:
+    """The typed tensors of every file: as hinted, or as remembered."""
+    found = []
+    for file in files:
+        if file in readings:
+            typed = tuple(hint for hint in readings[file].hints if hint.dtype)
+        else:
+            spans = known[file.path][0].tensors
+            typed = tuple(Hint(s.offset, s.length, s.name, s.dtype, s.shape) for s in spans if s.dtype)
+        found.append(FileTensors(file, typed))
+    return found
+
+
+def _in_force(house: House, entry: FileEntry) -> bool:
+    blocks = {block for span in entry.spans for block in span.blocks}
+    return len(house.index.find(tuple(blocks))) == len(blocks)
+
+
+def _manifest(
+    house: House, request: PushRequest, before: _Before, entries: Sequence[FileEntry], said: Sequence[FileFacts]
+) -> Manifest:
+    declared = request.declared
+    facts = Facts(
+        author=house.author,
+        created_ms=house.clock(),
+        message=declared.message,
+        datasets=declared.datasets,
+        metrics=declared.metrics,
+        params=declared.params,
+        base_model=declared.base_model,
+        code=request.code,
+        environment=request.environment,
+        hardware=request.hardware,
+    )
+    facts = facts_of(facts, entries, said, declared.kind)
+    relation = request.relation or ("adapter-of" if facts.adapter else "derived-from")
+    parents = tuple(Parent(v.reference.partition("@")[0], v.number, v.digest, relation) for v in before.parents)
+    manifest = Manifest(tuple(entries), replace(facts, parents=parents))
+    check_manifest(manifest)
+    return manifest
+
+
+def _suggestion(house: House, request: PushRequest, before: _Before, manifest: Manifest) -> Suggestion | None:
+    if request.bump != "auto":
+        return None
+    own = [parent for parent in before.parents if before.model and parent.model_id == before.model.id]
+    return suggestion(house, own[0] if own else before.newest, manifest)
+
+
+def _pushed(
+    house: House,
+    request: PushRequest,
+    version: VersionRecord,
+    files: Sequence[DiskFile],
+    draft: Draft | None,
+    began_ms: int,
+) -> Pushed:
+    return Pushed(
+        version=version,
+        created=draft is not None,
+        files=len(files),
+        logical_bytes=sum(file.size for file in files),
+        new_raw_bytes=draft.kept.new_raw_bytes if draft else 0,
+        stored_bytes=draft.kept.stored_bytes if draft else 0,
+        seconds=(house.clock() - began_ms) / 1000,
+        label_reason=draft.suggestion.reasons if draft and draft.suggestion else (),
+    )

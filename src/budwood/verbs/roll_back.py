@@ -1,0 +1,57 @@
+"""roll-back: an alias or stage returns to what it pointed at before; the history of both is kept."""
+
+from budwood.catalog.api import Transaction
+from budwood.domain.names import AliasName, Stage
+from budwood.domain.records import ModelRecord, VersionRecord, stage_pointer
+from budwood.domain.results import Moved
+from budwood.verbs.house import House
+from budwood.verbs.pointers import back, point
+from budwood.verbs.resolve import model_named
+from budwood.verbs.stage import leave_stage
+
+
+def roll_back(house: House, model: str, pointer: str) -> Moved:
+    """``pointer`` is an alias or a stage. Raises NothingBefore, ModelNotFound, BadName."""
+    now = house.clock()
+    stage = Stage(pointer) if pointer in frozenset(Stage) else None
+    name = AliasName(pointer) if stage is None else stage_pointer(stage)
+
+    def work(transaction: Transaction) -> Moved:
+        record = model_named(transaction, model)
+        if stage is None:
+            moved = back(transaction, record.id, name, at_ms=now, author=house.author)
+        else:
+            moved = _stage_back(transaction, record, stage, at_ms=now, author=house.author)
+        body = {
+            "pointer": pointer,
+            "from": moved.before.number if moved.before else 0,
+            "to": moved.after.number if moved.after else 0,
+        }
+        transaction.add_ledger(now, house.author, "pointer.rolled-back", record.path, body)
+        return moved
+
+    return house.catalog.write(work)
+
+
+def _stage_back(transaction: Transaction, model: ModelRecord, stage: Stage, *, at_ms: int, author: str) -> Moved:
+    """The version that left is put where it was before; the one that returns leaves where it is now."""
+    moved = back(transaction, model.id, stage_pointer(stage), at_ms=at_ms, author=author)
+    if (leaver := moved.before) is not None and leaver.stage is stage:
+        earlier = _stage_before(transaction, leaver, stage)
+        if earlier is not Stage.DEVELOPMENT:
+            point(transaction, stage_pointer(earlier), leaver, at_ms=at_ms, author=author)
+        transaction.set_stage(leaver.id, earlier, at_ms=at_ms, author=author)
+    returner = moved.after
+    assert returner is not None
+    if returner.stage is not stage:
+        leave_stage(transaction, returner, at_ms=at_ms, author=author)
+        transaction.set_stage(returner.id, stage, at_ms=at_ms, author=author)
+    return moved
+
+
+def _stage_before(transaction: Transaction, version: VersionRecord, stage: Stage) -> Stage:
+    """The stage the version was in before it last entered ``stage``; development when that was its first."""
+    history = [entered for _, entered in transaction.stage_history(version.id)]
+    while history and history[-1] is stage:
+        history.pop()
+    return history[-1] if history else Stage.DEVELOPMENT

@@ -1,0 +1,53 @@
+"""stage: say where a version stands: development, staging, production or archived."""
+
+from budwood.catalog.api import Transaction
+from budwood.domain.names import Stage
+from budwood.domain.records import VersionRecord, stage_pointer
+from budwood.domain.results import Moved
+from budwood.errors import BadValue, NothingBefore
+from budwood.verbs.house import House
+from budwood.verbs.pointers import back, point, take_away
+from budwood.verbs.resolve import resolve
+
+
+def parse_stage(text: str) -> Stage:
+    """Raises BadValue."""
+    try:
+        return Stage(text)
+    except ValueError as error:
+        raise BadValue(f"{text!r} is not a stage.", hint=f"Stages are {', '.join(Stage)}.") from error
+
+
+def stage(house: House, reference: str, to: str) -> Moved:
+    """Put the version in a stage. Others keep theirs: a canary and the version it replaces may both be in
+    production; ``@production`` is the newest to arrive. Raises BadValue, Retired, NotFound."""
+    target, now = parse_stage(to), house.clock()
+
+    def work(transaction: Transaction) -> Moved:
+        version = resolve(transaction, reference)
+        was = version.stage
+        leave_stage(transaction, version, at_ms=now, author=house.author)
+        moved = point(transaction, stage_pointer(target), version, at_ms=now, author=house.author)
+        transaction.set_stage(version.id, target, at_ms=now, author=house.author)
+        transaction.add_ledger(
+            now, house.author, "version.staged", version.reference, {"from": str(was), "to": str(target)}
+        )
+        return moved
+
+    return house.catalog.write(work)
+
+
+def leave_stage(transaction: Transaction, version: VersionRecord, *, at_ms: int, author: str) -> None:
+    """When its present stage points at the version, point it at the one before that is still in that stage."""
+    pointer = stage_pointer(version.stage)
+    current = transaction.pointer(version.model_id, pointer)
+    if current is None or current.version_id != version.id:
+        return
+
+    def fits(other: VersionRecord) -> bool:
+        return other.stage is version.stage and not other.retired_ms
+
+    try:
+        back(transaction, version.model_id, pointer, at_ms=at_ms, author=author, fits=fits)
+    except NothingBefore:
+        take_away(transaction, version.model_id, pointer, at_ms=at_ms, author=author)

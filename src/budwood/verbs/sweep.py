@@ -1,0 +1,190 @@
+"""sweep: free what no version needs, in two phases, safely beside pushes.
+
+1. Mark what versions need, then condemn the rest in a transaction that first checks that nothing was published
+   since the mark. A condemned block is out of force: a push that wants it writes it anew, and a push that had
+   counted on it is told so when it publishes.
+2. What has been condemned for the whole grace is forgotten; packs that are mostly dead are written anew; packs
+   that nothing names, and whose lease is dead, are deleted.
+
+Killed at any point, the next sweep finishes the work: every phase starts from what the catalog says.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from budwood.catalog.api import Transaction
+from budwood.domain.limits import GRACE_S, MIB
+from budwood.domain.manifest import BlockId
+from budwood.domain.results import Swept
+from budwood.errors import RegistryBusy
+from budwood.store.api import BlockRow, ObjectInfo
+from budwood.store.packs import NewBlock, PackSet, fetch, pack_name
+from budwood.verbs.house import House
+from budwood.verbs.lease import leased, pack_lease
+from budwood.verbs.manifests import load_manifest
+from budwood.verbs.needed import every_version, named_blocks, with_bases
+
+MARK_TRIES: Final = 5
+DEAD_SHARE: Final = 0.3
+"""A pack is written anew when this share of it, and at least ``DEAD_BYTES``, is dead."""
+DEAD_BYTES: Final = 1 * MIB
+PAGE: Final = 10_000
+PACKS: Final = "packs/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Packs:
+    """``mostly_dead`` are to be written anew; ``nameless`` to be deleted."""
+
+    mostly_dead: tuple[str, ...]
+    nameless: tuple[ObjectInfo, ...]
+
+
+def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> Swept:
+    """Raises ManifestDamaged (nothing is freed while any version cannot be read), RegistryBusy, StorageFailed."""
+    now = house.clock()
+    before_ms = now - int(grace_s * 1000) + 1
+    condemned = _condemn(house, now, dry_run=dry_run)
+    with house.catalog.read() as view:
+        leases = len(view.leases(now_ms=now))
+    if dry_run:
+        due = [*_condemned(house, before_ms), *(condemned if grace_s == 0 else ())]
+        return Swept(True, len(condemned), _bytes(condemned), len(due), _bytes(due), live_leases=leases)
+    forgotten = _forget(house, before_ms, now)
+    house.catalog.write(lambda transaction: transaction.drop_expired_leases(now_ms=now))
+    mostly_dead = _look(house, now).mostly_dead
+    for pack in mostly_dead:
+        _rewrite(house, pack)
+    nameless = _look(house, now).nameless
+    for info in nameless:
+        house.objects.delete(info.key)
+    house.objects.clean(now - GRACE_S * 1000)
+    return Swept(
+        dry_run=False,
+        condemned_blocks=len(condemned),
+        condemned_bytes=_bytes(condemned),
+        freed_blocks=len(forgotten),
+        freed_bytes=_bytes(forgotten),
+        deleted_packs=len(nameless),
+        rewritten_packs=len(mostly_dead),
+        waiting_blocks=len(_condemned(house, now + 1)),
+        live_leases=leases,
+    )
+
+
+# Phase one
+
+
+def _condemn(house: House, now: int, *, dry_run: bool) -> list[BlockRow]:
+    """Rows in force that no version needs, condemned unless it is a dry run."""
+    for _ in range(MARK_TRIES):
+        needed, last_id = _mark(house)
+        doomed = [row for row in _in_force(house) if row.id not in needed]
+        if (
+            dry_run
+            or not doomed
+            or house.catalog.write(partial(_sentence, house=house, doomed=doomed, last_id=last_id, now=now))
+        ):
+            return doomed
+    raise RegistryBusy("Versions kept arriving while the sweep looked; nothing was freed.")
+
+
+def _mark(house: House) -> tuple[set[BlockId], int]:
+    """The blocks every version needs, with bases, and the id of the last version that was looked at."""
+    named: set[BlockId] = set()
+    last_id = 0
+    for version in every_version(house):
+        named |= named_blocks(version, load_manifest(house, version))
+        last_id = version.id
+    return set(with_bases(house.index, named)), last_id
+
+
+def _in_force(house: House) -> Iterator[BlockRow]:
+    after = b""
+    while True:
+        with house.catalog.read() as view:
+            page = view.blocks(after=after, limit=PAGE)
+        if not page:
+            return
+        yield from page
+        after = page[-1].id
+
+
+def _sentence(transaction: Transaction, house: House, doomed: Sequence[BlockRow], last_id: int, now: int) -> bool:
+    """Condemn, unless a version was published since the mark: it may need what was doomed."""
+    if transaction.all_versions(after_id=last_id, limit=1):
+        return False
+    transaction.condemn([row.id for row in doomed], at_ms=now)
+    body = {"blocks": len(doomed), "bytes": _bytes(doomed)}
+    transaction.add_ledger(now, house.author, "blocks.condemned", "registry", body)
+    return True
+
+
+# Phase two
+
+
+def _condemned(house: House, before_ms: int) -> list[BlockRow]:
+    with house.catalog.read() as view:
+        return list(view.condemned(before_ms=before_ms, limit=1 << 31))
+
+
+def _forget(house: House, before_ms: int, now: int) -> list[BlockRow]:
+    rows = _condemned(house, before_ms)
+    if not rows:
+        return []
+
+    def work(transaction: Transaction) -> None:
+        transaction.forget_blocks([row.id for row in rows])
+        body = {"blocks": len(rows), "bytes": _bytes(rows)}
+        transaction.add_ledger(now, house.author, "blocks.forgotten", "registry", body)
+
+    house.catalog.write(work)
+    return rows
+
+
+def _look(house: House, now: int) -> _Packs:
+    # The objects are listed before the rows are read: a pack that is published in between is then seen with
+    # its rows, and one written under a lease that lives is left alone.
+    infos = {pack_name(info.key): info for info in house.objects.list(PACKS)}
+    with house.catalog.read() as view:
+        uses = {use.pack: use for use in view.packs()}
+        living = {lease.id for lease in view.leases(now_ms=now)}
+    mostly_dead, nameless = [], []
+    for pack, info in infos.items():
+        use = uses.get(pack)
+        if use is None or not use.live_blocks + use.condemned_blocks:
+            if pack_lease(pack) not in living:
+                nameless.append(info)
+            continue
+        dead = info.size - use.live_bytes - use.condemned_bytes
+        if use.live_blocks and dead > DEAD_BYTES and dead > DEAD_SHARE * info.size:
+            mostly_dead.append(pack)
+    return _Packs(tuple(mostly_dead), tuple(nameless))
+
+
+def _rewrite(house: House, pack: str) -> None:
+    """Copy what is alive, still encoded, to a new pack and point the index there."""
+    with house.catalog.read() as view:
+        rows = view.blocks(pack=pack, limit=1 << 31)
+    with leased(house, f"rewrite {pack}") as lease, PackSet(house.objects, lease.new_pack_name) as packs:
+        for row in rows:
+            encoded = fetch(house.objects, row, memoryview(bytearray(row.length)))
+            new = NewBlock(row.id, row.raw_length, row.encoding, row.base, row.depth, row.is_manifest)
+            packs.add(new, [encoded], row.length)
+        fresh = packs.finish()
+        now = house.clock()
+
+        def work(transaction: Transaction) -> None:
+            lease.confirm(transaction, now)
+            held = transaction.find_blocks([row.id for row in rows])
+            transaction.add_blocks([row for row in fresh if row.id in held and held[row.id].pack == pack])
+            transaction.add_ledger(now, house.author, "pack.rewritten", pack, {"blocks": len(fresh)})
+            transaction.drop_lease(lease.id)
+
+        house.catalog.write(work)
+
+
+def _bytes(rows: Sequence[BlockRow]) -> int:
+    return sum(row.length for row in rows)

@@ -1,0 +1,51 @@
+"""tag: put remarks beside a version, or take them away. The version itself never changes."""
+
+from collections.abc import Mapping, Sequence
+
+from budwood.catalog.api import Transaction
+from budwood.domain.limits import TAGS_PER_VERSION, VALUE_BYTES
+from budwood.domain.names import TagKey
+from budwood.domain.records import Tag
+from budwood.errors import BadValue, LimitExceeded
+from budwood.verbs.house import House
+from budwood.verbs.resolve import resolve
+
+
+def checked_tags(tags: Mapping[str, str]) -> dict[TagKey, str]:
+    """Raises BadName, BadValue, LimitExceeded."""
+    if len(tags) > TAGS_PER_VERSION:
+        raise LimitExceeded(f"At most {TAGS_PER_VERSION} tags.", limit="TAGS_PER_VERSION")
+    for key, value in tags.items():
+        check_text(value, f"The tag {key!r}", VALUE_BYTES, "VALUE_BYTES")
+    return {TagKey(key): value for key, value in tags.items()}
+
+
+def check_text(text: str, what: str, limit_bytes: int, limit: str) -> None:
+    """Raises LimitExceeded when too long, BadValue when it cannot be stored as text."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise BadValue(f"{what} is not valid Unicode text.") from error
+    if size > limit_bytes:
+        raise LimitExceeded(f"{what} has {size} bytes; {limit_bytes} are allowed.", limit=limit)
+    if "\0" in text:
+        raise BadValue(f"{what} contains a NUL character.")
+
+
+def tag(house: House, reference: str, put: Mapping[str, str], remove: Sequence[str] = ()) -> tuple[Tag, ...]:
+    """The version's tags afterwards. Raises NotFound, BadName, LimitExceeded."""
+    wanted, now = checked_tags(put), house.clock()
+
+    def work(transaction: Transaction) -> tuple[Tag, ...]:
+        version = resolve(transaction, reference)
+        for key, value in wanted.items():
+            transaction.put_tag(version.id, Tag(key, value, house.author, now))
+        removed = [key for key in remove if transaction.remove_tag(version.id, key)]
+        tags = tuple(transaction.tags(version.id))
+        if len(tags) > TAGS_PER_VERSION:
+            raise LimitExceeded(f"A version has at most {TAGS_PER_VERSION} tags.", limit="TAGS_PER_VERSION")
+        body = {"put": dict(wanted), "removed": removed}
+        transaction.add_ledger(now, house.author, "version.tagged", version.reference, body)
+        return tags
+
+    return house.catalog.write(work)

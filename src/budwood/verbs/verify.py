@@ -1,0 +1,124 @@
+"""verify: is everything that was promised still here, and is it what it claims?
+
+Without reading data: the catalog's own check, every manifest against its digest, every block named has a row,
+every row lies inside a pack whose own index agrees. With ``read_data``: every block is decoded and hashed.
+A damaged block is reported with every version it touches, also those that reach it through a difference.
+"""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from budwood.domain.limits import BLOCK_BYTES
+from budwood.domain.manifest import BlockId
+from budwood.domain.results import Problem, Verified
+from budwood.errors import Damaged
+from budwood.store.api import BlockRow, Progress
+from budwood.store.packs import pack_key, read_footer
+from budwood.store.read import BlockReader
+from budwood.verbs.house import House
+from budwood.verbs.manifests import load_manifest
+from budwood.verbs.needed import every_version, named_blocks, with_bases
+
+
+@dataclass(slots=True)
+class _Found:
+    """What has been seen so far; ``users`` maps a block to the versions that name it."""
+
+    problems: list[Problem] = field(default_factory=list)
+    users: dict[BlockId, list[str]] = field(default_factory=dict)
+    rows: dict[BlockId, BlockRow] = field(default_factory=dict)
+    versions: int = 0
+    bytes_read: int = 0
+
+
+def verify(house: House, *, read_data: bool = False, progress: Progress = lambda _: None) -> Verified:
+    """Never raises for damage: that is what it reports. Raises StorageFailed when it cannot look."""
+    began_ms = house.clock()
+    found = _Found()
+    found.problems += [Problem("catalog", wrong) for wrong in house.catalog.check()]
+    _check_versions(house, found)
+    damaged, packs = _check_packs(house, found)
+    if read_data:
+        damaged |= _check_blocks(house, found, damaged, progress)
+    found.problems += [
+        Problem("block", f"{reason} (block {block.hex()[:16]})", _touched(found, block))
+        for block, reason in sorted(damaged.items())
+    ]
+    return Verified(
+        versions=found.versions,
+        blocks=len(found.rows),
+        packs=packs,
+        bytes_read=found.bytes_read,
+        seconds=(house.clock() - began_ms) / 1000,
+        problems=tuple(found.problems),
+    )
+
+
+def _check_versions(house: House, found: _Found) -> None:
+    for version in every_version(house):
+        found.versions += 1
+        try:
+            blocks = named_blocks(version, load_manifest(house, version))
+        except Damaged as error:
+            found.problems.append(Problem("manifest", error.message, (version.reference,)))
+            blocks = set(version.manifest_blocks)
+        rows = with_bases(house.index, blocks)
+        missing = {*blocks, *(row.base for row in rows.values() if row.base)} - rows.keys()
+        if missing:
+            detail = f"{len(missing)} block(s) are not in the store."
+            found.problems.append(Problem("missing", detail, (version.reference,)))
+        found.rows |= rows
+        for block in blocks:
+            found.users.setdefault(block, []).append(version.reference)
+
+
+def _check_packs(house: House, found: _Found) -> tuple[dict[BlockId, str], int]:
+    """Blocks whose pack is missing, damaged or disagrees with the catalog; how many packs there are."""
+    by_pack: dict[str, list[BlockRow]] = {}
+    for row in found.rows.values():
+        by_pack.setdefault(row.pack, []).append(row)
+    damaged: dict[BlockId, str] = {}
+    for pack, rows in by_pack.items():
+        try:
+            held = {row.id: row for row in read_footer(house.objects, pack)}
+        except Damaged as error:
+            damaged |= {row.id: f"Pack {pack}: {error.message}" for row in rows}
+            found.problems.append(Problem("pack", f"{pack_key(pack)}: {error.message}"))
+            continue
+        damaged |= {row.id: f"Pack {pack} and the catalog disagree." for row in rows if held.get(row.id) != row}
+    return damaged, len(by_pack)
+
+
+def _check_blocks(house: House, found: _Found, known: Mapping[BlockId, str], progress: Progress) -> dict[BlockId, str]:
+    reader = house.reader()
+    todo = sorted((r for r in found.rows.values() if r.id not in known), key=lambda row: (row.pack, row.offset))
+    damaged: dict[BlockId, str] = {}
+    with ThreadPoolExecutor(house.threads, "budwood-verify") as pool:
+        for row, wrong in zip(todo, pool.map(lambda r: _wrong(reader, found.rows, r, progress), todo), strict=True):
+            found.bytes_read += row.length
+            if wrong:
+                damaged[row.id] = wrong
+    return damaged
+
+
+def _wrong(reader: BlockReader, rows: Mapping[BlockId, BlockRow], row: BlockRow, progress: Progress) -> str:
+    try:
+        reader.read(row.id, rows, memoryview(bytearray(min(row.raw_length, BLOCK_BYTES))))
+    except KeyError:
+        return "The block this one is a difference from is not in the store."
+    except Damaged as error:
+        return error.message
+    finally:
+        progress(row.raw_length)
+    return ""
+
+
+def _touched(found: _Found, block: BlockId) -> tuple[str, ...]:
+    """The versions that name the block, or a block that is a difference from it, however far."""
+    reached: set[BlockId] = {block}
+    grown: Iterable[BlockId] = reached
+    while grown:
+        grown = {row.id for row in found.rows.values() if row.base in reached} - reached
+        reached |= grown
+    return tuple(sorted({name for each in reached for name in found.users.get(each, ())}))

@@ -1,0 +1,83 @@
+"""The one place that chooses concrete parts: settings in, a ready registry out."""
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from budwood.catalog.api import Catalog
+from budwood.catalog.sql.sqlite import SqliteCatalog
+from budwood.client.capture import capture_author
+from budwood.client.registry import Registry
+from budwood.config import FOLDER_NAME, Settings, load, user_registry
+from budwood.errors import RegistryNotFound, StorageFailed
+from budwood.store.api import Objects
+from budwood.store.backends.folder import FolderObjects
+from budwood.store.backends.memory import MemoryObjects
+from budwood.verbs.house import House
+
+CATALOG_FILE: Final = "catalog.sqlite3"
+CACHE_FOLDER: Final = "cache"
+
+
+def connect(
+    path: str | Path | None = None, *, author: str = "", create: bool = True, threads: int | None = None
+) -> Registry:
+    """Open the registry at ``path``, or the one settings name, or the nearest ``.budwood``, or the user's own.
+
+    It is made when there is none and ``create`` is true. ``author`` is who the changes are recorded under; by
+    default the one settings or git name. Raises RegistryNotFound, TooNew, StorageFailed, StorageFull.
+    """
+    settings = load(registry=path)
+    root = settings.registry or user_registry()
+    made = not (root / CATALOG_FILE).exists()
+    if made and not create:
+        raise RegistryNotFound(f"There is no registry at {root}.", path=str(root))
+    house = House(
+        catalog=_catalog(root, create=create),
+        objects=_objects(root, settings),
+        clock=_now_ms,
+        ids=lambda: secrets.token_hex(16),
+        author=author or capture_author(settings.author),
+        threads=threads or settings.threads,
+        scratch=root / CACHE_FOLDER,
+    )
+    return Registry(house, place=str(root), made=made, grace_s=settings.grace_s)
+
+
+def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None) -> Registry:
+    """A registry that lives as long as the object: for tests and trials."""
+    house = House(
+        catalog=SqliteCatalog.in_memory(),
+        objects=MemoryObjects(),
+        clock=clock or _now_ms,
+        ids=lambda: secrets.token_hex(16),
+        author=author,
+        threads=2,
+    )
+    return Registry(house, place="memory", made=True, grace_s=0.0)
+
+
+def _catalog(root: Path, *, create: bool) -> Catalog:
+    if create:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"{root} cannot be made: {error.strerror}.", path=str(root)) from error
+    return SqliteCatalog(root / CATALOG_FILE, create=create)
+
+
+def _objects(root: Path, settings: Settings) -> Objects:
+    if not settings.store:
+        return FolderObjects(root)
+    from budwood.store.backends.remote import RemoteObjects
+
+    return RemoteObjects(settings.store)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+__all__ = ["FOLDER_NAME", "connect", "in_memory"]
