@@ -230,8 +230,8 @@ def _reshaped(pair: TensorPair, proven: frozenset[int]) -> TensorReshaped:
 
 def _overall(measures: Sequence[Measure]) -> float | None:
     known = [(m.difference_squares, m.before_squares) for m in measures]
-    difference = math.fsum(d for d, b in known if d is not None and b is not None)
-    before = math.fsum(b for d, b in known if d is not None and b is not None)
+    difference = sum(d for d, b in known if d is not None and b is not None)
+    before = sum(b for d, b in known if d is not None and b is not None)
     return _relative(difference, before)
 
 

@@ -1,7 +1,8 @@
 """The difference of two JSON or YAML values by structure: which settings changed, not which lines.
 
 Lists are compared by position between their common beginning and end, so that one insertion is one change.
-At most DIFF_CHANGES changes are listed; a last one says how many more there are.
+At most DIFF_CHANGES changes are listed; a last one says how many more there are. What lies deeper than DIFF_DEPTH
+is taken for changed, so that no file can exhaust the stack.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Final
 
 from budwood.domain.canon import Json
 from budwood.domain.change import ConfigChange, What
-from budwood.domain.limits import DIFF_CHANGES, JSON_DEPTH
+from budwood.domain.limits import DIFF_CHANGES, DIFF_DEPTH
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _CHARS_SHOWN: Final = 1_000
@@ -33,12 +34,12 @@ def structural(before: Json, after: Json, *, file: str = "") -> tuple[ConfigChan
 
 
 def _walk(file: str, key: str, before: Json, after: Json, depth: int) -> Iterator[ConfigChange]:
-    if depth < JSON_DEPTH and isinstance(before, dict) and isinstance(after, dict):
+    if depth < DIFF_DEPTH and isinstance(before, dict) and isinstance(after, dict):
         for name in sorted({*before, *after}, key=str):
             yield from _entry(file, _below(key, name), _get(before, name), _get(after, name), depth)
-    elif depth < JSON_DEPTH and isinstance(before, list | tuple) and isinstance(after, list | tuple):
+    elif depth < DIFF_DEPTH and isinstance(before, list | tuple) and isinstance(after, list | tuple):
         yield from _walk_list(file, key, list(before), list(after), depth)
-    elif not _same(before, after):
+    elif not _same(before, after, depth):
         yield ConfigChange(file, key, What.CHANGED, _plain(before), _plain(after))
 
 
@@ -54,18 +55,18 @@ def _entry(file: str, key: str, before: list[Json], after: list[Json], depth: in
 
 def _walk_list(file: str, key: str, before: list[Json], after: list[Json], depth: int) -> Iterator[ConfigChange]:
     shorter = min(len(before), len(after))
-    start = next((i for i in range(shorter) if not _same(before[i], after[i])), shorter)
+    start = next((i for i in range(shorter) if not _same(before[i], after[i], depth)), shorter)
     rest = shorter - start
-    tail = next((i for i in range(rest) if not _same(before[-1 - i], after[-1 - i])), rest)
+    tail = next((i for i in range(rest) if not _same(before[-1 - i], after[-1 - i], depth)), rest)
     for i in range(start, max(len(before), len(after)) - tail):
         old = before[i : i + 1] if i < len(before) - tail else []
         new = after[i : i + 1] if i < len(after) - tail else []
         yield from _entry(file, f"{key}[{i}]", old, new, depth)
 
 
-def _same(before: Json, after: Json, depth: int = 0) -> bool:
+def _same(before: Json, after: Json, depth: int) -> bool:
     """Unlike ``==`` it tells true from 1, holds NaN for itself, and takes what is too deep for different."""
-    if depth > JSON_DEPTH:
+    if depth > DIFF_DEPTH:
         return False
     if isinstance(before, dict) and isinstance(after, dict):
         return before.keys() == after.keys() and all(_same(v, after[k], depth + 1) for k, v in before.items())
