@@ -12,7 +12,18 @@ from budwood.domain.facts import FileFacts, Flag
 from budwood.domain.limits import FLAGS_PER_FILE, SHAPE_DIMENSIONS, SNIFF_BYTES, TENSOR_NAME_CHARS
 from budwood.errors import BudwoodError
 from budwood.store.api import Hint, Reading, Source
-from budwood.store.formats import gguf, numpy_files, onnx, pickles, safetensors, zip_files
+from budwood.store.formats import (
+    configs,
+    gguf,
+    hdf5,
+    numpy_files,
+    onnx,
+    pickles,
+    safetensors,
+    tensorflow,
+    torch_legacy,
+    zip_files,
+)
 from budwood.store.formats.bounded import Malformed, is_size, malformed, plain_text
 from budwood.store.formats.tiling import disjoint
 
@@ -90,12 +101,18 @@ TABLE: Final[tuple[Entry, ...]] = (
     Entry("zip", lambda head, _: head.startswith((b"PK\x03\x04", b"PK\x05\x06")), zip_files.read_zip),
     Entry("gguf", lambda head, _: gguf.looks_like_gguf(head), gguf.read_gguf),
     Entry("npy", lambda head, _: numpy_files.looks_like_npy(head), numpy_files.read_npy),
+    Entry("hdf5", lambda head, _: hdf5.looks_like_hdf5(head), hdf5.read_hdf5),
+    Entry("torch-legacy", lambda head, _: torch_legacy.looks_like_torch_legacy(head), torch_legacy.read_torch_legacy),
     Entry("pickle", lambda head, _: pickles.looks_like_pickle(head), pickles.read_pickle),
     Entry("onnx", lambda head, _: onnx.looks_like_onnx(head), onnx.read_onnx),
+    Entry("", lambda _, source: configs.names_a_config(source.path), configs.read_config),
+    Entry("savedmodel", _named("saved_model.pb"), tensorflow.read_saved_model),
+    Entry("tensorrt", lambda head, _: head[:4] in (b"ftrt", b"ptrt"), tensorflow.read_tensorrt),
     Entry("", lambda head, _: head.startswith(tuple(pickles.COMPRESSIONS)), pickles.read_compressed),
     Entry("safetensors", _named(".safetensors"), safetensors.read_safetensors),
     Entry("onnx", _named(".onnx"), onnx.read_onnx),
     Entry("gguf", _named(".gguf"), gguf.read_gguf),
+    Entry("tensorrt", _named(".engine", ".plan"), tensorflow.read_tensorrt),
     Entry("pickle", _named(*pickles.EXTENSIONS), pickles.read_pickle),
     Entry("", lambda head, _: head.startswith(tuple(pickles.SEALED)), pickles.read_sealed),
     Entry("", lambda head, _: pickles.may_be_old_pickle(head), pickles.read_old_pickle),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from budwood.domain.facts import FileFacts, Flag
 from budwood.domain.limits import PICKLE_BYTES
 from budwood.store.api import Reading, Source
-from budwood.store.formats import numpy_files, torch_zip
+from budwood.store.formats import hdf5, numpy_files, torch_zip
 from budwood.store.formats.bounded import Malformed, malformed
 from budwood.store.formats.pickles import EXTENSIONS, Look, follow, unsafe_flags
 from budwood.store.formats.zipped import Archive, Member, member_source, read_archive
@@ -24,6 +24,8 @@ def _read(source: Source, archive: Archive) -> Reading:
         return torch_zip.read_torch(source, archive)
     if numpy_files.is_npz(archive):
         return numpy_files.read_npz(source, archive)
+    if hdf5.is_keras(archive):
+        return hdf5.read_keras(source, archive)
     flags: list[Flag] = []
     for member in [member for member in archive.members if member.name.lower().endswith(EXTENSIONS)][:20]:
         flags += unsafe_flags(source.path, _look(source, member))
