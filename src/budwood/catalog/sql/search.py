@@ -1,10 +1,13 @@
 """Search: a Query becomes SQL that reads no more of the catalog than a page needs.
 
-A page is found in two steps. First, is one of the terms that must all hold rare? Every term that has an index is
+A page is found in two steps. First, is one of the terms that must all hold rare? Every such term with an index is
 asked for at most ``_RARE`` of its versions; if it has fewer, the page is chosen among those and sorted. If all
-are common, the versions are walked in the wanted order, along an index, and each is tested, until the page is
-full: with common terms that is soon. Either way page 50 costs what page 1 costs, since a page begins at a place
-in the order and not at a count of rows.
+are common, versions are walked in the wanted order along an index (led by an equal tag, parameter, stage and so
+on, where that index is ordered the same way) and each is tested until the page is full: with common terms that is
+soon. Either way page 50 costs what page 1 costs, since a page begins at a place in the order, not at a count.
+
+The plan is ours, not the database's: it has no statistics, and its guesses differ by a factor of a thousand.
+Conditions that must not choose an index are therefore wrapped by ``_opaque``.
 
 A comparison with a tag, metric, parameter or alias that a version does not have is false, also with ``!=``;
 ``not (…)`` is true then. Ordered by one, versions without it come last, by id. In LIKE, a backslash before
@@ -15,16 +18,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, literal, not_, null, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, literal, not_, null, or_, select, true, tuple_
 
 from budwood.catalog.sql.cursor import Place, read_cursor, write_cursor
 from budwood.catalog.sql.session import Row, Session, compile_for
 from budwood.catalog.sql.tables import version
-from budwood.catalog.sql.terms import FACTS, ordering_of, term_of
+from budwood.catalog.sql.terms import FACTS, Ordering, compared_number, ordering_of, term_of
 from budwood.domain.query import And, Compare, Filter, Not, Operator, Or, Query
 from budwood.errors import BadFilter
 
 _RARE: Final = 2_000
+_LEADS: Final = frozenset({"stage", "kind", "author", "commit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,11 @@ class Found:
 
 def find_ids(session: Session, query: Query, *, cursor: str, limit: int) -> Found:
     """Raises BadFilter for values a field cannot be compared with, BadValue for a cursor that is not ours."""
-    walk = _walk_of(query)
-    place = read_cursor(query, cursor, walk.value_type) if cursor else None
+    place = read_cursor(query, cursor, ordering_of(query.order.field).value_type) if cursor else None
     if limit < 1:
         return Found((), cursor)
     try:
-        rows = list(_rows(session, query, walk, place, limit + 1))
+        rows = list(_rows(session, query, place, limit + 1))
     except (OverflowError, UnicodeError) as error:
         raise BadFilter(f"A value of this search cannot be compared: {error}.") from error
     more = len(rows) > limit
@@ -53,97 +56,102 @@ def find_ids(session: Session, query: Query, *, cursor: str, limit: int) -> Foun
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """One order: the rows to walk, by which value, and which versions come after all of them."""
+    """Rows to walk (id, order value), already joined to their version; ``among`` is where to look, if not all over."""
 
-    ids: ColumnElement[int]
+    rows: "Select[*tuple[Any, ...]]"
+    ids: ColumnElement[Any]
     value: ColumnElement[Any]
-    joined: "Select[*tuple[Any, ...]]"
-    descending: bool
-    value_type: type
-    lacking: ColumnElement[bool] | None = None
+    among: ColumnElement[bool]
 
 
-def _rows(session: Session, query: Query, walk: _Walk, place: Place | None, limit: int) -> Iterator[Row]:
+def _rows(session: Session, query: Query, place: Place | None, limit: int) -> Iterator[Row]:
     """(id, order value) of up to ``limit`` matches behind ``place``."""
     terms = _terms(query.filter)
-    condition = _narrowed(session, query.filter, terms)
+    ordering = ordering_of(query.order.field)
+    condition = _opaque(_condition(query.filter))
+    walk = _walk(session, query, ordering, terms)
     found = 0
     if place is None or place.value is not None:
-        for row in _run(session, _walked(walk, condition, place, limit)):
+        for row in _run(session, _walked(walk, query, condition, place).limit(limit)):
             found += 1
             yield row
         place = None
     # A version without the value is last; a term about the same value already excludes it.
     excluded = any(term.field == query.order.field for term in terms)
-    if found < limit and walk.lacking is not None and not excluded:
-        yield from _run(session, _lacking(walk, walk.lacking, condition, place, limit - found))
+    if found < limit and ordering.lacks is not None and not excluded:
+        lacking = and_(walk.among, ordering.lacks, condition)
+        yield from _run(session, _lacking(query, lacking, place).limit(limit - found))
 
 
-def _walked(walk: _Walk, condition: ColumnElement[bool], place: Place | None, limit: int) -> Select[Any]:
-    statement = walk.joined.where(condition)
+def _walked(walk: _Walk, query: Query, condition: ColumnElement[bool], place: Place | None) -> Select[Any]:
+    statement = walk.rows.where(walk.among, condition)
     if place is not None:
         here, there = tuple_(walk.value, walk.ids), tuple_(literal(place.value), literal(place.version_id))
-        statement = statement.where(here < there if walk.descending else here > there)
-    order = (walk.value.desc(), walk.ids.desc()) if walk.descending else (walk.value, walk.ids)
-    return statement.order_by(*order).limit(limit)
+        statement = statement.where(here < there if query.order.descending else here > there)
+    if query.order.descending:
+        return statement.order_by(walk.value.desc(), walk.ids.desc())
+    return statement.order_by(walk.value, walk.ids)
 
 
-def _lacking(
-    walk: _Walk, lacking: ColumnElement[bool], condition: ColumnElement[bool], place: Place | None, limit: int
-) -> Select[Any]:
-    statement = select(version.c.id, null()).where(lacking, condition)
+def _lacking(query: Query, lacking: ColumnElement[bool], place: Place | None) -> Select[Any]:
+    statement = select(version.c.id, null()).where(lacking)
+    down = query.order.descending
     if place is not None:
-        behind = version.c.id < place.version_id if walk.descending else version.c.id > place.version_id
+        behind = version.c.id < place.version_id if down else version.c.id > place.version_id
         statement = statement.where(behind)
-    return statement.order_by(version.c.id.desc() if walk.descending else version.c.id).limit(limit)
+    return statement.order_by(version.c.id.desc() if down else version.c.id)
 
 
-def _walk_of(query: Query) -> _Walk:
-    """The order, walked along the narrowest index there is for it."""
-    field, descending = query.order.field, query.order.descending
-    if field.family == "created":
-        return _by_time(query)
-    if field.family in FACTS:
-        fact = FACTS[field.family]
-        joined = (
-            select(fact.version_id, fact.value)
-            .join_from(fact.table, version, version.c.id == fact.version_id)
-            .where(fact.key == field.key)
-        )
-        lacks = ~fact.of_version(field.key, true())
-        kind = float if field.family == "metrics" else str
-        return _Walk(fact.version_id, fact.value, joined, descending, kind, lacks)
-    order = ordering_of(field)
-    joined = select(version.c.id, order.value)
-    if order.lacks is not None:
-        joined = joined.where(~order.lacks)
-    return _Walk(version.c.id, order.value, joined, descending, order.value_type, order.lacks)
+def _walk(session: Session, query: Query, ordering: Ordering, terms: Sequence[Compare]) -> _Walk:
+    """Among the versions of a rare term where there is one; else along an index, led by one of the terms."""
+    by_time = query.order.field.family == "created"
+    lead = next((term for term in terms if by_time and _can_lead(term)), None)
+    bounds = [term for term in terms if term.field == query.order.field]
+    for term in terms:
+        ids = term_of(term).ids
+        if term != lead and term not in bounds and ids is not None and len(_run(session, ids.limit(_RARE))) < _RARE:
+            return _among(ordering, ids)
+    if by_time:
+        return _along_time(lead, bounds)
+    if query.order.field.family in FACTS:
+        return _along_fact(query, bounds)
+    return _among(ordering, None)
 
 
-def _by_time(query: Query) -> _Walk:
-    """By creation: along the tag or parameter that must be equal, where there is one, since those keep the time."""
-    for term in _terms(query.filter):
-        fact = FACTS.get(term.field.family)
-        if fact is not None and fact.created_ms is not None and term.operator is Operator.EQ:
-            joined = (
-                select(fact.version_id, fact.created_ms)
-                .join_from(fact.table, version, version.c.id == fact.version_id)
-                .where(fact.key == term.field.key, fact.value == str(term.value))
-            )
-            return _Walk(fact.version_id, fact.created_ms, joined, query.order.descending, int)
-    joined = select(version.c.id, version.c.created_ms)
-    return _Walk(version.c.id, version.c.created_ms, joined, query.order.descending, int)
+def _can_lead(term: Compare) -> bool:
+    """Whether an index has the versions equal in this by time."""
+    fact = FACTS.get(term.field.family)
+    return term.operator is Operator.EQ and (term.field.family in _LEADS or bool(fact and fact.created_ms is not None))
 
 
-def _narrowed(session: Session, filter_: Filter | None, terms: Sequence[Compare]) -> ColumnElement[bool]:
-    """The whole filter as a condition; led by the ids of a rare term where there is one."""
-    condition = _condition(filter_)
-    for ids in (term_of(term).ids for term in terms):
-        if ids is None:
-            continue
-        if len(_run(session, ids.limit(_RARE))) < _RARE:
-            return and_(version.c.id.in_(ids), condition)
-    return condition
+def _among(ordering: Ordering, ids: Select[Any] | None) -> _Walk:
+    rows = select(version.c.id, ordering.value)
+    if ordering.lacks is not None:
+        rows = rows.where(~_opaque(ordering.lacks))
+    return _Walk(rows, version.c.id, ordering.value, true() if ids is None else version.c.id.in_(ids))
+
+
+def _along_time(lead: Compare | None, bounds: Sequence[Compare]) -> _Walk:
+    fact = FACTS.get(lead.field.family) if lead else None
+    if lead is None or fact is None or fact.created_ms is None:
+        ids: ColumnElement[Any] = version.c.id
+        value: ColumnElement[Any] = version.c.created_ms
+        rows = select(ids, value).where(term_of(lead).holds if lead else true())
+    else:
+        ids, value = fact.version_id, fact.created_ms
+        rows = select(ids, value).join_from(fact.table, version, version.c.id == ids)
+        rows = rows.where(fact.key == lead.field.key, fact.compared(lead))
+    return _Walk(rows.where(*(compared_number(value, term) for term in bounds)), ids, value, true())
+
+
+def _along_fact(query: Query, bounds: Sequence[Compare]) -> _Walk:
+    fact = FACTS[query.order.field.family]
+    rows = (
+        select(fact.version_id, fact.value)
+        .join_from(fact.table, version, version.c.id == fact.version_id)
+        .where(fact.key == query.order.field.key, *(fact.compared(term) for term in bounds))
+    )
+    return _Walk(rows, fact.version_id, fact.value, true())
 
 
 def _terms(filter_: Filter | None) -> list[Compare]:
@@ -168,6 +176,11 @@ def _condition(filter_: Filter | None) -> ColumnElement[bool]:
             return or_(*(_condition(part) for part in parts))
         case Not(part):
             return not_(_condition(part))
+
+
+def _opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same condition, as a test that the database cannot turn into a choice of index."""
+    return case((condition, 1), else_=0) == 1
 
 
 def _run(session: Session, statement: Select[Any]) -> list[Row]:

@@ -43,9 +43,10 @@ from budwood.errors import (
 T = TypeVar("T")
 DIALECT: Final[Dialect] = sqlite_dialect.dialect(paramstyle="named")
 _READ_PRAGMAS: Final = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-8000", "query_only=ON")
+# What a savepoint needs to undo goes to a temporary file: a large push under one would fill the memory.
 _WRITE_PRAGMAS: Final = (
     "foreign_keys=ON",
-    "temp_store=MEMORY",
+    "temp_store=FILE",
     "cache_size=-32000",
     "journal_size_limit=67108864",
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, select
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, select, true
 
 from budwood.catalog.sql.tables import metric, model, param, pointer, tag, version
 from budwood.domain.query import Compare, FieldName, Operator, Value
@@ -40,6 +40,12 @@ class Fact:
         """Whether the version at hand has the key, with a value that compares."""
         found = select(self.version_id).where(self.version_id == version.c.id, self.key == key, compared)
         return found.correlate(version).exists()
+
+    def compared(self, compare: Compare) -> Condition:
+        """The comparison itself, on a row of this table."""
+        if self.table is metric:
+            return compared_number(self.value, compare)
+        return _compared_text(self.value, compare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,12 @@ def term_of(compare: Compare) -> Term:
 
 
 def ordering_of(field: FieldName) -> Ordering:
-    """Fields of the version, its model or its pointers; those in FACTS have an order of their own."""
+    """Raises BadFilter for an unknown field."""
+    if field.family in FACTS:
+        fact = FACTS[field.family]
+        of_version = select(fact.value).where(fact.version_id == version.c.id, fact.key == field.key)
+        lacks = ~fact.of_version(field.key, true())
+        return Ordering(of_version.correlate(version).scalar_subquery(), float if fact.table is metric else str, lacks)
     if field.family in _NUMBERS:
         return Ordering(_NUMBERS[field.family], int)
     if field.family in _TEXT:
@@ -110,12 +121,19 @@ def ordering_of(field: FieldName) -> Ordering:
     raise BadFilter(f"Versions cannot be ordered by {field.family[:80]!r}.")
 
 
+def compared_number(column: ColumnElement[Any], compare: Compare) -> Condition:
+    """Raises BadFilter for what is not a number."""
+    if compare.operator is Operator.LIKE:
+        raise _bad(compare)
+    if compare.operator is Operator.IN:
+        if not isinstance(compare.value, tuple):
+            raise _bad(compare)
+        return column.in_([_number_of(compare, value) for value in compare.value])
+    return _ordered(column, compare.operator, _number_of(compare, compare.value))
+
+
 def _fact_term(fact: Fact, compare: Compare) -> Term:
-    if compare.field.family == "metrics":
-        compared = _compared_number(fact.value, compare)
-    else:
-        compared = _compared_text(fact.value, compare)
-    key = compare.field.key
+    compared, key = fact.compared(compare), compare.field.key
     return Term(fact.of_version(key, compared), select(fact.version_id).where(fact.key == key, compared))
 
 
@@ -133,7 +151,7 @@ def _model_term(column: Column[str], compare: Compare) -> Term:
 def _version_term(compare: Compare) -> Term:
     family = compare.field.family
     if family in _NUMBERS:
-        compared = _compared_number(_NUMBERS[family], compare)
+        compared = compared_number(_NUMBERS[family], compare)
     elif family == "label" and compare.operator in (Operator.EQ, Operator.NE):
         compared = _compared_label(compare)
     elif family in ("commit", "digest") and _is_prefix(compare):
@@ -184,16 +202,6 @@ def _compared_text(column: ColumnElement[str], compare: Compare) -> Condition:
     if compare.operator is Operator.LIKE:
         return column.ilike(text, escape="\\")
     return _ordered(column, compare.operator, text)
-
-
-def _compared_number(column: ColumnElement[Any], compare: Compare) -> Condition:
-    if compare.operator is Operator.LIKE:
-        raise _bad(compare)
-    if compare.operator is Operator.IN:
-        if not isinstance(compare.value, tuple):
-            raise _bad(compare)
-        return column.in_([_number_of(compare, value) for value in compare.value])
-    return _ordered(column, compare.operator, _number_of(compare, compare.value))
 
 
 def _ordered(column: ColumnElement[Any], operator: Operator, value: str | int | float) -> Condition:

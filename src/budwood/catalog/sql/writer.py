@@ -110,13 +110,15 @@ class GroupWriter:
             batch.begin()
             request: _Request | None = first
             while request is not None:
+                request.run(batch, first=not ran)
                 ran.append(request)
-                if not request.run(batch):
+                if request.ended_batch:
                     break
                 request, more = self._next() if len(ran) < WRITE_BATCH else (None, True)
-            if ran[-1].lost:
+            if not ran[-1].ended_batch:
+                batch.commit()
+            elif len(ran) > 1:
                 raise ran[-1].error or StorageFailed("The database dropped a batch.")
-            batch.commit()
         except BaseException as error:
             self._fail(ran or [first], error)
         for request in ran or [first]:
@@ -151,29 +153,32 @@ class GroupWriter:
 class _Request:
     """One piece of work and what came of it."""
 
-    __slots__ = ("_abandoned", "_value", "_work", "done", "error", "lost")
+    __slots__ = ("_abandoned", "_value", "_work", "done", "ended_batch", "error")
 
     def __init__(self, work: Callable[[Transaction], Any]) -> None:
         self._work = work
         self._value: Any = None
         self._abandoned = False
         self.error: BaseException | None = None
-        self.lost = False
+        self.ended_batch = False
         self.done = threading.Event()
 
-    def run(self, batch: Batch) -> bool:
-        """Do the work between marks; False when the batch is lost with it."""
+    def run(self, batch: Batch, *, first: bool) -> None:
+        """Do the work. The first of a batch needs no mark, and a lone large push none of what a mark costs."""
         if self._abandoned:
-            return True
-        batch.mark()
+            return
+        if not first:
+            batch.mark()
         try:
             self._value = self._work(batch.transaction)
         except BaseException as error:
             self.error = error
-            self.lost = not batch.undo()
-            return not self.lost
-        batch.keep()
-        return True
+            self.ended_batch = first or not batch.undo()
+            if first:
+                batch.roll_back()
+            return
+        if not first:
+            batch.keep()
 
     def wait(self, thread: threading.Thread) -> None:
         """Until done. An interrupted caller takes back what has not begun."""

@@ -91,7 +91,6 @@ def _block() -> None:
         sa.Column("depth", sa.SmallInteger(), nullable=False),
         sa.Column("is_manifest", sa.SmallInteger(), nullable=False),
         sa.Column("condemned_ms", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["pack_id"], ["pack.id"], name=op.f("fk_block_pack_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_block")),
         sqlite_with_rowid=False,
     )
