@@ -171,14 +171,16 @@ def _difference_shares(matched: list[tuple[_Sampled, _Sampled]], width: int) -> 
     tensor = tensor[moved]
     bits = _entropy(tensor << 8 | exponent, token, tensor, len(matched))
     bits += np.bincount(tensor, noise, minlength=len(matched))
-    return bits / (8 * width * np.array(common))
+    shares: npt.NDArray[np.float64] = bits / (8 * width * np.array(common))
+    return shares
 
 
 def _zigzag(values: _Words, bases: _Words) -> _Words:
     width = values.dtype.itemsize
-    step = values - bases
-    sign = (step.view(np.dtype(f"<i{width}")) >> (width * 8 - 1)).view(values.dtype)
-    return (step << 1) ^ sign
+    step: _Words = values - bases
+    sign = step.view(np.dtype(f"<i{width}")) >> (width * 8 - 1)
+    np.bitwise_xor(step << 1, sign.view(values.dtype), out=step)
+    return step
 
 
 def _tokens(zigzag: _Words) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -201,4 +203,5 @@ def _entropy(
     bits = pair_counts * np.log2(per_pair / pair_counts)
     # Miller and Madow: a plug-in entropy is low by half a nat for each symbol seen beyond the first.
     hidden = np.bincount(contexts >> 8, np.diff(np.append(first, pairs.size)) - 1, minlength=tensors)
-    return np.bincount(pairs >> 20, bits, minlength=tensors) + hidden / (2 * np.log(2))
+    found: npt.NDArray[np.float64] = np.bincount(pairs >> 20, bits, minlength=tensors) + hidden / (2 * np.log(2))
+    return found

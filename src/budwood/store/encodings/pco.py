@@ -72,7 +72,10 @@ def _read(encoded: memoryview, raw_length: int) -> tuple[Words, memoryview]:
 def _decompress_into(written: bytes, values: Words) -> None:
     try:
         progress = standalone.simple_decompress_into(written, values)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise BlockDamaged(f"A pcodec file cannot be read: {error}") from error
+    except BaseException as error:
+        # A panic in Rust code arrives as a BaseException of its own, which nobody else would expect.
+        if isinstance(error, RuntimeError | TypeError | ValueError) or type(error).__name__ == "PanicException":
+            raise BlockDamaged(f"A pcodec file cannot be read: {error}") from error
+        raise
     if progress.n_processed != values.size or not progress.finished:
         raise BlockDamaged("A pcodec file does not hold as many numbers as it should.")
