@@ -169,7 +169,7 @@ def _metric_row(number: NumberChange) -> Sequence[Cell]:
 
 
 def _added_and_removed(added: Sequence[str], removed: Sequence[str]) -> list[Sequence[Cell]]:
-    return [("added", name) for name in added] + [("removed", name) for name in removed]
+    return [*(("added", name) for name in added), *(("removed", name) for name in removed)]
 
 
 def _kind_text(dtype: str, shape: tuple[int, ...] | None) -> str:
