@@ -85,6 +85,14 @@ def test_what_is_not_there_is_a_file_not_found(files: BudwoodFileSystem) -> None
         files.open("encoder@v1")
 
 
+def test_a_moved_alias_is_followed_at_once(files: BudwoodFileSystem, registry: Registry) -> None:
+    assert files.cat_file("encoder@champion/config.json") == b'{"layers": 1}'
+    registry.alias("encoder@v2", "champion")
+    assert files.cat_file("encoder@champion/config.json") == b'{"layers": 2}'
+    registry.delete("team/ranker@0.1.0")
+    assert not files.exists("team/ranker@0.1.0/config.json")
+
+
 def test_ranges_are_those_of_a_slice(files: BudwoodFileSystem) -> None:
     content = TABLE.encode()
     for start, end in ((None, None), (3, 9), (-5, None), (None, -5), (0, 0), (9, 3), (5, 10_000), (-10_000, 4)):

@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fsspec import AbstractFileSystem
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from budwood.client.registry import Registry
     from budwood.client.version import Version
 
+MANIFESTS_HELD: Final = 8
 Entry = dict[str, Any]
 
 
@@ -44,6 +45,7 @@ class BudwoodFileSystem(AbstractFileSystem):  # type: ignore[misc]
         super().__init__(**storage_options)
         self._place = registry
         self._opened: Registry | None = None
+        self._read: dict[str, Version] = {}
 
     @property
     def registry(self) -> "Registry":
@@ -106,6 +108,7 @@ class BudwoodFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+            self._read.clear()
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BufferedReader:
         if mode not in ("rb", "r"):
@@ -134,8 +137,12 @@ class BudwoodFileSystem(AbstractFileSystem):  # type: ignore[misc]
             before = page[-1].number
 
     def _version(self, reference: str) -> "Version":
+        """The reference is resolved on each call; the manifest it leads to cannot change, so it is read once."""
         with _looking_for(reference):
-            return self.registry.get(reference)
+            version = self.registry.get(reference)
+        if len(self._read) >= MANIFESTS_HELD and version.digest not in self._read:
+            self._read.pop(next(iter(self._read)))
+        return self._read.setdefault(version.digest, version)
 
     def _files(self, reference: str, inside: str) -> list[Entry]:
         """What lies directly in a folder of a version; the file itself when it is one."""
