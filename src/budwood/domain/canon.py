@@ -2,8 +2,8 @@
 
 Keys sorted, no spaces, UTF-8, no NaN or infinity, floats in Python's shortest round-trip form, no
 duplicate keys accepted back. ``pack`` and ``unpack`` carry the frozen dataclasses of the domain:
-fields that are empty (None, "", (), {}) are left out, so a later field with an empty default does
-not change the digest of what was written before it existed.
+fields that are empty (None, "", (), {}) and are so by default are left out, so a later field with an
+empty default does not change the digest of what was written before it existed.
 """
 
 import dataclasses
@@ -33,8 +33,8 @@ def loads(text: bytes | str) -> Json:
 def pack(value: object) -> Json:
     """A dataclass of the domain as plain JSON; empty fields are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        packed = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
-        return {name: pack(v) for name, v in packed if not _is_empty(v)}
+        packed = ((name, getattr(value, name), default) for name, default in _fields(type(value)))
+        return {name: pack(v) for name, v, default in packed if not (_is_empty(v) and v == default)}
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, Enum):
@@ -55,6 +55,16 @@ def unpack(kind: type[T], value: Any) -> T:
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a {kind.__name__}: {error}") from error
     return built
+
+
+@functools.cache
+def _fields(kind: Any) -> tuple[tuple[str, object], ...]:
+    """Each field and the value reading gives it when it was left out."""
+    return tuple((f.name, _default(f)) for f in dataclasses.fields(kind))
+
+
+def _default(field: dataclasses.Field[Any]) -> object:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _is_empty(value: object) -> bool:
@@ -107,7 +117,9 @@ def _build_leaf(kind: Any, value: Any) -> Any:
         return bytes.fromhex(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(kind, type) and issubclass(kind, Enum | str) and isinstance(value, str):
+    if isinstance(kind, type) and issubclass(kind, Enum | str):
+        if not isinstance(value, str):
+            raise TypeError(f"expected text, got {type(value).__name__}")
         return kind(value)
     if kind in (int, float, bool) and type(value) is not kind:
         raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")

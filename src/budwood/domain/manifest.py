@@ -17,7 +17,7 @@ from typing import Final
 from budwood.domain import canon
 from budwood.domain.facts import Facts
 from budwood.domain.limits import BLOCK_BYTES, FILES_PER_VERSION, MANIFEST_BYTES, SPANS_PER_FILE
-from budwood.errors import FileNotInVersion, LimitExceeded, ManifestDamaged, TensorNotInVersion
+from budwood.errors import FileNotInVersion, LimitExceeded, ManifestDamaged, TensorNotInVersion, TooNew
 
 BlockId = bytes
 MANIFEST_FORMAT: Final = 1
@@ -101,20 +101,22 @@ class Manifest:
     def tensor(self, name: str) -> tuple[FileEntry, Span]:
         """The first tensor of that name, in path order. Raises TensorNotInVersion."""
         for entry in self.files:
-            for span in entry.spans:
+            for span in entry.tensors:
                 if span.name == name:
                     return entry, span
         raise TensorNotInVersion(f"This version has no tensor {name!r}.", tensor=name)
 
 
 def read_manifest(written: bytes, *, digest: str) -> Manifest:
-    """Parse and check canonical bytes against their digest. Raises ManifestDamaged."""
+    """Parse and check canonical bytes against their digest. Raises ManifestDamaged, TooNew, LimitExceeded."""
     if hashlib.sha256(written).hexdigest() != digest:
         raise ManifestDamaged("A manifest does not match its digest.", digest=digest)
     try:
         manifest = canon.unpack(Manifest, canon.loads(written))
     except (ValueError, RecursionError) as error:
         raise ManifestDamaged(f"A manifest cannot be read: {error}", digest=digest) from error
+    if manifest.format > MANIFEST_FORMAT:
+        raise TooNew(f"A manifest has format {manifest.format}; this Budwood knows {MANIFEST_FORMAT}.", digest=digest)
     check_manifest(manifest)
     return manifest
 

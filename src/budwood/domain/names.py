@@ -74,7 +74,7 @@ class AliasName(_Name):
         if text in frozenset(Stage):
             raise BadName(f"{text!r} is a stage, not an alias.", hint=f"Use 'budwood stage REF {text}'.", name=text)
         if _NUMBER_LIKE.fullmatch(text):
-            raise BadName(f"{text!r} reads as a version number or label, not an alias.", name=text)
+            raise BadName(f"{text[:200]!r} reads as a version number or label, not an alias.", name=text[:200])
         return super().__new__(cls, text)
 
 
