@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from benchmarks.meter import NOTHING, CommandFailed, Cost, folder_bytes, measure
 from benchmarks.peers import Act, Tool
@@ -61,7 +62,7 @@ def tell(story: Story, kind: type[Tool], rooms: Path, peers: Path) -> Iterator[S
             tool.after_push(number)
         if story.whole:
             yield from push_again_and_pull(story, tool)
-    except (CommandFailed, OSError, StopIteration) as failed:
+    except (CommandFailed, CalledProcessError, OSError, StopIteration) as failed:
         yield Sample(kind.name, story.name, "gave up", fault=str(failed))
     finally:
         shutil.rmtree(room, ignore_errors=True)

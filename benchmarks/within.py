@@ -5,12 +5,14 @@ that no act finds what an earlier one left in memory. Only Budwood is measured h
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.meter import CommandFailed, measure
@@ -19,7 +21,8 @@ from benchmarks.samples import OURS, Sample
 WITHIN = "within"
 TENSOR = "model.layers.3.mlp.gate_proj.weight"
 FILE = "model.safetensors"
-VERSIONS = 100_000
+VERSIONS, MODELS, BATCH = 100_000, 100, 1_000
+MODEL_NAMED = "model-50"
 LOOKUPS = 2_000
 
 Seen = dict[str, float]
@@ -78,17 +81,25 @@ def memory_last(room: Path, path: str = "") -> Seen:
 
 
 def fill(room: Path, path: str = "") -> Seen:
-    """Many versions, each of one small file, and an alias for the one in the middle."""
+    """Many versions of a hundred models, written through the catalog's own door, and one alias."""
     import budwood
+    from budwood.catalog.api import NewVersion, Transaction
+    from budwood.domain.names import Kind
 
-    folder = room / "small"
-    folder.mkdir(exist_ok=True)
+    def add(transaction: Transaction, first: int) -> None:
+        for number in range(first, first + BATCH):
+            digest = hashlib.sha256(number.to_bytes(8, "big"))
+            name = f"model-{number % MODELS}"
+            model = transaction.model("default", name) or transaction.add_model("default", name, Kind.MODEL, "bench", 1)
+            block = digest.digest()
+            version = NewVersion(model.id, digest.hexdigest(), "", Kind.MODEL, "bench", number, 1, 1, (block,))
+            transaction.add_version(version)
+
     began = time.perf_counter()
     with budwood.connect(room / "many") as registry:
-        for number in range(VERSIONS):
-            (folder / "config.json").write_text(json.dumps({"number": number}), encoding="utf-8")
-            registry.push(folder, f"model-{number % 100}")
-        registry.alias("model-50@v500", "champion")
+        for first in range(0, VERSIONS, BATCH):
+            registry.house.catalog.write(partial(add, first=first))
+        registry.alias(f"{MODEL_NAMED}@v500", "champion")
     return {"wall_s": time.perf_counter() - began}
 
 
@@ -97,10 +108,10 @@ def resolve(room: Path, path: str = "") -> Seen:
     import budwood
 
     with budwood.connect(room / "many") as registry:
-        registry.resolve("model-50@champion")
+        registry.get(f"{MODEL_NAMED}@champion")
         began = time.perf_counter()
         for _ in range(LOOKUPS):
-            registry.resolve("model-50@champion")
+            registry.get(f"{MODEL_NAMED}@champion")
         return {"wall_s": (time.perf_counter() - began) / LOOKUPS}
 
 

@@ -36,7 +36,7 @@ STAGES = (
     Stage("frozen-embedding", fine_tunes.frozen_embedding, "small"),
     Stage("low-rate", fine_tunes.low_rate, "small"),
     Stage("pure-bf16", fine_tunes.pure_bf16, "small"),
-    Stage("lora", fine_tunes.lora, "small"),
+    Stage("lora", fine_tunes.lora, "tiny"),
     Stage("variants", variants.variants, "small"),
     Stage("formats", formats.formats, "small"),
     Stage("large-family", family.large_family, "large", ("size", "seed", "family_tunes")),

@@ -10,6 +10,7 @@ import sysconfig
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 SHORTEST_CHARS = 60
@@ -27,9 +28,14 @@ class Pair:
 
 def standard_library_pairs(seed: int) -> list[Pair]:
     """Every documented function and class, shuffled by the seed."""
-    pairs = [pair for path in _source_files() for pair in _pairs_in(path)]
+    pairs = list(_pairs_in_order())
     random.Random(seed).shuffle(pairs)
     return pairs
+
+
+@cache
+def _pairs_in_order() -> tuple[Pair, ...]:
+    return tuple(pair for path in _source_files() for pair in _pairs_in(path))
 
 
 def _source_files() -> list[Path]:

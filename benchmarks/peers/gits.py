@@ -96,16 +96,17 @@ class Oxen(Tool):
         self.run(*self.inside("oxen_act", "set-up", str(self.model.parent)))
 
     def push(self, number: int) -> Act:
-        return self.act(self.inside("oxen_act", "push", str(self.model.parent), str(self._commit_note(number))))
+        return self.act(self.inside("oxen_act", "push", str(self.model.parent)))
+
+    def after_push(self, number: int) -> None:
+        # A commit can be checked out by a branch's name only.
+        self.run(*self.inside("oxen_act", "name", str(self.model.parent), f"v{number}"))
 
     def pull(self, number: int, into: Path) -> Act:
-        return self.act(self.inside("oxen_act", "pull", str(self.model.parent), str(self._commit_note(number))))
+        return self.act(self.inside("oxen_act", "pull", str(self.model.parent), f"v{number}"))
 
     def pulled(self, into: Path) -> Path:
         return self.model
-
-    def _commit_note(self, number: int) -> Path:
-        return self.room / f"commit-v{number}"
 
 
 def _commit(tool: Tool, work: Path, tag: str) -> None:
