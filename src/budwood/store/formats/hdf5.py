@@ -84,50 +84,15 @@ def keras_flags(config: bytes, path: str) -> Iterator[Flag]:
 
 # The parts of Keras that settings name in honest files; utils, saving and config can fetch files and
 # switch safety off, so they are not among them.
-_KERAS_PARTS: Final = frozenset(
-    [
-        "activations",
-        "applications",
-        "constraints",
-        "distribution",
-        "dtype_policies",
-        "initializers",
-        "layers",
-        "losses",
-        "metrics",
-        "models",
-        "optimizers",
-        "quantizers",
-        "random",
-        "regularizers",
-        "src",
-    ]
-)
+_KERAS_PARTS: Final = frozenset({
+    "activations", "applications", "constraints", "distribution", "dtype_policies", "initializers", "layers",
+    "losses", "metrics", "models", "optimizers", "quantizers", "random", "regularizers", "src",
+})  # fmt: skip
 _BUILTINS: Final = frozenset({"dict", "list", "tuple", "set", "slice", "int", "float", "str", "bool", "function"})
-_FUNCTIONS: Final = frozenset(
-    [
-        "elu",
-        "exponential",
-        "gelu",
-        "glu",
-        "hard_sigmoid",
-        "hard_swish",
-        "leaky_relu",
-        "linear",
-        "log_softmax",
-        "mish",
-        "relu",
-        "relu6",
-        "selu",
-        "sigmoid",
-        "silu",
-        "softmax",
-        "softplus",
-        "softsign",
-        "swish",
-        "tanh",
-    ]
-)
+_FUNCTIONS: Final = frozenset({
+    "elu", "exponential", "gelu", "glu", "hard_sigmoid", "hard_swish", "leaky_relu", "linear", "log_softmax",
+    "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
+})  # fmt: skip
 
 
 def _reason(entry: dict[str, Json]) -> str:
