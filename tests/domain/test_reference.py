@@ -100,14 +100,21 @@ def test_the_default_namespace_is_left_out_when_written() -> None:
     ],
 )
 def test_a_refusal_says_where_and_what_to_write(text: str, position: int, hint: str) -> None:
-    with pytest.raises(BadReference) as caught:
+    with pytest.raises((BadReference, BadName)) as caught:
         parse_reference(text)
     assert caught.value.facts["position"] == position
     assert hint in caught.value.hint
 
 
+def test_a_bad_name_is_told_from_a_bad_selector() -> None:
+    with pytest.raises(BadName):
+        parse_reference("Encoder@v1")
+    with pytest.raises(BadReference):
+        parse_reference("encoder@V1")
+
+
 def test_an_error_never_repeats_an_endless_text() -> None:
-    with pytest.raises(BadReference) as caught:
+    with pytest.raises(Invalid) as caught:
         parse_reference("x" * 1_000_000 + "@" + "é" * 1_000_000)
     assert len(str(caught.value.to_json())) < 1000
 

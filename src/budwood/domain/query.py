@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Operator(StrEnum):
-    """How a field is compared. LIKE takes % and _, and ignores case."""
+    """How a field is compared. LIKE takes % and _, or \\ before either for itself, and ignores case."""
 
     EQ = "="
     NE = "!="

@@ -34,8 +34,9 @@ A filter compares fields with values and joins comparisons with and, or, not and
   metrics.KEY                     a number: = != < <= > >=
 
 Words with spaces, parentheses or commas go in quotes. In like, % stands for anything and _ for one
-character; case does not count. A bare date is the first moment of that day, UTC; with = it is the whole day.
-A word alone searches names. Last may come: order by FIELD [asc|desc]; without it the newest come first.
+character, unless a backslash stands before it; case does not count. A bare date is the first moment of that
+day, UTC; with = it is the whole day. A word alone searches names. Last may come: order by FIELD [asc|desc];
+without it the newest come first.
 
   encoder                                      names that contain encoder
   kind = adapter and metrics.auc >= 0.9        good adapters
@@ -147,7 +148,8 @@ class _Parser:
             raise self.wrong(word, f"{word.shown} cannot be part of a model's name.", hint)
         if not word.text:
             raise self.wrong(word, "The word to search names for is empty.")
-        pattern = word.text if "%" in word.text else f"%{word.text}%"
+        escaped = word.text.replace("_", r"\_")
+        pattern = word.text if "%" in word.text else f"%{escaped}%"
         return Compare(FieldName("name"), Operator.LIKE, pattern)
 
     def field(self) -> FieldName:

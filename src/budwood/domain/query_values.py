@@ -56,7 +56,12 @@ class Family:
 
 
 def _text(field: FieldName, operator: Operator, written: tuple[str, ...], now_ms: int) -> Filter:
-    value: Value = written if operator is Operator.IN else written[0]
+    word = written[0]
+    if operator is Operator.LIKE and (len(word) - len(word.rstrip("\\"))) % 2:
+        raise WrongValue(
+            word, "The pattern ends in a lone backslash.", r"Write \\ for a backslash; \% and \_ are themselves."
+        )
+    value: Value = written if operator is Operator.IN else word
     return Compare(field, operator, value)
 
 

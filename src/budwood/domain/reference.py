@@ -14,7 +14,7 @@ and aliases are what remains (domain/names.py refuses aliases that read as anyth
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, TypeVar
 
 from budwood.domain.label import Label, label_hint
 from budwood.domain.moment import looks_like_moment, moment_text, parse_moment
@@ -26,6 +26,7 @@ DIGEST_DIGITS_MIN: Final = 8
 COMMIT_DIGITS_MIN: Final = 6
 _HEX: Final = re.compile(r"[0-9a-fA-F]*")
 _NUMBER: Final = re.compile(r"v([1-9][0-9]{0,17})")
+N = TypeVar("N", Namespace, ModelName)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Raises BadReference; its facts carry the 1-based ``position`` of what is wrong."""
+    """Raises BadReference, or BadName for the model's part; the 1-based ``position`` of what is wrong is a fact."""
     if not text:
         raise _wrong(text, 1, "A reference cannot be empty.")
     path, at, selector = text.partition("@")
@@ -132,7 +133,7 @@ def parse_reference(text: str) -> Reference:
 
 
 def parse_model_path(path: str, *, within: str = "") -> tuple[Namespace, ModelName]:
-    """``[namespace/]model``. ``within`` is the whole text an error should speak of. Raises BadReference."""
+    """``[namespace/]model``. ``within`` is the whole text an error should speak of. Raises BadReference, BadName."""
     text = within or path
     namespace, slash, model = path.rpartition("/")
     if slash and not namespace:
@@ -141,14 +142,16 @@ def parse_model_path(path: str, *, within: str = "") -> tuple[Namespace, ModelNa
         raise _wrong(text, len(namespace) + len(slash) + 1, f"No model is named in {_quoted(text)}.")
     if "/" in namespace:
         raise _wrong(text, namespace.index("/") + 1, f"{_quoted(path)} has more than one '/'.")
+    room = _named(Namespace, namespace or DEFAULT_NAMESPACE, text, 1)
+    return room, _named(ModelName, model, text, len(namespace) + len(slash) + 1)
+
+
+def _named(kind: type[N], name: str, text: str, position: int) -> N:
     try:
-        room = Namespace(namespace or DEFAULT_NAMESPACE)
+        return kind(name)
     except BadName as error:
-        raise _wrong(text, 1, error.message, _name_hint(namespace, error)) from error
-    try:
-        return room, ModelName(model)
-    except BadName as error:
-        raise _wrong(text, len(namespace) + len(slash) + 1, error.message, _name_hint(model, error)) from error
+        hint = _name_hint(name, error)
+        raise BadName(error.message, hint=hint, name=name[:200], reference=text[:200], position=position) from error
 
 
 def _selector(text: str, selector: str, position: int) -> Selector:
