@@ -7,7 +7,7 @@ All numbers are little-endian. The tail is the bytes that do not fill a whole wo
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -26,10 +26,17 @@ NOT_WORTH_IT: Final = 0.98
 """A plane that keeps more of itself than this is stored raw: it decodes at the speed of memory."""
 TIE: Final = 0.98
 """A slower way must be this much smaller than a faster one."""
+GROUPED_TIE: Final = 0.95
+"""Grouping sorts, which halves the speed: it must save this much."""
 SMALLEST: Final = 64
 """Planes shorter than this are stored raw: the headers would eat what is won."""
 
 _HEAD = struct.Struct("<BI")
+
+
+Keys = Callable[[], Bytes8]
+"""Makes a byte a word that the reader knows too and that says something about the word's size: the base's
+exponent. Called only when a plane is grouped by it."""
 
 
 class Way(IntEnum):
@@ -73,13 +80,9 @@ def estimate_planes(planes: list[Bytes8], keys: Bytes8 | None = None) -> Estimat
 
 
 def write_planes(
-    planes: list[Bytes8], tail: Buffer, coders: Sequence[Coder], keys: Bytes8 | None = None
+    planes: list[Bytes8], tail: Buffer, coders: Sequence[Coder], keys: Keys | None = None
 ) -> tuple[Buffer, ...]:
-    """The parts of the section; they alias the planes.
-
-    ``keys`` holds a byte a word that the reader will know too, and that says something about the size of
-    the word: the base's exponent.
-    """
+    """The parts of the section; they alias the planes."""
     heads = bytearray([len(planes)])
     parts: list[Buffer] = []
     for plane, coder in zip(planes, coders, strict=True):
@@ -117,7 +120,7 @@ def read_width(encoded: memoryview) -> int:
     return width
 
 
-def _write_plane(plane: Bytes8, coder: Coder, keys: Bytes8 | None) -> tuple[Way, list[Buffer]]:
+def _write_plane(plane: Bytes8, coder: Coder, keys: Keys | None) -> tuple[Way, list[Buffer]]:
     if plane.size < SMALLEST:
         return Way.RAW, [plane.data]
     if coder == Coder.FILL:
@@ -135,13 +138,13 @@ def _write_plane(plane: Bytes8, coder: Coder, keys: Bytes8 | None) -> tuple[Way,
         case Coder.SPARSE:
             way, parts = Way.SPARSE, _sparse.write(plane, None)
         case Coder.GROUPED:
-            way, parts = Way.GROUPED, _sparse.write(plane, keys)
+            way, parts = Way.GROUPED, _sparse.write(plane, keys() if keys else None)
     if sum(map(len, parts)) >= plane.size:
         return Way.RAW, [plane.data]
     return way, parts
 
 
-def _read_plane(way: int, piece: memoryview, plane: Bytes8, keys: Bytes8 | None) -> Bytes8:
+def _read_plane(way: int, piece: memoryview, plane: Bytes8, keys: Keys | None) -> Bytes8:
     if way == Way.RAW and len(piece) == plane.size:
         return np.frombuffer(piece, np.uint8)
     if way == Way.FILL and len(piece) == 1:
@@ -153,7 +156,7 @@ def _read_plane(way: int, piece: memoryview, plane: Bytes8, keys: Bytes8 | None)
         _sparse.read(piece, plane, None)
         return plane
     if way == Way.GROUPED and keys is not None:
-        _sparse.read(piece, plane, keys)
+        _sparse.read(piece, plane, keys())
         return plane
     raise BlockDamaged(f"A plane of {plane.size} bytes is written in {len(piece)} bytes in way {way}.")
 
@@ -168,7 +171,7 @@ def _choose(plane: Bytes8, keys: Bytes8 | None) -> tuple[Coder, float]:
         return Coder.FILL, 1
     best, size, limit = Coder.RAW, float(sample.size), NOT_WORTH_IT * sample.size
     for coder, estimate in _estimates(sample, counts, None if keys is None else spread(keys, SAMPLE_BYTES)):
-        if estimate < limit:
+        if estimate < (limit if coder != Coder.GROUPED else GROUPED_TIE / TIE * limit):
             best, size, limit = coder, estimate, TIE * estimate
     return best, size / sample.size * plane.size
 
@@ -181,7 +184,7 @@ def _estimates(sample: Bytes8, counts: npt.NDArray[np.intp], keys: Bytes8 | None
     yield Coder.HUFFMAN, huffman
     if huffman < 0.9 * sample.size:
         yield Coder.FAST, float(len(_zstd.fast(sample.data)))
-    if counts[0] > sample.size / 4:
+    if keys is not None or counts[0] > sample.size / 4:
         sizes = _sparse.estimate(sample, keys)
         yield Coder.SPARSE, sizes.alone
         if sizes.grouped is not None:

@@ -60,21 +60,23 @@ def decode_planes(encoded: memoryview, target: memoryview) -> None:
 def estimate_delta(sample: memoryview, base: memoryview, width: int) -> Estimate:
     """What ``encode_delta`` would make of a sample."""
     words, base_words = as_words(sample, width), as_words(base, width)
-    return estimate_planes(split(difference(words, base_words)), keys(base_words, words.size))
+    # In wider words the exponent says too little about any one byte to be worth the sorting.
+    known = keys(base_words, words.size) if width <= 2 else None
+    return estimate_planes(split(difference(words, base_words)), known)
 
 
 def encode_delta(raw: memoryview, base: memoryview, width: int, coders: Sequence[Coder]) -> tuple[Buffer, ...]:
     """The difference of the bit patterns as integers: a fine-tune moves most weights by a few steps."""
     words, base_words = as_words(raw, width), as_words(base, width)
     planes = split(difference(words, base_words))
-    return write_planes(planes, _tail(raw, width), coders, keys(base_words, words.size))
+    return write_planes(planes, _tail(raw, width), coders, lambda: keys(base_words, words.size))
 
 
 def decode_delta(encoded: memoryview, base: memoryview, target: memoryview) -> None:
     """Raises BlockDamaged."""
     width = read_width(encoded)
     base_words = as_words(base, width)
-    planes, tail = read_planes(encoded, len(target), keys(base_words, len(target) // width))
+    planes, tail = read_planes(encoded, len(target), lambda: keys(base_words, len(target) // width))
     add_difference(join(planes, width), base_words, as_words(target, width))
     target[len(target) - len(tail) :] = tail
 
