@@ -92,7 +92,7 @@ def write_planes(
     return (bytes(heads), *parts, tail)
 
 
-def read_planes(encoded: memoryview, raw_length: int, keys: Bytes8 | None = None) -> tuple[list[Bytes8], memoryview]:
+def read_planes(encoded: memoryview, raw_length: int, keys: Keys | None = None) -> tuple[list[Bytes8], memoryview]:
     """The planes and the tail of a block of ``raw_length`` bytes. Raises BlockDamaged."""
     width = read_width(encoded)
     at = 1 + width * _HEAD.size

@@ -4,6 +4,7 @@ The rule: the smallest wins, but a slower encoding must be at least 2 % smaller 
 and one that keeps more than 98 % is not worth its time. Candidates stand in order of decoding speed.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from budwood.store.encodings import planes
@@ -27,6 +28,8 @@ SMALLEST: Final = 512
 """A shorter block is stored raw: its row in the index is larger than what could be won."""
 RUNS: Final = 8
 TIE: Final = 0.98
+SETTLED: Final = 0.4
+"""Weights alone keep more than this; a difference that keeps less is taken without looking at them alone."""
 
 FLOATS: Final = {"bf16": 2, "f16": 2, "f32": 4, "f64": 8, "c64": 4, "c128": 8}
 """Bytes of one number. Of complex numbers each half is a number."""
@@ -61,9 +64,17 @@ def plan_block(raw: memoryview, dtype: str, base: memoryview | None) -> Plan:
         return Plan(ZSTD)
     sample = sample_of(raw, width)
     base_sample = memoryview(b"") if base is None else sample_of(_fitted(base, len(raw)), width)
-    best, limit = Plan(RAW, width), TIE
-    for tag in tags:
-        plan = _estimate(tag, sample, base_sample, width)
+    differences = [_estimate(tag, sample, base_sample, width) for tag in tags if ENCODINGS[tag].needs_base]
+    alone = list[Plan]()
+    if not differences or min(plan.share for plan in differences) > SETTLED:
+        alone = [_estimate(tag, sample, base_sample, width) for tag in tags if not ENCODINGS[tag].needs_base]
+    return best_of([*alone, *differences], otherwise=Plan(RAW, width))
+
+
+def best_of(plans: Sequence[Plan], *, otherwise: Plan) -> Plan:
+    """The plan that keeps least, by the rule above; the fastest stand first."""
+    best, limit = otherwise, TIE
+    for plan in plans:
         if plan.share < limit:
             best, limit = plan, TIE * plan.share
     return best
