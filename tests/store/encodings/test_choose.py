@@ -18,12 +18,12 @@ Tuned = Callable[[bytes, int, int], bytes]
     ("dtype", "has_base", "tags"),
     [
         ("", False, (ZSTD,)),
-        ("never heard of", False, (ZSTD,)),
+        ("never heard of", False, (PLANES,)),
         ("bf16", False, (SPLIT,)),
         ("bf16", True, (SPLIT, DELTA_PLANES)),
         ("f32", True, (SPLIT, DELTA_PCO, DELTA_PLANES)),
         ("i64", False, (PLANES, ZSTD, PCO)),
-        ("u8", True, (ZSTD, DELTA_PLANES)),
+        ("u8", True, (PLANES, DELTA_PLANES)),
     ],
 )
 def test_candidates_follow_from_the_dtype(dtype: str, has_base: bool, tags: tuple[int, ...]) -> None:

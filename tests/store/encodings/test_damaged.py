@@ -10,6 +10,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from budwood.domain.limits import BLOCK_BYTES
 from budwood.errors import BlockDamaged, TooNew
 from budwood.store.encodings import decode_block, needs_base
 from budwood.store.encodings._planes import Coder
@@ -98,6 +99,20 @@ def test_an_unknown_encoding_is_too_new(tag: int) -> None:
         decode_block(tag, memoryview(b"x"), base=None, target=memoryview(bytearray(1)))
     with pytest.raises(TooNew):
         needs_base(tag)
+
+
+def test_a_difference_without_a_base_is_refused(written: Written) -> None:
+    for tag, whole in written:
+        if needs_base(tag):
+            with pytest.raises(BlockDamaged, match="base"):
+                decode_block(tag, memoryview(whole), base=None, target=memoryview(bytearray(LENGTH)))
+
+
+@pytest.mark.parametrize("length", [0, BLOCK_BYTES + 1])
+def test_a_block_of_an_impossible_length_is_refused(length: int, written: Written, base: bytes) -> None:
+    for tag, whole in written:
+        with pytest.raises(BlockDamaged):
+            decode_block(tag, memoryview(whole), base=memoryview(base), target=memoryview(bytearray(length)))
 
 
 def frame_claiming(size: int) -> bytes:

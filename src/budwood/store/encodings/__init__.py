@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from budwood.domain.limits import BLOCK_BYTES
+from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
 from budwood.store.encodings._scratch import Bytes8, scratch
 from budwood.store.encodings.choose import plan_block
@@ -52,7 +53,10 @@ def encode_block(raw: memoryview, *, dtype: str, base: memoryview | None = None,
 def decode_block(tag: int, encoded: memoryview, *, base: memoryview | None, target: memoryview) -> None:
     """Fill ``target``, which is as long as the raw block was. Raises BlockDamaged, TooNew."""
     row = encoding(tag)
-    assert base is not None or not row.needs_base, row.name
+    if row.needs_base and base is None:
+        raise BlockDamaged(f"A difference ({row.name}) names no base.")
+    if not 0 < len(target) <= BLOCK_BYTES:
+        raise BlockDamaged(f"A block cannot have {len(target)} bytes.")
     row.decode(encoded, base if base is not None else memoryview(b""), target)
 
 

@@ -46,8 +46,10 @@ def candidates(dtype: str, *, has_base: bool) -> tuple[int, ...]:
     width = word_width(dtype)
     if dtype in FLOATS:
         alone: tuple[int, ...] = (SPLIT,)
+    elif width > 1:
+        alone = (PLANES, ZSTD, PCO)
     else:
-        alone = (PLANES, ZSTD, PCO) if width > 1 else (ZSTD,)
+        alone = (PLANES,) if dtype else (ZSTD,)
     if not has_base:
         return alone
     # pcodec never wins on differences of 16-bit floats; on wider ones it decodes faster than planes.
