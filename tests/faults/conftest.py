@@ -13,7 +13,7 @@ import pytest
 from tests.faults.sweep import Sweep
 
 SHARED_MEMORY = Path("/dev/shm")
-SAMPLED_POINTS = 12
+SAMPLED_POINTS = 8
 
 
 @pytest.fixture(scope="session")

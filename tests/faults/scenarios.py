@@ -1,27 +1,13 @@
-"""What is interrupted: for each scenario how to prepare a folder, what to do, and how to see that all is well.
+"""Every scenario by name: those of the registry, and those of the mini store that prove the tool itself."""
 
-``act`` runs in a process of its own that may be killed at any call. ``state`` runs afterwards in another: it says
-what a reader would find, as plain text, and raises AssertionError when anything is broken. After a fault the state
-must be the one before ``act`` or the one after it; repeating ``act`` must then work and leave the one after.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from tests.faults import mini_store
 from tests.faults.mini_store import Bug
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """``databases`` are name endings of files that publish: the order check looks at what precedes their writes."""
-
-    prepare: Callable[[Path], None]
-    act: Callable[[Path], None]
-    state: Callable[[Path], str]
-    databases: tuple[str, ...] = ("-wal",)
+from tests.faults.registry_scenarios import REGISTRY_SCENARIOS
+from tests.faults.scenario import Scenario
 
 
 def _mini_prepare(folder: Path) -> None:
@@ -36,6 +22,8 @@ def _mini_state(folder: Path) -> str:
     return f"{mini_store.versions(folder)} versions"
 
 
-SCENARIOS: Mapping[str, Scenario] = {
+MINI_SCENARIOS: Mapping[str, Scenario] = {
     f"mini:{bug}": Scenario(_mini_prepare, partial(_mini_push, bug=bug), _mini_state) for bug in Bug
 }
+
+SCENARIOS: Mapping[str, Scenario] = {**REGISTRY_SCENARIOS, **MINI_SCENARIOS}

@@ -5,7 +5,9 @@ no threads, and forks a child for each act, so that a point costs milliseconds a
 JSON request a line and answers with one JSON line.
 """
 
+import contextlib
 import ctypes
+import importlib
 import json
 import os
 import select
@@ -18,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.scenario import Scenario
+from tests.faults.scenarios import SCENARIOS
 
 HUNG_S = 60.0
 REMEMBERED = 16384
@@ -66,6 +69,7 @@ def run_point(shim: Shim, scratch: Path, name: str, at: int, mode: int) -> dict[
     before = in_child(lambda: scenario.state(folder)) if at == 0 else {}
     acted = in_child(lambda: scenario.act(folder), shim=shim, arm=(folder, at, mode))
     after = in_child(lambda: scenario.state(folder))
+    import_ahead(acted.pop("modules", []))
     again = in_child(lambda: scenario.act(folder)) if at else {}
     last = in_child(lambda: scenario.state(folder)) if at else {}
     return {"before": before, "acted": acted, "after": after, "again": again, "last": last}
@@ -82,6 +86,14 @@ def fresh_copy(scratch: Path, name: str, scenario: Scenario) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(prepared, folder, symlinks=True)
     return folder
+
+
+def import_ahead(names: list[str]) -> None:
+    """What an undisturbed run imported late, import here once, so that no later child has to."""
+    for name in names:
+        if name not in sys.modules:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
 def in_child(
@@ -102,7 +114,8 @@ def in_child(
         finally:
             if shim:
                 shim.off()
-                answer["calls"] = shim.calls() if arm and arm[1] == 0 else []
+            if shim and arm and arm[1] == 0:
+                answer |= {"calls": shim.calls(), "modules": list(sys.modules)}
             with os.fdopen(writes, "wb") as pipe:
                 pipe.write(json.dumps(answer).encode())
             os._exit(0)
@@ -119,11 +132,11 @@ def collect(child: int, reads: int) -> dict[str, Any]:
             if not part:
                 os.waitpid(child, 0)
                 written = b"".join(parts)
-                return dict(json.loads(written)) if written else {"how": "killed", "value": "", "calls": []}
+                return dict(json.loads(written)) if written else {"how": "killed", "value": ""}
             parts.append(part)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return {"how": "hung", "value": f"no answer in {HUNG_S:.0f} s", "calls": []}
+    return {"how": "hung", "value": f"no answer in {HUNG_S:.0f} s"}
 
 
 if __name__ == "__main__":

@@ -103,6 +103,11 @@ class Sweep:
         calls = tuple(Call(*words) for words in answer["acted"]["calls"])
         return Calm(answer["before"]["value"], answer["after"]["value"], calls)
 
+    def unordered(self, scenario: str) -> list[str]:
+        """What power loss could take, by the order of an undisturbed run's calls."""
+        rules = SCENARIOS[scenario]
+        return order_faults(self.calm(scenario).calls, rules.databases, rules.careless)
+
     def broken(self, scenario: str, *, points: int | None = None, modes: Sequence[Mode] = tuple(Mode)) -> list[Broken]:
         """Every broken rule. ``points`` bounds the calls tried in each mode, spread over all; None tries every one."""
         calm = self.calm(scenario)
@@ -155,7 +160,7 @@ def judge(calm: Calm, mode: Mode, answer: dict[str, Any]) -> Iterator[str]:
         yield f"doing it again left another state: {last['value']}"
 
 
-def order_faults(calls: Sequence[Call], databases: Sequence[str]) -> list[str]:
+def order_faults(calls: Sequence[Call], databases: Sequence[str], careless: Sequence[str] = ()) -> list[str]:
     """What power loss could take although it was acknowledged. Three rules:
 
     a file is synced between its last write and the rename or link that makes it visible; the folder it becomes
@@ -182,13 +187,9 @@ def order_faults(calls: Sequence[Call], databases: Sequence[str]) -> list[str]:
                 found.append(f"{call.target} was made visible before it was synced")
                 dirty.discard(call.path)
             unsure[call.target] = str(PurePosixPath(call.target).parent)
-        elif call.name == "mkdir":
+        elif call.name == "mkdir" and not call.path.endswith(tuple(careless)):
             unsure[call.path] = str(PurePosixPath(call.path).parent)
-        elif call.name == "unlink":
+        elif call.name in ("unlink", "rmdir"):
             dirty.discard(call.path)
             unsure.pop(call.path, None)
     return found
-
-
-def databases_of(scenario: str) -> tuple[str, ...]:
-    return SCENARIOS[scenario].databases

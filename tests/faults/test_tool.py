@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.mini_store import Bug
-from tests.faults.sweep import Call, Mode, Sweep, databases_of, order_faults, spread
+from tests.faults.sweep import Call, Mode, Sweep, order_faults, spread
 
 pytestmark = pytest.mark.faults
 
@@ -30,12 +30,11 @@ def test_a_planted_bug_is_caught(sweep: Sweep, bug: Bug) -> None:
 
 @pytest.mark.parametrize("bug", FOUND_BY_ORDER)
 def test_a_missing_sync_is_caught_by_the_order_of_calls(sweep: Sweep, bug: Bug) -> None:
-    scenario = f"mini:{bug}"
-    assert order_faults(sweep.calm(scenario).calls, databases_of(scenario)) != []
+    assert sweep.unordered(f"mini:{bug}") != []
 
 
 def test_a_right_store_syncs_in_order(sweep: Sweep) -> None:
-    assert order_faults(sweep.calm("mini:none").calls, databases_of("mini:none")) == []
+    assert sweep.unordered("mini:none") == []
 
 
 ALL_CALLS = """
