@@ -187,8 +187,11 @@ class _Request:
                 if not thread.is_alive() and not self.done.is_set():
                     raise StorageFailed("The catalog was closed before this was written.")
         except BaseException:
-            self._abandoned = True
+            self.abandon()
             raise
+
+    def abandon(self) -> None:
+        self._abandoned = True
 
     def outcome(self) -> object:
         if self.error is not None:

@@ -1,0 +1,270 @@
+"""Group commit by itself: who is committed together, who is told what, and how the thread begins and ends."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import pytest
+
+from budwood.catalog.api import Transaction
+from budwood.catalog.sql import writer
+from budwood.catalog.sql.writer import GroupWriter
+from budwood.errors import RegistryBusy, StorageFailed, StorageFull
+
+
+class Book:
+    """A database that is a list: entries are pending until a commit makes them last."""
+
+    def __init__(self) -> None:
+        self.lasting: list[object] = []
+        self.commits: list[int] = []
+        self.fail_commit: Exception | None = None
+        self.drops_batch = False
+        self.opened = 0
+
+    def open(self) -> "Page":
+        self.opened += 1
+        return Page(self)
+
+
+class Page:
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.pending: list[object] = []
+        self.marked = 0
+        self.transaction = cast(Transaction, self.pending)
+
+    def begin(self) -> None:
+        self.pending.clear()
+
+    def mark(self) -> None:
+        self.marked = len(self.pending)
+
+    def keep(self) -> None:
+        pass
+
+    def undo(self) -> bool:
+        del self.pending[self.marked :]
+        return not self.book.drops_batch
+
+    def commit(self) -> None:
+        if self.book.fail_commit:
+            raise self.book.fail_commit
+        self.book.lasting += self.pending
+        self.book.commits.append(len(self.pending))
+
+    def roll_back(self) -> None:
+        self.pending.clear()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+@pytest.fixture
+def group(book: Book) -> Iterator[GroupWriter]:
+    group = GroupWriter(book.open)
+    yield group
+    group.close()
+
+
+def entry(value: object) -> Callable[[Transaction], object]:
+    def work(transaction: Transaction) -> object:
+        cast(list[object], transaction).append(value)
+        return value
+
+    return work
+
+
+def together(group: GroupWriter, works: list[Callable[[Transaction], object]]) -> list[object]:
+    """Ask for all of them while the writer is busy with another; their results or errors."""
+    busy, release = threading.Event(), threading.Event()
+
+    def block(_: Transaction) -> None:
+        busy.set()
+        release.wait(10)
+
+    def ask(work: Callable[[Transaction], object]) -> object:
+        try:
+            return group.write(work)
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(len(works) + 1) as pool:
+        first = pool.submit(ask, block)
+        assert busy.wait(10)
+        waiting = []
+        for count, work in enumerate(works, start=1):
+            waiting.append(pool.submit(ask, work))
+            while group._requests.qsize() < count:
+                time.sleep(0.001)
+        release.set()
+        first.result(10)
+        return [future.result(10) for future in waiting]
+
+
+def test_those_who_wait_are_committed_together(group: GroupWriter, book: Book) -> None:
+    assert together(group, [entry(n) for n in range(10)]) == list(range(10))
+    assert book.commits == [10]
+    assert book.lasting == list(range(10))
+
+
+def test_a_lone_write_is_committed_at_once(group: GroupWriter, book: Book) -> None:
+    for n in range(5):
+        assert group.write(entry(n)) == n
+        assert book.lasting == list(range(n + 1))
+    assert book.commits == [1, 1, 1, 1, 1]
+    assert book.opened == 1
+
+
+def test_work_that_raises_is_undone_and_its_neighbours_stay(group: GroupWriter, book: Book) -> None:
+    def spoil(transaction: Transaction) -> None:
+        entry("spoilt")(transaction)
+        raise KeyError("enough")
+
+    one, spoilt, two = together(group, [entry(1), spoil, entry(2)])
+    assert (one, two) == (1, 2)
+    assert isinstance(spoilt, KeyError)
+    assert book.lasting == [1, 2]
+
+
+def test_a_failed_commit_fails_everyone_in_it(group: GroupWriter, book: Book) -> None:
+    book.fail_commit = StorageFull("no room", path="x")
+    results = together(group, [entry(n) for n in range(3)])
+    assert [type(result) for result in results] == [StorageFull] * 3
+    assert len({id(result) for result in results}) == 3
+    assert book.lasting == []
+    book.fail_commit = None
+    assert group.write(entry("after")) == "after"
+    assert book.lasting == ["after"]
+    assert book.opened == 2  # A connection whose sync failed is not trusted again.
+
+
+def test_a_batch_that_the_database_dropped_fails_everyone_in_it(group: GroupWriter, book: Book) -> None:
+    def drop(transaction: Transaction) -> None:
+        book.drops_batch = True
+        raise StorageFull("no room")
+
+    results = together(group, [entry(1), drop, entry(2)])
+    assert [type(result) for result in results[:2]] == [StorageFull, StorageFull]
+    book.drops_batch = False
+    assert 1 not in book.lasting
+
+
+def test_an_error_at_opening_reaches_the_caller(
+    group: GroupWriter, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> Page:
+        raise StorageFailed("no disk")
+
+    monkeypatch.setattr(group, "_open_batch", refuse)
+    with pytest.raises(StorageFailed, match="no disk"):
+        group.write(entry(1))
+    monkeypatch.undo()
+    assert group.write(entry(1)) == 1
+
+
+def test_no_batch_is_larger_than_its_limit(group: GroupWriter, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "WRITE_BATCH", 4)
+    together(group, [entry(n) for n in range(10)])
+    assert book.lasting == list(range(10))
+    assert max(book.commits) <= 4
+
+
+def test_a_full_queue_is_refused_in_time(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "WRITE_QUEUE", 1)
+    monkeypatch.setattr(writer, "BUSY_S", 0.05)
+    group = GroupWriter(book.open)
+    release, busy = threading.Event(), threading.Event()
+
+    def block(_: Transaction) -> None:
+        busy.set()
+        release.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(group.write, block)
+        assert busy.wait(10)
+        second = pool.submit(group.write, entry(2))
+        while not group._requests.full():
+            time.sleep(0.001)
+        with pytest.raises(RegistryBusy):
+            group.write(entry(3))
+        release.set()
+        first.result(10)
+        assert second.result(10) == 2
+    group.close()
+    assert book.lasting == [2]
+
+
+def test_an_interrupted_caller_takes_back_what_has_not_begun(group: GroupWriter, book: Book) -> None:
+    release, busy = threading.Event(), threading.Event()
+
+    def block(_: Transaction) -> None:
+        busy.set()
+        release.wait(10)
+
+    request = writer._Request(entry("interrupted"))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(group.write, block)
+        assert busy.wait(10)
+        group._requests.put(request)
+        request.abandon()
+        release.set()
+        first.result(10)
+    assert request.done.wait(10)
+    assert book.lasting == []
+
+
+def test_the_thread_begins_with_the_first_write_and_ends_with_close(book: Book) -> None:
+    def threads() -> int:
+        return sum(thread.name == "budwood-catalog-writer" for thread in threading.enumerate())
+
+    before = threads()
+    group = GroupWriter(book.open)
+    assert threads() == before
+    group.write(entry(1))
+    assert threads() == before + 1
+    group.close()
+    assert threads() == before
+    group.close()
+
+
+def test_close_finishes_what_was_asked_before_and_refuses_what_comes_after(book: Book) -> None:
+    group = GroupWriter(book.open)
+    release, busy = threading.Event(), threading.Event()
+
+    def block(_: Transaction) -> None:
+        busy.set()
+        release.wait(10)
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(group.write, block)
+        assert busy.wait(10)
+        second = pool.submit(group.write, entry(2))
+        while not group._requests.qsize():
+            time.sleep(0.001)
+        closing = pool.submit(group.close)
+        while group._requests.qsize() < 2:
+            time.sleep(0.001)
+        release.set()
+        closing.result(10)
+        first.result(10)
+        assert second.result(10) == 2
+    with pytest.raises(StorageFailed, match="closed"):
+        group.write(entry(3))
+    assert book.lasting == [2]
+
+
+def test_work_may_not_write_through_the_catalog_it_runs_in(group: GroupWriter, book: Book) -> None:
+    def nested(_: Transaction) -> object:
+        return group.write(entry(1))
+
+    with pytest.raises(AssertionError, match="must not write"):
+        group.write(nested)
+    assert book.lasting == []
