@@ -48,10 +48,11 @@ def connect(
 
 def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None) -> Registry:
     """A registry that lives as long as the object: for tests and trials."""
+    clock = clock or _now_ms
     house = House(
         catalog=SqliteCatalog.in_memory(),
-        objects=MemoryObjects(),
-        clock=clock or _now_ms,
+        objects=MemoryObjects(clock),
+        clock=clock,
         ids=lambda: secrets.token_hex(16),
         author=author,
         threads=2,

@@ -7,6 +7,7 @@ registry.pull("encoder@champion", "out/")
 """
 
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from budwood.client.capture import capture
 from budwood.client.models import write_model
 from budwood.client.version import Version
 from budwood.domain.change import Change
+from budwood.domain.facts import FileFacts
 from budwood.domain.names import Kind
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
@@ -77,6 +79,27 @@ class SearchPage:
         return versions_html([version.record for version in self.versions])
 
 
+class Models(tuple[ModelSummary, ...]):
+    """Some models, one line each."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from budwood.client.html import models_html
+
+        return models_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Change):
+    """What changed between two versions; in a notebook, as tables."""
+
+    def _repr_html_(self) -> str:
+        from budwood.client.html import change_html
+
+        return change_html(self)
+
+
 class Registry:
     """An open registry. Safe to use from several threads; close it, or use it in a ``with`` block."""
 
@@ -113,8 +136,8 @@ class Registry:
         captured. Raises Invalid, NotFound, LabelTaken, FileChanged, StorageFull, StorageFailed, FrameworkMissing.
         """
         with contextlib.ExitStack() as stack:
-            paths = _paths(source, stack)
-            around = capture(_nearest_folder(paths[0]))
+            paths, said = _paths(source, stack)
+            around = capture(Path.cwd() if said.frameworks else _nearest_folder(paths[0]))
             request = PushRequest(
                 paths=paths,
                 model=model,
@@ -136,6 +159,7 @@ class Registry:
                 code=around.code,
                 environment=around.environment,
                 hardware=around.hardware,
+                said=said,
             )
             return push(self.house, request, progress=progress)
 
@@ -159,9 +183,9 @@ class Registry:
         """The version a reference names. Raises BadReference, NotFound."""
         return Version(self.house, browse.get(self.house, reference))
 
-    def list(self, *, after: str = "", limit: int = 100) -> tuple[ModelSummary, ...]:
+    def list(self, *, after: str = "", limit: int = 100) -> "Models":
         """Models by name, those behind ``after``."""
-        return browse.list_models(self.house, after=after, limit=limit)
+        return Models(browse.list_models(self.house, after=after, limit=limit))
 
     def search(self, text: str = "", *, cursor: str = "", limit: int = 100) -> SearchPage:
         """Versions that match a filter such as ``metrics.auc >= 0.9 and stage = production``. Raises BadFilter."""
@@ -172,12 +196,13 @@ class Registry:
         """A model's versions, newest first, with edges, pointers and moves. Raises ModelNotFound."""
         return browse.log(self.house, model, before=before, limit=limit)
 
-    def diff(self, before: str, after: str, *, measure: bool = True, progress: Progress = no_progress) -> Change:
+    def diff(self, before: str, after: str, *, measure: bool = True, progress: Progress = no_progress) -> "Difference":
         """What changed between two versions, and what the label should therefore be.
 
         ``measure`` False leaves out how far tensors moved, and reads no weights.
         """
-        return diff(self.house, before, after, measured=measure, progress=progress)
+        change = diff(self.house, before, after, measured=measure, progress=progress)
+        return Difference(**{part.name: getattr(change, part.name) for part in dataclasses.fields(change)})
 
     def tag(self, reference: str, put: Mapping[str, str] | None = None, remove: Sequence[str] = ()) -> tuple[Tag, ...]:
         """Put tags beside a version or take them away; all its tags afterwards."""
@@ -256,15 +281,16 @@ class Registry:
         return f"Registry({self.place!r})"
 
 
-def _paths(source: object, stack: contextlib.ExitStack) -> tuple[Path, ...]:
-    """The files a source stands for; a model in memory is written to a folder that lives as long as the stack."""
+def _paths(source: object, stack: contextlib.ExitStack) -> tuple[tuple[Path, ...], FileFacts]:
+    """The files a source stands for; a model in memory is written to a folder that lives as long as the stack,
+    and says what its files cannot: the frameworks' versions, and the schema where it knows it."""
     if isinstance(source, str | Path):
-        return (Path(source),)
+        return (Path(source),), FileFacts()
     if isinstance(source, list | tuple) and source and all(isinstance(part, str | Path) for part in source):
-        return tuple(Path(part) for part in source)
+        return tuple(Path(part) for part in source), FileFacts()
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="budwood-")))
-    write_model(source, folder)
-    return (folder,)
+    written = write_model(source, folder)
+    return (folder,), FileFacts(written.frameworks, written.schema, written.architecture)
 
 
 def _nearest_folder(path: Path) -> Path:

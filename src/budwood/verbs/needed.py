@@ -1,12 +1,15 @@
 """Which blocks the versions need: the roots of sweep, verify and stats."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from budwood.domain.limits import CHAIN_DEPTH
 from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.records import VersionRecord
-from budwood.store.api import BlockIndex, BlockRow
+from budwood.errors import PackDamaged
+from budwood.store.api import BlockIndex, BlockRow, ObjectInfo
+from budwood.store.packs import pack_name
 from budwood.verbs.house import House
 
 PAGE: Final = 500
@@ -40,3 +43,12 @@ def with_bases(index: BlockIndex, blocks: Iterable[BlockId]) -> Mapping[BlockId,
         rows |= found
         wanted = tuple({row.base for row in found.values() if row.base} - rows.keys())
     return rows
+
+
+def listed_packs(house: House) -> dict[str, ObjectInfo]:
+    """The packs that lie in the store, by name. What is no pack of ours is left alone."""
+    packs = {}
+    for info in house.objects.list("packs/"):
+        with suppress(PackDamaged):
+            packs[pack_name(info.key)] = info
+    return packs

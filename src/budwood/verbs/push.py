@@ -44,7 +44,8 @@ class PushRequest:
     """What to push and what its author says about it.
 
     ``label`` is a semantic version; or ``bump`` is major, minor, patch or auto, counted from the model's newest
-    label. ``parents`` are references; ``relation`` says how this version came from them.
+    label. ``parents`` are references; ``relation`` says how this version came from them. ``said`` is what a model
+    in memory told about itself before it was written to files.
     """
 
     paths: tuple[Path, ...]
@@ -60,6 +61,7 @@ class PushRequest:
     code: Code | None = None
     environment: Environment | None = None
     hardware: Hardware | None = None
+    said: FileFacts = FileFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ def _write(
         entries = [entry for entry, _ in whole]
         if _is_again(house, request, before, entries):
             return None
-        manifest = _manifest(house, request, before, entries, [facts for _, facts in whole])
+        manifest = _manifest(house, request, before, entries, [request.said, *(facts for _, facts in whole)])
         manifest_blocks = writer.write_blob(manifest.canonical, is_manifest=True)
         sketch = writer.write_blob(chosen.sketch)
         kept = writer.finish()

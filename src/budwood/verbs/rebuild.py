@@ -5,8 +5,9 @@ from functools import partial
 
 from budwood.catalog.api import Transaction
 from budwood.store.api import BlockRow
-from budwood.store.packs import pack_name, read_footer
+from budwood.store.packs import read_footer
 from budwood.verbs.house import House
+from budwood.verbs.needed import listed_packs
 
 
 def rebuild_index(house: House) -> int:
@@ -17,11 +18,11 @@ def rebuild_index(house: House) -> int:
     """
     found = 0
     now = house.clock()
-    for info in house.objects.list("packs/"):
-        rows = read_footer(house.objects, pack_name(info.key))
+    for pack in listed_packs(house):
+        rows = read_footer(house.objects, pack)
         found += len(rows)
 
-        house.catalog.write(partial(_add_missing, rows=rows, pack=pack_name(info.key), author=house.author, now=now))
+        house.catalog.write(partial(_add_missing, rows=rows, pack=pack, author=house.author, now=now))
     return found
 
 

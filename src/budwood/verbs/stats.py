@@ -12,7 +12,7 @@ from budwood.store.api import BlockRow
 from budwood.store.encodings.registry import encoding
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.needed import every_version, named_blocks, with_bases
+from budwood.verbs.needed import every_version, listed_packs, named_blocks, with_bases
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ def stats(house: House) -> Usage:
     users = Counter(block for model in models.values() for block in model.blocks)
     with house.catalog.read() as view:
         counts = view.counts()
-    on_disk = sum(info.size for info in house.objects.list("packs/"))
+    on_disk = sum(info.size for info in listed_packs(house).values())
     stored = sum(row.length for row in rows.values())
     by_encoding: Counter[str] = Counter()
     for row in rows.values():

@@ -20,18 +20,17 @@ from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
 from budwood.errors import RegistryBusy
 from budwood.store.api import BlockRow, ObjectInfo
-from budwood.store.packs import NewBlock, PackSet, fetch, pack_name
+from budwood.store.packs import NewBlock, PackSet, fetch
 from budwood.verbs.house import House
 from budwood.verbs.lease import leased, pack_lease
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.needed import every_version, named_blocks, with_bases
+from budwood.verbs.needed import every_version, listed_packs, named_blocks, with_bases
 
 MARK_TRIES: Final = 5
 DEAD_SHARE: Final = 0.3
 """A pack is written anew when this share of it, and at least ``DEAD_BYTES``, is dead."""
 DEAD_BYTES: Final = 1 * MIB
 PAGE: Final = 10_000
-PACKS: Final = "packs/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,8 @@ def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> S
     nameless = _look(house, now).nameless
     for info in nameless:
         house.objects.delete(info.key)
-    house.objects.clean(now - GRACE_S * 1000)
+    if not leases:
+        house.objects.clean(now - GRACE_S * 1000)
     return Swept(
         dry_run=False,
         condemned_blocks=len(condemned),
@@ -147,7 +147,7 @@ def _forget(house: House, before_ms: int, now: int) -> list[BlockRow]:
 def _look(house: House, now: int) -> _Packs:
     # The objects are listed before the rows are read: a pack that is published in between is then seen with
     # its rows, and one written under a lease that lives is left alone.
-    infos = {pack_name(info.key): info for info in house.objects.list(PACKS)}
+    infos = listed_packs(house)
     with house.catalog.read() as view:
         uses = {use.pack: use for use in view.packs()}
         living = {lease.id for lease in view.leases(now_ms=now)}

@@ -1,0 +1,72 @@
+"""What the verbs' tests share: registries, and small real models to push."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import budwood
+from budwood.client.models.tensors import write_tensor_dict
+from budwood.client.registry import Registry
+
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+MakeModel = Callable[..., Path]
+
+
+@pytest.fixture(params=["folder", "memory"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
+    """An empty registry: the same journeys run on a folder and in memory."""
+    opened = (
+        budwood.connect(tmp_path / "registry", author="mara")
+        if request.param == "folder"
+        else budwood.in_memory(author="mara")
+    )
+    with opened:
+        yield opened
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Iterator[Registry]:
+    """A registry in a folder, for tests that look at the folder."""
+    with budwood.connect(tmp_path / "registry", author="mara") as opened:
+        yield opened
+
+
+@pytest.fixture
+def weights() -> Callable[..., dict[str, "np.ndarray[Any, Any]"]]:
+    """Layers of a small network; ``moved`` shifts that share of one matrix, as a light fine-tune does."""
+
+    def make(seed: int = 1, rows: int = 256, moved: float = 0.0) -> dict[str, "np.ndarray[Any, Any]"]:
+        chance = np.random.default_rng(seed)
+        layers = {
+            "embed.weight": chance.normal(0, 0.05, (rows, 512)).astype(np.float32),
+            "layer.0.weight": chance.normal(0, 0.05, (512, 512)).astype(np.float32),
+            "layer.0.bias": chance.normal(0, 0.01, 512).astype(np.float32),
+        }
+        if moved:
+            other = np.random.default_rng(seed + 1000)
+            chosen = other.random(layers["layer.0.weight"].shape) < moved
+            layers["layer.0.weight"][chosen] *= np.float32(1.001)
+        return layers
+
+    return make
+
+
+@pytest.fixture
+def model(tmp_path: Path, weights: Callable[..., dict[str, "np.ndarray[Any, Any]"]]) -> MakeModel:
+    """A folder with real weights in a safetensors file and a ``config.json``; a new folder at each call."""
+    numbers = itertools.count()
+
+    def make(*, config: Mapping[str, object] | None = None, **choices: Any) -> Path:
+        folder = tmp_path / f"model-{next(numbers)}"
+        folder.mkdir()
+        write_tensor_dict(weights(**choices), folder)
+        settings = {"architectures": ["SmallNet"], "hidden": 512, **(config or {})}
+        (folder / "config.json").write_text(json.dumps(settings))
+        return folder
+
+    return make
