@@ -17,6 +17,8 @@ if TYPE_CHECKING or sys.version_info < (3, 14):
 else:
     from compression import zstd
 
+__all__ = ["HUFFMAN_ONLY", "decompress", "fast", "huffman", "zstd"]
+
 Readable = bytes | bytearray | memoryview
 
 _LEVEL, _WINDOW_LOG_MAX, _LITERALS = 100, 100, 1002

@@ -18,13 +18,11 @@ from budwood.store.encodings._words import WORDS, Words, add_difference, as_word
 LEVEL: Final = 8
 _HEAD = struct.Struct("<BI")
 # Order is noise in weights: looking for sequences costs time and finds none.
-_CONFIG: Final = ChunkConfig(
-    compression_level=LEVEL, mode_spec=ModeSpec.classic(), delta_spec=DeltaSpec.no_op(), enable_8_bit=True
-)
+_CONFIG: Final = ChunkConfig(compression_level=LEVEL, mode_spec=ModeSpec.classic(), delta_spec=DeltaSpec.no_op())
 
 
 def encode_pco(raw: memoryview, width: int) -> tuple[Buffer, ...]:
-    """The words themselves."""
+    """The words themselves, of at least two bytes: pcodec has no smaller ones."""
     return _write(as_words(raw, width), raw[len(raw) - len(raw) % width :])
 
 
@@ -58,7 +56,7 @@ def _read(encoded: memoryview, raw_length: int) -> tuple[Words, memoryview]:
     if len(encoded) < _HEAD.size:
         raise BlockDamaged("An encoded block ends inside its header.")
     width, length = _HEAD.unpack_from(encoded)
-    if width not in WORDS:
+    if width not in WORDS or width == 1:
         raise BlockDamaged(f"Words of {width} bytes are not known.")
     count, tail_length = divmod(raw_length, width)
     end = _HEAD.size + length
