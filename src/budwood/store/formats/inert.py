@@ -8,7 +8,7 @@ PICKLE_OBJECTS; a pickle it could not follow to the end is not to be trusted.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from budwood.domain.limits import (
@@ -44,10 +44,10 @@ class Blob:
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A list, set or dict; ``pairs`` alternates keys and values."""
+    """A list, set or dict; ``pairs`` alternates keys and values. Most of a hostile million stay empty: no lists."""
 
-    items: list[object] = field(default_factory=list)
-    pairs: list[object] = field(default_factory=list)
+    items: list[object] | None = None
+    pairs: list[object] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -242,14 +242,11 @@ class Machine:
         if not isinstance(target, Held):
             raise Malformed(f"the pickle fills what holds nothing before {self.cursor.at}")
         if not is_dict:
-            room = KEPT_ATOMS - len(target.items)
-            target.items += [v for at, v in enumerate(values) if at < room or not _is_atom(v)]
+            target.items = _kept(target.items or [], values)
         elif len(values) % 2:
             raise Malformed(f"the pickle has a key without a value before {self.cursor.at}")
         else:
-            for key, value in zip(values[::2], values[1::2], strict=True):
-                if len(target.pairs) < 2 * KEPT_ATOMS or not _is_atom(value):
-                    target.pairs += (key, value)
+            target.pairs = _kept_pairs(target.pairs or [], values)
 
     def _get(self, index: int) -> None:
         if index not in self._memo:
@@ -378,8 +375,7 @@ def pairs_of(value: object) -> dict[str, object]:
         value = value.held
     if not isinstance(value, Held):
         return {}
-    keyed = zip(value.pairs[::2], value.pairs[1::2], strict=True)
-    return {key: member for key, member in keyed if isinstance(key, str)}
+    return {key: member for key, member in _keyed(value) if isinstance(key, str)}
 
 
 # What nn.Module keeps its tensors in; state_dict leaves these out of its names, and so do we.
@@ -390,9 +386,8 @@ def _parts(path: KeyPath | None, value: object) -> list[tuple[KeyPath | None, ob
     if isinstance(value, tuple):
         return [(_under(path, at), member) for at, member in enumerate(value) if not _is_atom(member)]
     if isinstance(value, Held):
-        parts = [(_under(path, at), member) for at, member in enumerate(value.items) if not _is_atom(member)]
-        keyed = zip(value.pairs[::2], value.pairs[1::2], strict=True)
-        return parts + [(_under(path, key), member) for key, member in keyed if not _is_atom(member)]
+        parts = [(_under(path, at), member) for at, member in enumerate(value.items or ()) if not _is_atom(member)]
+        return parts + [(_under(path, key), member) for key, member in _keyed(value) if not _is_atom(member)]
     if isinstance(value, Made):
         args = value.args if isinstance(value.args, tuple) else (value.args,)
         parts = [(path if at == 0 else _under(path, at), member) for at, member in enumerate(args)]
@@ -404,6 +399,24 @@ def _under(path: KeyPath | None, key: object) -> KeyPath | None:
     is_spoken = key not in _UNSPOKEN if isinstance(key, str) else isinstance(key, int)
     depth = path.depth + 1 if path else 1
     return KeyPath(path, key, depth) if is_spoken and depth <= PATH_DEPTH else path
+
+
+def _keyed(held: Held) -> Iterator[tuple[object, object]]:
+    pairs = held.pairs or ()
+    return zip(pairs[::2], pairs[1::2], strict=True)
+
+
+def _kept(items: list[object], values: list[object]) -> list[object]:
+    room = KEPT_ATOMS - len(items)
+    items += [value for at, value in enumerate(values) if at < room or not _is_atom(value)]
+    return items
+
+
+def _kept_pairs(pairs: list[object], values: list[object]) -> list[object]:
+    for key, value in zip(values[::2], values[1::2], strict=True):
+        if len(pairs) < 2 * KEPT_ATOMS or not _is_atom(value):
+            pairs += (key, value)
+    return pairs
 
 
 def _is_atom(value: object) -> bool:

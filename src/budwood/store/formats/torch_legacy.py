@@ -56,10 +56,11 @@ def _root(cursor: Cursor, spent: Spent, look: Look) -> object:
 
 def _storages(cursor: Cursor, keys: object, owners: Mapping[str, Tensor]) -> dict[str, Member]:
     """Where each storage lies. A storage's own width is not written, only that of the tensors in it."""
-    if not isinstance(keys, Held) or len(keys.items) > TENSORS_PER_FILE:
+    listed = (keys.items or []) if isinstance(keys, Held) else None
+    if listed is None or len(listed) > TENSORS_PER_FILE:
         raise Malformed("the list of storages is none")
     found: dict[str, Member] = {}
-    for key in keys.items:
+    for key in listed:
         owner = owners.get(key) if isinstance(key, str) else None
         if not isinstance(key, str) or owner is None or owner.dtype not in BITS:
             raise Malformed("a storage of unknown width")
