@@ -1,0 +1,158 @@
+"""The command line: what people type. It asks one verb, prints the answer and exits; nothing else happens here.
+
+Commands lie in one file each and are listed in ``COMMANDS`` below. ``main`` turns whatever happens into an exit
+code (failures.py); how answers look is decided in screen.py and the render_* files.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from typer.main import get_command
+
+from budwood import __version__
+from budwood.cli import (
+    alias,
+    delete,
+    diff,
+    export,
+    import_bundle,
+    ledger,
+    log,
+    pull,
+    push,
+    rebuild_index,
+    retire,
+    roll_back,
+    search,
+    show,
+    stage,
+    stats,
+    sweep,
+    tag,
+    verify,
+)
+from budwood.cli import list as list_command
+from budwood.cli.face import Typed
+from budwood.cli.failures import BUG, PIPE_CLOSED, STOPPED, broken, fail, misused, stopped
+from budwood.cli.help import Command
+from budwood.errors import BudwoodError
+
+OVERVIEW: Final = f"""\
+Budwood {__version__}: every version of every model, immutable, stored once, compared, released and taken back.
+
+A first day:
+  budwood push encoder/ encoder               keep a folder as a version of the model encoder
+  budwood log encoder                         its versions, as a family tree
+  budwood diff encoder@v1 encoder@v2          what changed, and what the label should be
+  budwood stage encoder@v2 production         release it; 'budwood roll-back encoder production' takes it back
+  budwood pull encoder@production out/        get it back, bit for bit
+
+A version is named MODEL@1.2.0, @v7, @champion, @production, @sha256:…, @git:… or @2026-11-05T14:30Z.
+'budwood --help' lists every command, 'budwood COMMAND --help' says what it takes.
+"""
+
+app = typer.Typer(
+    name="budwood",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
+    ("push", push.push, push.EPILOG),
+    ("pull", pull.pull, pull.EPILOG),
+    ("list", list_command.list_models, list_command.EPILOG),
+    ("search", search.search, search.EPILOG),
+    ("show", show.show, show.EPILOG),
+    ("log", log.log, log.EPILOG),
+    ("diff", diff.diff, diff.EPILOG),
+    ("tag", tag.tag, tag.EPILOG),
+    ("alias", alias.alias, alias.EPILOG),
+    ("stage", stage.stage, stage.EPILOG),
+    ("roll-back", roll_back.roll_back, roll_back.EPILOG),
+    ("retire", retire.retire, retire.EPILOG),
+    ("delete", delete.delete, delete.EPILOG),
+    ("verify", verify.verify, verify.EPILOG),
+    ("sweep", sweep.sweep, sweep.EPILOG),
+    ("stats", stats.stats, stats.EPILOG),
+    ("export", export.export, export.EPILOG),
+    ("import", import_bundle.import_bundle, import_bundle.EPILOG),
+    ("rebuild-index", rebuild_index.rebuild_index, rebuild_index.EPILOG),
+    ("ledger", ledger.ledger, ledger.EPILOG),
+)
+
+for _name, _command, _epilog in COMMANDS:
+    app.command(_name, cls=Command, epilog=_epilog, help=search.HELP if _name == "search" else None)(_command)
+
+
+@app.callback(invoke_without_command=True)
+def budwood(
+    ctx: typer.Context,
+    registry: Annotated[
+        Path | None,
+        typer.Option(
+            "--registry", metavar="PATH", help="The registry's folder; else BUDWOOD_REGISTRY, or the nearest .budwood."
+        ),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="When something fails, print the traceback too.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Every version of every model: immutable, stored once, compared, released and taken back."""
+    typed = ctx.ensure_object(Typed)
+    typed.registry, typed.debug = registry, debug
+    if version:
+        sys.stdout.write(f"budwood {__version__}\n")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        sys.stdout.write(OVERVIEW)
+
+
+def main() -> None:
+    """What the ``budwood`` program does."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show an arrow shows a question mark; that is no reason to fail.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code. Never raises."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. What is still buffered has nowhere to go, and must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    typed, as_json = Typed(), "--json" in arguments
+    try:
+        code = get_command(app).main(list(arguments), prog_name="budwood", standalone_mode=False, obj=typed)
+    except BudwoodError as error:
+        return fail(error, as_json=as_json, debug=typed.debug)
+    except typer.TyperException as error:
+        return _misused(error, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return stopped(as_json=as_json)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return broken(error, as_json=as_json, debug=typed.debug)
+    return stopped(as_json=as_json) if code == STOPPED else int(code or 0)
+
+
+def _misused(error: typer.TyperException, *, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "budwood"
+    usage = context.get_usage() if context is not None else ""
+    return misused(error.format_message(), usage, command, as_json=as_json)
+
+
+__all__ = ["BUG", "app", "main", "run"]
