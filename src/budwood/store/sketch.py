@@ -73,9 +73,10 @@ def score(new: bytes, base: bytes) -> float:
     Raises BlockDamaged when either is not a sketch.
     """
     known = {row.key: row for row in _parse(base)}
+    sampled = _parse(new)
     kept = total = 0.0
     for width in SOLO:
-        rows = [row for row in _parse(new) if row.width == width]
+        rows = [row for row in sampled if row.width == width]
         matched = [(row, known[row.key]) for row in rows if row.matches(known.get(row.key))]
         paired = {row.key for row, _ in matched}
         total += sum(row.size for row in rows)
