@@ -4,6 +4,7 @@ import io
 import math
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -12,7 +13,7 @@ import numpy as np
 from budwood.domain.limits import MIB
 from budwood.domain.manifest import BlockId, FileEntry, Span
 from budwood.errors import NotOffered
-from budwood.store.read import placed_in_file, placed_in_span
+from budwood.store.read import Placed, grouped, placed_in_file, placed_in_span
 from budwood.verbs.house import House
 
 BLOCKS_HELD: Final = 8
@@ -107,19 +108,30 @@ def read_array(house: House, span: Span) -> np.ndarray:
     return array.reshape(shape)
 
 
+def read_whole(house: House, entry: FileEntry) -> memoryview:
+    """A whole file in fresh memory, decoded in parallel. Raises BlockDamaged."""
+    whole = np.empty(entry.size, np.uint8).data
+    read_placed(house, list(placed_in_file(entry)), whole)
+    return whole
+
+
 def read_span(house: House, span: Span, target: memoryview) -> None:
-    """Decode a span into ``target``, in parallel when it is large."""
+    """Decode a span into ``target``. Raises BlockDamaged."""
+    read_placed(house, list(placed_in_span(span)), target)
+
+
+def read_placed(house: House, places: Sequence[Placed], target: memoryview) -> None:
+    """Every block at its place in ``target``, by worker threads when there is much to decode."""
     reader = house.reader()
-    rows = reader.rows(span.blocks)
-    places = list(placed_in_span(span))
+    rows = reader.rows(place.id for place in places)
 
-    def work(number: int) -> None:
-        place = places[number]
-        reader.read(place.id, rows, target[place.offset : place.offset + place.length])
+    def work(group: Sequence[Placed]) -> None:
+        for place in group:
+            reader.read(place.id, rows, target[place.offset : place.offset + place.length])
 
-    if span.length <= ALONE_BYTES:
-        for number in range(len(places)):
-            work(number)
+    if len(target) <= ALONE_BYTES:
+        work(places)
         return
     with ThreadPoolExecutor(house.threads, "budwood-decode") as pool:
-        list(pool.map(work, range(len(places))))
+        for _ in pool.map(work, grouped(places)):
+            pass

@@ -4,7 +4,7 @@ import io
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from budwood.client.reading import VersionFile, read_array
+from budwood.client.reading import VersionFile, read_array, read_whole
 from budwood.domain.facts import Facts
 from budwood.domain.manifest import Manifest, Span
 from budwood.domain.names import Stage
@@ -77,8 +77,11 @@ class Version:
 
     def read(self, path: str) -> bytes:
         """A whole file in memory. Raises FileNotInVersion."""
-        with self.open(path) as file:
-            return file.read()
+        return bytes(self.load(path))
+
+    def load(self, path: str) -> memoryview:
+        """A whole file in memory without a second copy, decoded in parallel. Raises FileNotInVersion, BlockDamaged."""
+        return read_whole(self._house, self.manifest.file(path))
 
     def tensor(self, name: str) -> "np.ndarray":
         """One tensor, reading only its blocks; bf16 comes as float32 holding the same values.

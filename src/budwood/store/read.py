@@ -43,6 +43,19 @@ def placed_in_file(entry: FileEntry) -> Iterator[Placed]:
         yield from placed_in_span(span, span.offset)
 
 
+def grouped(placed: Sequence[Placed]) -> list[list[Placed]]:
+    """Adjacent blocks together, at most ``BLOCK_BYTES`` a group, so that small ones share a write."""
+    groups: list[list[Placed]] = []
+    held = BLOCK_BYTES
+    for place in placed:
+        if held + place.length > BLOCK_BYTES:
+            groups.append([])
+            held = 0
+        groups[-1].append(place)
+        held += place.length
+    return groups
+
+
 class BlockReader:
     """Decodes blocks. Shared by threads; each thread has its own buffers."""
 

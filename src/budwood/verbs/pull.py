@@ -22,7 +22,7 @@ from budwood.domain.paths import check_paths, safe_path
 from budwood.domain.results import Pulled
 from budwood.errors import FileNotInVersion, StorageFailed, StorageFull, TargetDiffers, UnsafeEntry
 from budwood.store.api import Progress
-from budwood.store.read import BlockReader, Placed, placed_in_file
+from budwood.store.read import BlockReader, Placed, grouped, placed_in_file
 from budwood.verbs.browse import get
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
@@ -165,19 +165,6 @@ def write_blocks(house: House, reader: BlockReader, entry: FileEntry, descriptor
             for future in pending:
                 future.cancel()
             raise
-
-
-def grouped(placed: Sequence[Placed]) -> list[list[Placed]]:
-    """Adjacent blocks together, at most ``BLOCK_BYTES`` a group, so that small ones share a write."""
-    groups: list[list[Placed]] = []
-    held = BLOCK_BYTES
-    for place in placed:
-        if held + place.length > BLOCK_BYTES:
-            groups.append([])
-            held = 0
-        groups[-1].append(place)
-        held += place.length
-    return groups
 
 
 def _write_all(descriptor: int, view: memoryview, offset: int) -> None:

@@ -33,5 +33,10 @@ class Surroundings:
 
 
 def capture(folder: Path) -> Surroundings:
-    """The surroundings of a folder (or file) about to be pushed."""
-    return Surroundings(capture_code(folder), capture_environment(folder), capture_hardware())
+    """The surroundings of a folder (or file) about to be pushed.
+
+    The code is that of the work tree the folder lies in; where it lies in none, of the one the push is run from,
+    as when a training script writes to scratch space.
+    """
+    code = capture_code(folder) or capture_code(Path.cwd())
+    return Surroundings(code, capture_environment(folder), capture_hardware())
