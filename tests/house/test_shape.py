@@ -73,14 +73,18 @@ def arguments(node: Function) -> Iterator[ast.arg]:
     yield from [*first, *listed[1:], *node.args.kwonlyargs, *rest]
 
 
+# Besides the command line, this may print, and why:
+MAY_PRINT = {"store/formats/_hdf5_child.py": "its output is the reply to the process that started it"}
+
+
 def test_only_the_command_line_prints(modules: list[Any]) -> None:
-    talkers = [
+    talkers = {
         module.name
         for module in modules
         if module.room != "cli"
         and any(name == "print" or name.startswith(("sys.stdout", "sys.stderr")) for name in calls(module.tree))
-    ]
-    assert talkers == []
+    }
+    assert talkers == set(MAY_PRINT)
 
 
 def test_only_config_reads_the_environment(modules: list[Any]) -> None:
@@ -101,14 +105,18 @@ RUNS_WHAT_IT_READS = {
 }  # fmt: skip
 
 
+# What looks like one of them and is not, and why:
+HARMLESS = {"store/formats/configs.py calls yaml.load": "with a SafeLoader that also counts aliases"}
+
+
 def test_nothing_that_is_read_is_ever_run(modules: list[Any]) -> None:
-    dangerous = [
+    dangerous = {
         f"{module.name} calls {name}"
         for module in modules
         for name in calls(module.tree)
         if name in RUNS_WHAT_IT_READS or name.endswith((".Unpickler", ".allow_pickle"))
-    ]
-    assert dangerous == []
+    }
+    assert dangerous == set(HARMLESS)
 
 
 CLOCKS_AND_CHANCE = {
@@ -117,7 +125,7 @@ CLOCKS_AND_CHANCE = {
     "secrets.token_bytes", "secrets.randbits",
 }  # fmt: skip
 # Rooms below wiring are given the time and their ids. These ask themselves, and why:
-MAY_ASK: dict[str, str] = {}
+MAY_ASK = {"store/testing.py": "a conformance suite draws its sizes from a fixed seed"}
 
 
 def test_time_and_chance_are_passed_in(modules: list[Any]) -> None:
