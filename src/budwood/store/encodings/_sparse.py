@@ -31,15 +31,16 @@ _GROUP = struct.Struct("<II")
 
 def write(plane: Bytes8, keys: Bytes8 | None) -> list[Buffer]:
     """The parts of one plane."""
+    # All indices are in range; of the modes of ``take`` that allow ``out``, "wrap" is the fastest by a third.
     mask = plane != 0
     places = np.flatnonzero(mask)
-    values = np.take(plane, places, out=scratch("values", places.size), mode="clip")
+    values = np.take(plane, places, out=scratch("values", places.size), mode="wrap")
     sizes = [values.size] if values.size else []
     if keys is not None and values.size:
-        taken = np.take(keys, places, out=scratch("taken", places.size), mode="clip")
+        taken = np.take(keys, places, out=scratch("taken", places.size), mode="wrap")
         order = np.argsort(taken, kind="stable")
-        values = np.take(values, order, out=scratch("ordered values", values.size), mode="clip")
-        sizes = _cut(np.take(taken, order, out=scratch("ordered keys", places.size), mode="clip"))
+        values = np.take(values, order, out=scratch("ordered values", values.size), mode="wrap")
+        sizes = _cut(np.take(taken, order, out=scratch("ordered keys", places.size), mode="wrap"))
     bitmap = _pack(mask)
     frames = _frames(values, sizes)
     heads = [_GROUP.pack(size, len(frame)) for size, frame in zip(sizes, frames, strict=True)]
@@ -60,7 +61,7 @@ def read(piece: memoryview, plane: Bytes8, keys: Bytes8 | None) -> None:
     values = _read_frames(piece[at + map_length :], heads, scratch("values", places.size))
     plane.fill(0)
     if keys is not None and places.size:
-        taken = np.take(keys, places, out=scratch("taken", places.size), mode="clip")
+        taken = np.take(keys, places, out=scratch("taken", places.size), mode="wrap")
         ordered, values = values, scratch("ordered values", places.size)
         values[np.argsort(taken, kind="stable")] = ordered
     plane[places] = values
