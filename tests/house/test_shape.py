@@ -148,4 +148,4 @@ def test_no_class_hides_behind_an_empty_word(modules: list[Any], ending: str) ->
     assert empty == []
 
 
-NAMED_BY_OTHERS = {"ObjectInfo"}  # the word every object store uses
+NAMED_BY_OTHERS = {"StoredObject"}  # the word every object store uses

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from budwood.cli.failures import PIPE_CLOSED
 from budwood.cli.screen import Screen
 from budwood.errors import BadValue
 
@@ -50,12 +51,17 @@ def opened(ctx: typer.Context, *, create: bool = False, author: str = "") -> "It
 
 def answer(value: object, draw: Callable[[Screen], None], *, json: bool) -> None:
     """Print the result: ``value`` as JSON, or what ``draw`` draws."""
-    if json:
-        from budwood.cli.as_json import document
+    try:
+        if json:
+            from budwood.cli.as_json import document
 
-        sys.stdout.write(document(value) + "\n")
-    else:
-        draw(Screen())
+            sys.stdout.write(document(value) + "\n")
+        else:
+            draw(Screen())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as in 'budwood list | head -1'.
+        raise typer.Exit(PIPE_CLOSED) from None
 
 
 def note(text: str) -> None:

@@ -1,6 +1,6 @@
 """budwood ledger: every change of state, oldest first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +38,7 @@ def draw_entries(screen: Screen, entries: "Sequence[LedgerEntry]") -> None:
     columns = (
         Column("", right=True, style="dim"),
         Column("when", style="dim"),
-        Column("who", spare=True),
+        Column("who", elastic=True, spare=True),
         Column("what", style="bold"),
         Column("about"),
         Column("with", elastic=True, style="dim"),
@@ -48,4 +48,11 @@ def draw_entries(screen: Screen, entries: "Sequence[LedgerEntry]") -> None:
 
 
 def _body(entry: "LedgerEntry") -> str:
-    return ", ".join(f"{key} {value}" for key, value in sorted(entry.body.items()) if value not in ("", 0, None))
+    """What it says, without what it says nothing about."""
+    return ", ".join(f"{key} {_value(value)}" for key, value in sorted(entry.body.items()) if value or value is False)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={each}" for key, each in value.items())
+    return " ".join(str(each) for each in value) if isinstance(value, list | tuple) else str(value)

@@ -4,6 +4,7 @@ Commands lie in one file each and are listed in ``COMMANDS`` below. ``main`` tur
 code (failures.py); how answers look is decided in screen.py and the render_* files.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -37,9 +38,9 @@ from budwood.cli import (
 )
 from budwood.cli import list as list_command
 from budwood.cli.face import Typed
-from budwood.cli.failures import BUG, PIPE_CLOSED, STOPPED, broken, fail, misused, stopped
+from budwood.cli.failures import PIPE_CLOSED, STOPPED, broken, fail, misused, stopped
 from budwood.cli.help import Command
-from budwood.errors import BudwoodError
+from budwood.errors import BudwoodError, StorageFailed, StorageFull
 
 OVERVIEW: Final = f"""\
 Budwood {__version__}: every version of every model, immutable, stored once, compared, released and taken back.
@@ -121,18 +122,21 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code. Never raises."""
+    typed, as_json = Typed(), "--json" in arguments
     try:
-        code = _run(arguments)
+        code = _run(arguments, typed, as_json=as_json)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough. What is still buffered has nowhere to go, and must not fail again at exit.
+        code = PIPE_CLOSED
+    except Exception as error:
+        code = broken(error, as_json=as_json, debug=typed.debug)
+    if code == PIPE_CLOSED:
+        # What is still buffered has nowhere to go, and must not fail again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
     return code
 
 
-def _run(arguments: Sequence[str]) -> int:
-    typed, as_json = Typed(), "--json" in arguments
+def _run(arguments: Sequence[str], typed: Typed, *, as_json: bool) -> int:
     try:
         code = get_command(app).main(list(arguments), prog_name="budwood", standalone_mode=False, obj=typed)
     except BudwoodError as error:
@@ -141,11 +145,22 @@ def _run(arguments: Sequence[str]) -> int:
         return _misused(error, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return stopped(as_json=as_json)
+    except SystemExit as ended:
+        # Shell completion ends so, and --help whose reader has gone.
+        return ended.code if isinstance(ended.code, int) else 0
     except BrokenPipeError:
         raise
-    except Exception as error:
-        return broken(error, as_json=as_json, debug=typed.debug)
+    except OSError as error:
+        return fail(_failed(error), as_json=as_json, debug=typed.debug)
     return stopped(as_json=as_json) if code == STOPPED else int(code or 0)
+
+
+def _failed(error: OSError) -> BudwoodError:
+    """The system said no, at a place that no verb foresaw: a folder without permission, a disk that went away."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    kind = StorageFull if full else StorageFailed
+    place = f": {error.filename}" if error.filename else ""
+    return kind(f"{error.strerror or error}{place}.")
 
 
 def _misused(error: typer.TyperException, *, as_json: bool) -> int:
@@ -153,6 +168,3 @@ def _misused(error: typer.TyperException, *, as_json: bool) -> int:
     command = context.command_path if context is not None else "budwood"
     usage = context.get_usage() if context is not None else ""
     return misused(error.format_message(), usage, command, as_json=as_json)
-
-
-__all__ = ["BUG", "app", "main", "run"]

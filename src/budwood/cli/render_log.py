@@ -49,7 +49,7 @@ def draw_family(screen: Screen, family: "Family", elsewhere: "Mapping[int, str]"
         Column("pushed", style="dim"),
         Column("from", elastic=True, style="dim", spare=True),
         Column("message", elastic=True),
-        Column("author", spare=True, style="dim"),
+        Column("author", elastic=True, spare=True, style="dim"),
     )
     screen.line(
         f"{family.model.path}: {family.model.kind.value}, {count(family.model.last_number, 'version')} ever pushed"
@@ -120,6 +120,6 @@ def _draw_moves(screen: Screen, moves: "Sequence[Move]") -> None:
         Column("to"),
         Column("before"),
         Column("how"),
-        Column("author"),
+        Column("author", elastic=True, spare=True, style="dim"),
     )
     screen.table(columns, rows)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP: Final = "  "
-ELASTIC_MIN: Final = 12
+ELASTIC_MIN: Final = 24
 
 
 @dataclass(frozen=True, slots=True)

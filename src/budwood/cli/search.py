@@ -62,7 +62,7 @@ def draw_versions(screen: Screen, versions: "Iterable[VersionRecord]") -> None:
         Column("stage"),
         Column("size", right=True),
         Column("pushed", style="dim"),
-        Column("author", spare=True),
+        Column("author", elastic=True, spare=True),
         Column("message", elastic=True),
     )
     screen.table(columns, rows)

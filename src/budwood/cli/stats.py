@@ -36,7 +36,10 @@ def draw_usage(screen: Screen, usage: "Usage", place: str) -> None:
             ("as pushed", size_text(usage.logical_bytes)),
             ("different bytes", f"{size_text(usage.unique_bytes)} in {count(usage.blocks, 'block')}"),
             ("stored", f"{size_text(usage.stored_bytes)} in {count(usage.packs, 'pack')} ({share}{ratio})"),
-            ("besides", f"{size_text(usage.waste_bytes)} of indexes and of what nothing needs" if usage.waste_bytes else ""),
+            (
+                "besides",
+                f"{size_text(usage.waste_bytes)} of indexes and of what nothing needs" if usage.waste_bytes else "",
+            ),
         ],
         indent="  ",
     )

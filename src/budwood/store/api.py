@@ -38,7 +38,7 @@ class BlockRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectInfo:
+class StoredObject:
     """One stored object. ``modified_ms`` is the backend's clock, never a client's."""
 
     key: str
@@ -91,7 +91,7 @@ class Objects(Protocol):
     def size(self, key: str) -> int | None:
         """The object's size in bytes; None when there is no such object."""
 
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Every visible object whose key starts with the prefix, in key order. Unpublished ones never."""
 
     def delete(self, key: str) -> None:

@@ -8,7 +8,7 @@ from budwood.domain.limits import CHAIN_DEPTH
 from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.records import VersionRecord
 from budwood.errors import PackDamaged
-from budwood.store.api import BlockIndex, BlockRow, ObjectInfo
+from budwood.store.api import BlockIndex, BlockRow, StoredObject
 from budwood.store.packs import pack_name
 from budwood.verbs.house import House
 
@@ -45,7 +45,7 @@ def with_bases(index: BlockIndex, blocks: Iterable[BlockId]) -> Mapping[BlockId,
     return rows
 
 
-def listed_packs(house: House) -> dict[str, ObjectInfo]:
+def listed_packs(house: House) -> dict[str, StoredObject]:
     """The packs that lie in the store, by name. What is no pack of ours is left alone."""
     packs = {}
     for info in house.objects.list("packs/"):

@@ -19,7 +19,7 @@ from budwood.domain.limits import GRACE_S, MIB
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
 from budwood.errors import RegistryBusy
-from budwood.store.api import BlockRow, ObjectInfo
+from budwood.store.api import BlockRow, StoredObject
 from budwood.store.packs import NewBlock, PackSet, fetch
 from budwood.verbs.house import House
 from budwood.verbs.lease import leased, pack_lease
@@ -38,7 +38,7 @@ class _Packs:
     """``mostly_dead`` are to be written anew; ``nameless`` to be deleted."""
 
     mostly_dead: tuple[str, ...]
-    nameless: tuple[ObjectInfo, ...]
+    nameless: tuple[StoredObject, ...]
 
 
 def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> Swept:

@@ -126,9 +126,9 @@ BOMB = "a: &a [x, x]\n" + "".join(
     ],
 )
 def test_hostile_yaml_is_refused_in_time(read: Read, document: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert codes(read(document.encode(), "MLmodel")) <= {"malformed"}
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_a_compressed_pickle_is_followed_or_unsafe(read: Read, method: int) -> N
 def test_a_zip_bomb_is_not_unpacked(read: Read) -> None:
     content = archive(("m/data.pkl", bytes(200 << 20)), method=zipfile.ZIP_DEFLATED)
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         reading = read(content, "model.pt")
         peak = tracemalloc.get_traced_memory()[1]
@@ -132,7 +132,7 @@ def test_a_zip_bomb_is_not_unpacked(read: Read) -> None:
         tracemalloc.stop()
     assert "unsafe-pickle" in codes(reading)
     assert peak < 160 << 20
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_storage_that_is_not_there_is_flagged(read: Read, shelf: Any) -> None:
@@ -196,6 +196,25 @@ def test_a_broken_hdf5_file_costs_only_its_hints(tmp_path: Path, shelf: Any) -> 
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 20)
     reading = read_format(type(shelf.source("one.npy"))(path))
     assert (reading.format, reading.hints, codes(reading)) == ("hdf5", (), {"malformed"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ('{"class_name": "Sequential", "config": {"layers": [{"class_name": "Lambda"}]}}', {"executes-code"}),
+        ('{"class_name": ', {"malformed", "executes-code"}),
+        ('{"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense"}]}}', set()),
+    ],
+)
+def test_settings_inside_an_old_keras_file_are_read(
+    tmp_path: Path, shelf: Any, settings: str, expected: set[str]
+) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file["kernel"] = [1.0, 2.0]
+        file.attrs["model_config"] = settings
+    reading = read_format(type(shelf.source("one.npy"))(tmp_path / "model.h5"))
+    assert ([hint.name for hint in reading.hints], codes(reading)) == (["kernel"], expected)
 
 
 def test_saved_models_are_searched_for_operations_that_reach_outside(read: Read) -> None:

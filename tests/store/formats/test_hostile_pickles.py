@@ -140,9 +140,9 @@ def test_a_compressed_bomb_stops_at_the_limit(read: Read) -> None:
     ids=["marks", "deep", "doubling", "wide", "list-in-itself", "dict-in-itself"],
 )
 def test_structures_made_to_exhaust_are_followed_in_time(read: Read, content: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     read(content, "model.pkl")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.slow

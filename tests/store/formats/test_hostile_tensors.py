@@ -122,9 +122,9 @@ def test_a_header_over_the_limit_is_not_read(read: Read) -> None:
 
 def test_absurd_tensor_counts_are_refused_before_they_are_built(read: Read) -> None:
     text = b"{" + b",".join(b'"%d":{}' % at for at in range(TENSORS_PER_FILE + 2)) + b"}"
-    started = time.perf_counter()
+    started = time.process_time()
     reading = read(safetensors(text), "model.safetensors")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert "TENSORS_PER_FILE" in reading.facts.flags[0].detail
 
 
@@ -270,10 +270,10 @@ def info(name: bytes, shape: tuple[int, ...], kind: int, offset: int) -> bytes:
     ],
 )
 def test_gguf_counts_are_held_against_the_bytes_there_are(read: Read, content: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     reading = read(content, "model.gguf")
     assert (reading.format, reading.hints, codes(reading)) == ("gguf", (), {"malformed"})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_gguf_tensors_that_lie_are_dropped_alone(read: Read) -> None:

@@ -38,9 +38,12 @@ def _paged(statement: Select[tuple[object, ...]]) -> Statement:
     return Statement(statement.where(block.c.id > bindparam("after")).order_by(block.c.id).limit(bindparam("limit")))
 
 
-_FIND: Final = {
-    width: Statement(_in_force.where(block.c.id.in_([bindparam(f"id{n}") for n in range(width)]))) for width in _WIDTHS
-}
+def _finding(width: int) -> Statement:
+    """Built at its first use: half a thousand placeholders are not free."""
+    return Statement(lambda _: _in_force.where(block.c.id.in_([bindparam(f"id{n}") for n in range(width)])))
+
+
+_FIND: Final = {width: _finding(width) for width in _WIDTHS}
 _BLOCKS: Final = _paged(_in_force)
 _BLOCKS_OF: Final = _paged(_in_force.where(pack.c.name == bindparam("pack")))
 _CONDEMNED: Final = Statement(

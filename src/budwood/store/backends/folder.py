@@ -26,7 +26,7 @@ import numpy as np
 
 from budwood.domain.limits import MIB
 from budwood.errors import BudwoodError, PackDamaged, StorageFailed, StorageFull
-from budwood.store.api import Buffer, ObjectInfo, ObjectWriter
+from budwood.store.api import Buffer, ObjectWriter, StoredObject
 from budwood.store.backends import checked_key, is_key
 from budwood.store.backends.staging import Disk, Stream, write_all
 
@@ -104,7 +104,7 @@ class FolderObjects:
         except OSError as error:
             raise _failed("look up", key, error) from error
 
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Every visible object whose key starts with the prefix, in key order. Raises StorageFailed."""
         try:
             yield from _walk(self._root, "", prefix)
@@ -387,7 +387,7 @@ def _link(key: str, staged: Path, target: Path) -> None:
         staged.rename(target)
 
 
-def _walk(folder: Path, at: str, prefix: str) -> Iterator[ObjectInfo]:
+def _walk(folder: Path, at: str, prefix: str) -> Iterator[StoredObject]:
     try:
         with os.scandir(folder) as entries:
             # A folder sorts as its name with '/', which is how the keys below it compare with its neighbours.
@@ -402,7 +402,7 @@ def _walk(folder: Path, at: str, prefix: str) -> Iterator[ObjectInfo]:
         elif key.startswith(prefix) and is_key(key) and entry.is_file(follow_symlinks=False):
             with contextlib.suppress(FileNotFoundError):
                 found_at = entry.stat(follow_symlinks=False)
-                yield ObjectInfo(key, found_at.st_size, found_at.st_mtime_ns // 1_000_000)
+                yield StoredObject(key, found_at.st_size, found_at.st_mtime_ns // 1_000_000)
 
 
 def _remove_stale(entry: "os.DirEntry[str]", older_than_ms: int) -> int:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from budwood.errors import PackDamaged, StorageFailed
-from budwood.store.api import Buffer, ObjectInfo, ObjectWriter
+from budwood.store.api import Buffer, ObjectWriter, StoredObject
 from budwood.store.backends import checked_key
 
 
@@ -50,12 +50,12 @@ class MemoryObjects:
             found = self._objects.get(checked_key(key))
         return None if found is None else len(found[0])
 
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Every visible object whose key starts with the prefix, in key order."""
         with self._lock:
             found = sorted((key, *found) for key, found in self._objects.items() if key.startswith(prefix))
         for key, content, modified_ms in found:
-            yield ObjectInfo(key, len(content), modified_ms)
+            yield StoredObject(key, len(content), modified_ms)
 
     def delete(self, key: str) -> None:
         """Remove it; no error when it is already gone."""

@@ -22,7 +22,7 @@ from obstore.store import from_url
 
 from budwood.domain.limits import MIB
 from budwood.errors import BudwoodError, PackDamaged, StorageFailed, StorageFull
-from budwood.store.api import Buffer, ObjectInfo, ObjectWriter
+from budwood.store.api import Buffer, ObjectWriter, StoredObject
 from budwood.store.backends import checked_key, is_key
 
 SMALL_BYTES: Final = MIB
@@ -82,7 +82,7 @@ class RemoteObjects:
         except _LIBRARY_ERRORS as error:
             raise _failed("look up", key, error) from error
 
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Every visible object whose key starts with the prefix, in key order. Raises StorageFailed.
 
         The listing is gathered first, for stores list in orders of their own: some 300 bytes an object.
@@ -97,7 +97,7 @@ class RemoteObjects:
             raise _failed("list", prefix, error) from error
         for meta in sorted(found, key=lambda meta: meta["path"]):
             if meta["path"].startswith(prefix) and is_key(meta["path"]):
-                yield ObjectInfo(meta["path"], meta["size"], int(meta["last_modified"].timestamp() * 1000))
+                yield StoredObject(meta["path"], meta["size"], int(meta["last_modified"].timestamp() * 1000))
 
     def delete(self, key: str) -> None:
         """Remove it; no error when it is already gone. Raises StorageFailed."""

@@ -39,7 +39,10 @@ def read_hdf5(source: Source) -> Reading:
     """Hints where h5py is installed and the source lies in a file (an attribute ``real_path`` says where)."""
     hints, attributes, flags = _look(source, 0, source.size)
     config = attributes.get("model_config", "")
-    flags += tuple(keras_flags(config.encode("utf-8", "replace"), source.path)) if config else ()
+    try:
+        flags += tuple(keras_flags(config.encode("utf-8", "replace"), source.path)) if config else ()
+    except Malformed as error:
+        flags += (malformed(source.path, f"model_config: {error}"), _uninspected(source.path))
     frameworks = {"keras": attributes["keras_version"]} if attributes.get("keras_version") else {}
     return Reading("hdf5", hints, FileFacts(frameworks=frameworks, flags=flags))
 
@@ -68,7 +71,7 @@ def read_keras(source: Source, archive: Archive) -> Reading:
         except Malformed as error:
             flags += (malformed(source.path, f"member {member.name[:100]!r}: {error}"),)
             if member.name == "config.json":
-                flags += (Flag("executes-code", source.path, "its settings could not be inspected"),)
+                flags += (_uninspected(source.path),)
     return Reading("keras", hints, FileFacts(frameworks=frameworks, flags=flags))
 
 
@@ -80,6 +83,10 @@ def keras_flags(config: bytes, path: str) -> Iterator[Flag]:
         if reason and reason not in told and len(told) < 10:
             told.add(reason)
             yield Flag("executes-code", path, reason)
+
+
+def _uninspected(path: str) -> Flag:
+    return Flag("executes-code", path, "its settings could not be inspected, so they may do anything")
 
 
 # The parts of Keras that settings name in honest files; utils, saving and config can fetch files and
