@@ -139,6 +139,14 @@ def test_a_fine_tune_with_appended_rows_is_still_a_difference(weights: Weights, 
     assert encoded.length < 0.15 * len(raw)
 
 
+def test_more_keys_than_groups_share_the_last_group(write: Write) -> None:
+    random = np.random.default_rng(22)
+    base = random.integers(0, 256, BLOCK_BYTES, np.uint8)
+    raw = base + random.integers(1, 4, BLOCK_BYTES, np.uint8)
+    written = write(raw.tobytes(), base.tobytes(), Plan(DELTA_PLANES, 1, 1.0, (Coder.GROUPED,)))
+    assert decoded(DELTA_PLANES, written, BLOCK_BYTES, base.tobytes()) == raw.tobytes()
+
+
 def test_an_unrelated_base_is_left_aside(weights: Weights) -> None:
     encoded = there_and_back(weights("bf16", 50_000, 13), "bf16", weights("bf16", 50_000, 14))
     assert encoded.tag == SPLIT

@@ -23,6 +23,7 @@ from budwood.store.encodings._scratch import Bytes8, scratch, spread
 
 GROUP_BYTES: Final = 2 << 10
 """A group of fewer bytes is joined with the next: its table would cost more than it saves."""
+GROUPS: Final = 255
 MAP_SAMPLE_BYTES: Final = 4 << 10
 
 _START = struct.Struct("<IB")
@@ -110,7 +111,7 @@ def _cut(ordered: Bytes8) -> list[int]:
     edges = np.searchsorted(ordered, np.arange(1, 256, dtype=np.uint8)).tolist()
     sizes, start = list[int](), 0
     for edge in (*edges, ordered.size):
-        if edge - start >= GROUP_BYTES:
+        if edge - start >= GROUP_BYTES and len(sizes) < GROUPS:
             sizes.append(edge - start)
             start = edge
     if start < ordered.size:
