@@ -1,6 +1,7 @@
 """What is SQLite's own: opening, schema, errors, processes that share the file, processes that die, forks."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,8 @@ from alembic.script import ScriptDirectory
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction
-from budwood.catalog.sql import sqlite
+from budwood.catalog.sql import index, sqlite, transaction, view
+from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing import add_model, add_version, new_version
 from budwood.catalog.testing_index import block_rows
@@ -340,6 +342,45 @@ def test_the_folder_of_a_catalog_in_memory_goes_with_it() -> None:
     assert folder.exists()
     catalog.close()
     assert not folder.exists()
+
+
+SCANS = {"_COUNT_MODELS", "_COUNT_VERSIONS", "_COUNT_BLOCKS", "_COUNT_PACKS", "_PACKS", "_FORGET_PACKS"}
+
+
+def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCatalog) -> None:
+    statements = {
+        name: thing
+        for module in (view, index, transaction)
+        for name, thing in vars(module).items()
+        if isinstance(thing, Statement)
+    }
+    assert len(statements) > 50
+    session = catalog._borrow()
+    scanning = set()
+    for name, statement in (statements | {f"_FIND {n}": found for n, found in index._FIND.items()}).items():
+        sql = statement.compiled(sqlite.DIALECT).sql
+        values = dict.fromkeys(re.findall(r":(\w+)", sql))
+        plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+        if any(re.match("SCAN (?!CONSTANT)", step[3]) for step in plan):
+            scanning.add(name)
+    catalog._return(session)
+    assert scanning == SCANS
+
+
+def test_a_digest_prefix_does_not_read_the_whole_model(catalog: SqliteCatalog) -> None:
+    session = catalog._borrow()
+    sql = view._BY_DIGEST.compiled(sqlite.DIALECT).sql
+    values = dict.fromkeys(re.findall(r":(\w+)", sql))
+    plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+    catalog._return(session)
+    assert "ix_version_digest" in plan[0][3]
+
+
+def test_a_folder_with_an_odd_name_can_hold_a_catalog(tmp_path: Path) -> None:
+    catalog = SqliteCatalog(tmp_path / "a b%20?mode=ro#ü" / "catalog.db")
+    assert add_model(catalog).id == 1
+    catalog.close()
+    assert (tmp_path / "a b%20?mode=ro#ü" / "catalog.db").exists()
 
 
 def test_bulk_writes_take_no_more_memory_or_time_the_second_time(catalog: SqliteCatalog) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import Select, bindparam, case, func, select
+from sqlalchemy import Select, bindparam, case, func, literal_column, select
 
 from budwood.catalog.api import Lease, PackUse
 from budwood.catalog.sql.session import Row, Session, Statement
@@ -46,8 +46,10 @@ def _finding(width: int) -> Statement:
 _FIND: Final = {width: _finding(width) for width in _WIDTHS}
 _BLOCKS: Final = _paged(_in_force)
 _BLOCKS_OF: Final = _paged(_in_force.where(pack.c.name == bindparam("pack")))
+# Written out, not bound: only then is it seen to match the partial index.
+_is_condemned: Final = block.c.condemned_ms > literal_column("0")
 _CONDEMNED: Final = Statement(
-    _rows.where(block.c.condemned_ms > 0, block.c.condemned_ms < bindparam("before_ms"))
+    _rows.where(_is_condemned, block.c.condemned_ms < bindparam("before_ms"))
     .order_by(block.c.condemned_ms, block.c.id)
     .limit(bindparam("limit"))
 )
@@ -71,7 +73,7 @@ _LEASES: Final = Statement(
 _COUNT_BLOCKS: Final = Statement(
     select(
         select(func.count()).select_from(block).scalar_subquery()
-        - select(func.count()).where(block.c.condemned_ms > 0).scalar_subquery()
+        - select(func.count()).where(_is_condemned).scalar_subquery()
     )
 )
 _COUNT_PACKS: Final = Statement(

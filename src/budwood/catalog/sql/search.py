@@ -7,7 +7,7 @@ on, where that index is ordered the same way) and each is tested until the page 
 soon. Either way page 50 costs what page 1 costs, since a page begins at a place in the order, not at a count.
 
 The plan is ours, not the database's: it has no statistics, and its guesses differ by a factor of a thousand.
-Conditions that must not choose an index are therefore wrapped by ``_opaque``.
+Conditions that must not choose an index are therefore wrapped by ``opaque``.
 
 A comparison with a tag, metric, parameter or alias that a version does not have is false, also with ``!=``;
 ``not (…)`` is true then. Ordered by one, versions without it come last, by id. In LIKE, a backslash before
@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, literal, not_, null, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, literal, not_, null, or_, select, true, tuple_
 
 from budwood.catalog.sql.cursor import Place, read_cursor, write_cursor
-from budwood.catalog.sql.session import Row, Session, compile_for
+from budwood.catalog.sql.session import Row, Session, compile_for, opaque
 from budwood.catalog.sql.tables import version
 from budwood.catalog.sql.terms import FACTS, Ordering, compared_number, ordering_of, term_of
 from budwood.domain.query import And, Compare, Filter, Not, Operator, Or, Query
@@ -68,7 +68,7 @@ def _rows(session: Session, query: Query, place: Place | None, limit: int) -> It
     """(id, order value) of up to ``limit`` matches behind ``place``."""
     terms = _terms(query.filter)
     ordering = ordering_of(query.order.field)
-    condition = _opaque(_condition(query.filter))
+    condition = opaque(_condition(query.filter))
     walk = _walk(session, query, ordering, terms)
     found = 0
     if place is None or place.value is not None:
@@ -127,7 +127,7 @@ def _can_lead(term: Compare) -> bool:
 def _among(ordering: Ordering, ids: Select[Any] | None) -> _Walk:
     rows = select(version.c.id, ordering.value)
     if ordering.lacks is not None:
-        rows = rows.where(~_opaque(ordering.lacks))
+        rows = rows.where(~opaque(ordering.lacks))
     return _Walk(rows, version.c.id, ordering.value, true() if ids is None else version.c.id.in_(ids))
 
 
@@ -176,11 +176,6 @@ def _condition(filter_: Filter | None) -> ColumnElement[bool]:
             return or_(*(_condition(part) for part in parts))
         case Not(part):
             return not_(_condition(part))
-
-
-def _opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The same condition, as a test that the database cannot turn into a choice of index."""
-    return case((condition, 1), else_=0) == 1
 
 
 def _run(session: Session, statement: Select[Any]) -> list[Row]:

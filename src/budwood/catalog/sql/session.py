@@ -7,6 +7,7 @@ third of the time a reference may take to resolve, and a compiled string with na
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from sqlalchemy import ColumnElement, case
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -59,6 +60,11 @@ class Session(Protocol):
 
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
         """Execute once per row, in one call to the driver."""
+
+
+def opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same condition, as a test that the database cannot turn into a choice of index."""
+    return case((condition, 1), else_=0) == 1
 
 
 def compile_for(dialect: Dialect, built: ClauseElement) -> Compiled:

@@ -7,6 +7,7 @@ BEGIN IMMEDIATE. SQLite must not cross a fork, so idle connections are closed be
 open is touched in the child.
 """
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -83,6 +84,7 @@ class SqliteCatalog:
         self._generation = 0
         self._writer = GroupWriter(self._open_batch)
         self._paused = False
+        self._closed = False
         self._discard: Callable[[], object] = _nothing
         self._open(create)
         _OPEN.add(self)
@@ -119,6 +121,7 @@ class SqliteCatalog:
 
     def close(self) -> None:
         _OPEN.discard(self)
+        self._closed = True
         self._writer.close()
         self._close_idle()
         self._discard()
@@ -158,7 +161,7 @@ class SqliteCatalog:
     def _return(self, session: "SqliteSession") -> None:
         if session.generation != self._generation:
             _ABANDONED.append(session)
-        elif session.in_transaction or len(self._idle) >= READERS_KEPT:
+        elif self._closed or session.in_transaction or len(self._idle) >= READERS_KEPT:
             session.close()
         else:
             self._idle.append(session)
@@ -345,7 +348,7 @@ def _create_file(path: Path) -> None:
             _link_in(made, path)
         _sync_folder(path.parent)
     except OSError as error:
-        full = StorageFull if error.errno == 28 else StorageFailed
+        full = StorageFull if error.errno == errno.ENOSPC else StorageFailed
         raise full(f"The catalog cannot be created at {path}: {error.strerror}.", path=str(path)) from error
 
 

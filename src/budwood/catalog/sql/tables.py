@@ -165,7 +165,7 @@ pointer: Final = Table(
     METADATA,
     Column("model_id", Id, ForeignKey("model.id"), primary_key=True, autoincrement=False),
     Column("pointer", Text, primary_key=True),
-    Column("move_id", Id, ForeignKey("move.id"), nullable=False),
+    Column("move_id", Id, nullable=False),
     Column("version_id", Id, ForeignKey("version.id")),
     Index(None, "version_id", "pointer"),
     Index(None, "pointer", "version_id"),

@@ -7,12 +7,12 @@ Each question is one ``Statement`` at the top of its section. The block index, p
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
-from sqlalchemy import Select, bindparam, func, select, tuple_
+from sqlalchemy import Select, and_, bindparam, func, select, tuple_
 
 from budwood.catalog.api import VersionPage
 from budwood.catalog.sql import search
 from budwood.catalog.sql.index import IndexView
-from budwood.catalog.sql.session import Row, Statement
+from budwood.catalog.sql.session import Row, Statement, opaque
 from budwood.catalog.sql.tables import ledger, lineage, model, move, pointer, stage_change, tag, version
 from budwood.domain import canon
 from budwood.domain.limits import PAGE_ROWS
@@ -96,10 +96,13 @@ _BY_POINTER: Final = Statement(
     )
 )
 _NEWEST: Final = Statement(_versions_of_name.order_by(version.c.number.desc()).limit(bindparam("limit")))
+# Few versions begin with a prefix; a model may have many, so the digest leads.
 _BY_DIGEST: Final = _limited(
-    _versions_of_name.where(version.c.digest >= bindparam("prefix"), version.c.digest < bindparam("end")).order_by(
-        version.c.number.desc()
-    )
+    _versions.where(
+        version.c.digest >= bindparam("prefix"),
+        version.c.digest < bindparam("end"),
+        opaque(and_(model.c.namespace == bindparam("namespace"), model.c.name == bindparam("name"))),
+    ).order_by(version.c.number.desc())
 )
 _BY_COMMIT: Final = _limited(
     _versions_of_name.where(

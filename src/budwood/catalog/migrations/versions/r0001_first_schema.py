@@ -219,7 +219,6 @@ def _pointer() -> None:
         sa.Column("move_id", ID, nullable=False),
         sa.Column("version_id", ID, nullable=True),
         sa.ForeignKeyConstraint(["model_id"], ["model.id"], name=op.f("fk_pointer_model_id")),
-        sa.ForeignKeyConstraint(["move_id"], ["move.id"], name=op.f("fk_pointer_move_id")),
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_pointer_version_id")),
         sa.PrimaryKeyConstraint("model_id", "pointer", name=op.f("pk_pointer")),
         sqlite_with_rowid=False,
