@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from benchmarks.meter import NOTHING, CommandFailed, Cost, folder_bytes, measure
+from benchmarks.meter import NOTHING, CommandFailed, Cost, measure
 from benchmarks.peers import Act, Tool
 from benchmarks.samples import Sample
 
@@ -56,49 +56,71 @@ def tell(story: Story, kind: type[Tool], rooms: Path, peers: Path) -> Iterator[S
     tool.model.mkdir(parents=True)
     try:
         tool.set_up()
-        for number, files in enumerate(story.versions, 1):
-            lay(files, tool.model)
-            yield push(story, tool, number, f"push {number}")
-            tool.after_push(number)
-        if story.whole:
-            yield from push_again_and_pull(story, tool)
+        yield from Telling(story, tool, empty_bytes=tool.stored_bytes()).acts()
     except (CommandFailed, CalledProcessError, OSError, StopIteration) as failed:
         yield Sample(kind.name, story.name, "gave up", fault=str(failed))
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
 
-def push_again_and_pull(story: Story, tool: Tool) -> Iterator[Sample]:
-    """The last version pushed again, first as fresh copies (``again``), then untouched; first and last pulled."""
-    last = len(story.versions)
-    lay(story.versions[-1], tool.model)
-    for step in ("again", "unchanged"):
-        try:
-            yield push(story, tool, last, step)
-        except CommandFailed as failed:
-            # Some tools refuse when there is nothing new; that is an answer, not a figure.
-            yield Sample(tool.name, story.name, step, fault=str(failed))
-    if tool.can_pull:
-        yield pull(story, tool, 1, "pull first")
-        yield pull(story, tool, last, "pull last")
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One story with one tool whose store is set up; ``empty_bytes`` is what that store weighs with nothing in it."""
 
+    story: Story
+    tool: Tool
+    empty_bytes: int
 
-def push(story: Story, tool: Tool, number: int, step: str) -> Sample:
-    """One measured push of what lies in the model folder."""
-    cost = perform(tool, tool.push(number))
-    return _sample(story, tool, step, cost, number)
+    def acts(self) -> Iterator[Sample]:
+        """The pushes in order; of a whole story also what comes after."""
+        for number, files in enumerate(self.story.versions, 1):
+            lay(files, self.tool.model)
+            yield self.push(number, f"push {number}")
+            self.tool.after_push(number)
+        if self.story.whole:
+            yield from self.push_again_and_pull()
 
+    def push_again_and_pull(self) -> Iterator[Sample]:
+        """The last version pushed again, first as fresh copies (``again``), then untouched; first and last pulled."""
+        last = len(self.story.versions)
+        lay(self.story.versions[-1], self.tool.model)
+        for step in ("again", "unchanged"):
+            try:
+                yield self.push(last, step)
+            except CommandFailed as failed:
+                # Some tools refuse when there is nothing new; that is an answer, not a figure.
+                yield Sample(self.tool.name, self.story.name, step, fault=str(failed))
+        if self.tool.can_pull:
+            yield self.pull(1, "pull first")
+            yield self.pull(last, "pull last")
 
-def pull(story: Story, tool: Tool, number: int, step: str) -> Sample:
-    """One measured pull into an empty folder, compared with what was pushed."""
-    into = tool.room / "pulled"
-    shutil.rmtree(into, ignore_errors=True)
-    into.mkdir()
-    cost = perform(tool, tool.pull(number, into))
-    for source in story.versions[number - 1]:
-        if not filecmp.cmp(source, tool.pulled(into) / file_name(source, story.versions[number - 1]), shallow=False):
-            raise CommandFailed(f"{tool.name} gave back other bytes for {source.name}")
-    return _sample(story, tool, step, cost, number)
+    def push(self, number: int, step: str) -> Sample:
+        """One measured push of what lies in the model folder."""
+        return self._sample(number, step, perform(self.tool, self.tool.push(number)))
+
+    def pull(self, number: int, step: str) -> Sample:
+        """One measured pull into an empty folder, compared with what was pushed. Raises CommandFailed."""
+        into = self.tool.room / "pulled"
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir()
+        cost = perform(self.tool, self.tool.pull(number, into))
+        files = self.story.versions[number - 1]
+        for source in files:
+            if not filecmp.cmp(source, self.tool.pulled(into) / file_name(source, files), shallow=False):
+                raise CommandFailed(f"{self.tool.name} gave back other bytes for {source.name}")
+        return self._sample(number, step, cost)
+
+    def _sample(self, number: int, step: str, cost: Cost) -> Sample:
+        return Sample(
+            tool=self.tool.name,
+            story=self.story.name,
+            step=step,
+            wall_s=round(cost.wall_s, 4),
+            cpu_s=round(cost.cpu_s, 4),
+            anonymous_bytes=cost.anonymous_bytes,
+            raw_bytes=sum(path.stat().st_size for path in self.story.versions[number - 1]),
+            stored_bytes=self.tool.stored_bytes() - self.empty_bytes,
+        )
 
 
 def perform(tool: Tool, act: Act) -> Cost:
@@ -121,17 +143,3 @@ def lay(files: tuple[Path, ...], model: Path) -> None:
 def file_name(source: Path, files: tuple[Path, ...]) -> str:
     """A single file is always called ``model``, as people do; several keep their names."""
     return f"model{source.suffix}" if len(files) == 1 else source.name
-
-
-def _sample(story: Story, tool: Tool, step: str, cost: Cost, number: int) -> Sample:
-    raw_bytes = sum(path.stat().st_size for path in story.versions[number - 1])
-    return Sample(
-        tool=tool.name,
-        story=story.name,
-        step=step,
-        wall_s=round(cost.wall_s, 4),
-        cpu_s=round(cost.cpu_s, 4),
-        anonymous_bytes=cost.anonymous_bytes,
-        raw_bytes=raw_bytes,
-        stored_bytes=folder_bytes(tool.store),
-    )

@@ -39,7 +39,7 @@ def measure_within(corpus: Path, room: Path, repeats: int) -> Iterator[Sample]:
     except CommandFailed as failed:
         yield Sample(OURS, WITHIN, "fill", fault=str(failed))
     for _ in range(repeats):
-        for act in ("tensor", "memory first", "memory last", "resolve", "import"):
+        for act in ("tensor", "unchanged", "memory first", "memory last", "resolve", "import"):
             try:
                 yield _run(act, room)
             except CommandFailed as failed:
@@ -68,6 +68,17 @@ def tensor(room: Path, path: str = "") -> Seen:
         began = time.perf_counter()
         array = registry.get("encoder@v2").tensor(TENSOR)
         return {"wall_s": time.perf_counter() - began, "raw_bytes": array.nbytes}
+
+
+def unchanged(room: Path, path: str = "") -> Seen:
+    """The folder pushed last, pushed again from a process that has the registry open."""
+    import budwood
+
+    folder = room / "model"
+    with budwood.connect(room / "registry") as registry:
+        began = time.perf_counter()
+        registry.push(folder, "encoder")
+        return {"wall_s": time.perf_counter() - began, "raw_bytes": (folder / FILE).stat().st_size}
 
 
 def memory_first(room: Path, path: str = "") -> Seen:
@@ -126,6 +137,7 @@ def import_(room: Path, path: str = "") -> Seen:
 ACTS: dict[str, Callable[[Path, str], Seen]] = {
     "push": push,
     "tensor": tensor,
+    "unchanged": unchanged,
     "memory first": memory_first,
     "memory last": memory_last,
     "fill": fill,

@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
+from benchmarks.meter import folder_bytes
 from benchmarks.peers.tool import Act, Tool
 
 
 class Budwood(Tool):
-    """The registry is one folder; everything in it counts as stored, its database too."""
+    """The registry is one folder; everything in it counts as stored, its database too, but not its cache."""
 
     name = "budwood"
     program = "budwood"
@@ -16,8 +17,12 @@ class Budwood(Tool):
     def store(self) -> Path:
         return self.room / "registry"
 
+    def stored_bytes(self) -> int:
+        return super().stored_bytes() - folder_bytes(self.store / "cache")
+
     def set_up(self) -> None:
-        self.store.mkdir()
+        make = "import sys, budwood; budwood.connect(sys.argv[1]).close()"
+        self.run(sys.executable, "-c", make, str(self.store))
 
     def push(self, number: int) -> Act:
         return self.act(self._budwood("push", str(self.model), "encoder", "--json"))

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from benchmarks.meter import folder_bytes
+
 INSIDE = Path(__file__).parent / "inside"
 THREADS = 2
 
@@ -62,7 +64,11 @@ class Tool(ABC):
     @property
     @abstractmethod
     def store(self) -> Path:
-        """The folder whose size is what the tool keeps."""
+        """The folder of what the tool keeps."""
+
+    def stored_bytes(self) -> int:
+        """What the store weighs now; caches that may be deleted at any time are no part of it."""
+        return folder_bytes(self.store)
 
     @abstractmethod
     def set_up(self) -> None:
