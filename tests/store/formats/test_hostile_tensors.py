@@ -205,6 +205,11 @@ def test_external_data_inside_is_believed_as_a_hint_only(read: Read) -> None:
     assert (hint.offset, hint.length, hint.shape) == (10**17, 16, (4,))
 
 
+def test_external_locations_are_written_plainly(read: Read) -> None:
+    assert list(external_hints(Memory(external("./data//w.bin"), "model.onnx"))) == ["data/w.bin"]
+    assert codes(read(external("./."), "model.onnx")) == {"external-data-outside"}
+
+
 @pytest.mark.parametrize("offset", ["-1", "1e3", "9" * 30, "0x10", " 1"])
 def test_external_offsets_are_plain_decimals(read: Read, offset: str) -> None:
     assert codes(read(external("w.bin", offset=offset), "model.onnx")) == {"malformed"}

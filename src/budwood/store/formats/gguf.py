@@ -132,7 +132,7 @@ def _text(cursor: Cursor) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Info:
+class _Placed:
     name: str
     offset: int
     length: int | None
@@ -170,7 +170,7 @@ def _tensors(cursor: Cursor, count: int, alignment: int, budget: _Budget) -> tup
     return kept, problems
 
 
-def _info(cursor: Cursor) -> _Info:
+def _info(cursor: Cursor) -> _Placed:
     name = _text(cursor)
     dimensions = cursor.u32()
     if dimensions > DIMENSIONS:
@@ -180,10 +180,10 @@ def _info(cursor: Cursor) -> _Info:
     count = elements(shape)
     quantity = _QUANTITIES.get(kind)
     if quantity is None:
-        return _Info(name, offset, None, "", ())
+        return _Placed(name, offset, None, "", ())
     rows_fit = not shape or shape[0] % quantity.block == 0
     length = count // quantity.block * quantity.width if rows_fit else None
-    return _Info(name, offset, length, quantity.dtype, shape[::-1])
+    return _Placed(name, offset, length, quantity.dtype, shape[::-1])
 
 
 def _facts(path: str, metadata: Mapping[str, Value], lengths: Mapping[str, int], flags: tuple[Flag, ...]) -> FileFacts:

@@ -212,14 +212,16 @@ def _keep_external(model: _Model, tensor: _Tensor, shape: tuple[int, ...], neede
         return
     fits = length == needed
     hint = Hint(offset, length, tensor.name, tensor.dtype if fits else "", shape if fits else None)
-    model.external.setdefault(location, []).append(hint)
+    plainly = "/".join(part for part in location.split("/") if part not in ("", "."))
+    model.external.setdefault(plainly, []).append(hint)
 
 
 def _is_inside(location: str) -> bool:
     """A plain relative path below the model's folder."""
     if not location or len(location) > FACT_CHARS or location.startswith("/") or re.search(r"[\\:\0]", location):
         return False
-    return ".." not in location.split("/")
+    parts = location.split("/")
+    return ".." not in parts and not {"", "."}.issuperset(parts)
 
 
 def _decimal(text: str) -> int | None:
