@@ -14,6 +14,7 @@ from blake3 import blake3
 from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH
 from budwood.domain.manifest import BlockId, FileEntry, Span
 from budwood.errors import BlockDamaged, PackDamaged
+from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, Objects
 from budwood.store.encodings import decode_block
 from budwood.store.packs import fetch
@@ -60,6 +61,7 @@ class BlockReader:
     """Decodes blocks. Shared by threads; each thread has its own buffers."""
 
     def __init__(self, objects: Objects, index: BlockIndex) -> None:
+        keep_freed_memory()
         self._objects = objects
         self._index = index
         self._local = threading.local()

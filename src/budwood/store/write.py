@@ -22,9 +22,10 @@ from blake3 import blake3
 
 from budwood.domain.limits import BLOCK_BYTES, MIB
 from budwood.domain.manifest import BlockId, FileEntry, Span
+from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, Hint, Objects, Progress, Reading
 from budwood.store.bases import Bases, anchored
-from budwood.store.encodings import encode_block, needs_base
+from budwood.store.encodings import Plan, encode_block, needs_base
 from budwood.store.gather import DiskFile, DiskSource
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.plan import Batch, Piece, batches, span_hints
@@ -54,13 +55,15 @@ class Kept:
 
 @dataclass(slots=True)
 class _Job:
-    """One file on its way. ``ids`` is filled by workers, piece by piece."""
+    """One file on its way. ``ids`` is filled by workers, piece by piece; ``plans`` holds how the last block of
+    a span was encoded, with a base and without, which nearly always suits the next one."""
 
     file: DiskFile
     source: DiskSource
     reading: Reading
     spans: list[Hint]
     ids: dict[tuple[int, int], BlockId] = field(default_factory=dict)
+    plans: dict[tuple[int, bool], Plan] = field(default_factory=dict)
     pending: list[Future[None]] = field(default_factory=list)
     sha: Future[str] | None = None
 
@@ -82,6 +85,7 @@ class BlockWriter:
         known: Mapping[KnownFile, str] | None = None,
         progress: Progress = lambda _: None,
     ) -> None:
+        keep_freed_memory()
         self._index = index
         self._packs = PackSet(objects, names)
         self._reader = BlockReader(objects, index)
@@ -121,7 +125,7 @@ class BlockWriter:
             raw = view[start : start + BLOCK_BYTES]
             block = blake3(raw).digest()
             if block in self._claims.take([block]):
-                self._keep(block, raw, dtype="", base=None, is_manifest=is_manifest)
+                self._keep(block, raw, dtype="", is_manifest=is_manifest)
             ids.append(block)
         return tuple(ids)
 
@@ -234,12 +238,14 @@ class BlockWriter:
             job.ids[piece.span, piece.index] = block
             if block in mine:
                 mine.discard(block)
-                self._keep_piece(job.spans[piece.span], piece, view, block)
+                self._keep_piece(job, piece, view, block)
         self._progress(batch.length)
 
-    def _keep_piece(self, span: Hint, piece: Piece, raw: memoryview, block: BlockId) -> None:
+    def _keep_piece(self, job: _Job, piece: Piece, raw: memoryview, block: BlockId) -> None:
+        span = job.spans[piece.span]
         base = self._base_row(span, piece)
-        self._keep(block, raw, dtype=span.dtype, base=base)
+        kind = (piece.span, base is not None)
+        job.plans[kind] = self._keep(block, raw, dtype=span.dtype, base=base, hint=job.plans.get(kind))
 
     def _base_row(self, span: Hint, piece: Piece) -> BlockRow | None:
         candidate = self.bases.block(span.name, span.dtype, piece.index, piece.length)
@@ -247,13 +253,20 @@ class BlockWriter:
         return anchored(row, self._index) if row else None
 
     def _keep(
-        self, block: BlockId, raw: memoryview, *, dtype: str, base: BlockRow | None, is_manifest: bool = False
-    ) -> None:
+        self,
+        block: BlockId,
+        raw: memoryview,
+        *,
+        dtype: str,
+        base: BlockRow | None = None,
+        hint: Plan | None = None,
+        is_manifest: bool = False,
+    ) -> Plan:
         base_raw: memoryview | None = None
         if base is not None:
             base_raw = self._buffer("base", base.raw_length)
             self._reader.decode(base, self._reader.rows([base.id]), base_raw)
-        encoded = encode_block(raw, dtype=dtype, base=base_raw)
+        encoded = encode_block(raw, dtype=dtype, base=base_raw, hint=hint)
         differs = base is not None and needs_base(encoded.tag)
         new = NewBlock(
             block,
@@ -266,6 +279,7 @@ class BlockWriter:
         self._packs.add(new, encoded.parts, encoded.length)
         if base is not None and differs:
             self._claims.lean_on(base.id)
+        return encoded.plan
 
     def _buffer(self, use: str, length: int) -> memoryview:
         buffers: dict[str, memoryview] = self._local.__dict__
