@@ -55,6 +55,9 @@ class Session(Protocol):
     def one(self, statement: Statement, **values: object) -> Row | None:
         """The first row."""
 
+    def add(self, statement: Statement, **values: object) -> int:
+        """Insert one row; the id the database gave it."""
+
     def change(self, statement: Statement, **values: object) -> int:
         """Execute; how many rows it touched."""
 

@@ -228,6 +228,15 @@ class SqliteSession:
             raise _translated(error, self._path) from error
         return row
 
+    def add(self, statement: Statement, **values: object) -> int:
+        compiled = statement.compiled(DIALECT)
+        try:
+            given = self._connection.execute(compiled.sql, _joined(compiled, values)).lastrowid
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+        assert given is not None
+        return given
+
     def change(self, statement: Statement, **values: object) -> int:
         compiled = statement.compiled(DIALECT)
         try:

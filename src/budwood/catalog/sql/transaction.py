@@ -36,11 +36,16 @@ from budwood.errors import LabelTaken
 from budwood.store.api import BlockRow
 
 
-def _insert(table: Table, *, returning_id: bool = False) -> Statement:
-    """One row; every column named, but an id that the database gives."""
-    columns = [column.name for column in table.c if not (returning_id and column.name == "id")]
-    statement = insert(table).values({name: bindparam(name) for name in columns})
-    return Statement(statement.returning(table.c.id) if returning_id else statement)
+def _insert(table: Table) -> Statement:
+    """One row, every column named."""
+    return Statement(insert(table).values({column.name: bindparam(column.name) for column in table.c}))
+
+
+def _insert_numbered(table: Table) -> Statement:
+    """One row whose id the database gives; for ``Session.add``."""
+    row = insert(table).values({column.name: bindparam(column.name) for column in table.c if column.name != "id"})
+    # SQLite tells the id without being asked, and before 3.35 cannot be asked.
+    return Statement(lambda dialect: row if dialect.name == "sqlite" else row.returning(table.c.id))
 
 
 def _upsert(table: Table, *key: str) -> Statement:
@@ -61,7 +66,7 @@ def _upsert_builder(table: Table, key: Sequence[str]) -> Callable[[Dialect], Cla
     return build
 
 
-_ADD_MODEL: Final = _insert(model, returning_id=True)
+_ADD_MODEL: Final = _insert_numbered(model)
 _REMOVE_MODEL: Final = tuple(
     Statement(delete(table).where(column == bindparam("of_model")))
     for table, column in ((pointer, pointer.c.model_id), (move, move.c.model_id), (model, model.c.id))
@@ -69,18 +74,18 @@ _REMOVE_MODEL: Final = tuple(
 _HAS_VERSIONS: Final = Statement(
     select(version.c.id).where(version.c.model_id == bindparam("model_id")).limit(bindparam("limit"))
 )
-_NEXT_NUMBER: Final = Statement(
-    update(model)
-    .where(model.c.id == bindparam("of_model"))
-    .values(last_number=model.c.last_number + 1)
-    .returning(model.c.last_number, model.c.namespace, model.c.name)
+_COUNT_UP: Final = Statement(
+    update(model).where(model.c.id == bindparam("of_model")).values(last_number=model.c.last_number + 1)
+)
+_NUMBERED: Final = Statement(
+    select(model.c.last_number, model.c.namespace, model.c.name).where(model.c.id == bindparam("model_id"))
 )
 _LABEL_HOLDER: Final = Statement(
     select(version.c.number).where(
         version.c.model_id == bindparam("model_id"), version.c.label_key == bindparam("label_key")
     )
 )
-_ADD_VERSION: Final = _insert(version, returning_id=True)
+_ADD_VERSION: Final = _insert_numbered(version)
 _ADD_METRIC: Final = _insert(metric)
 _ADD_PARAM: Final = _insert(param)
 _ADD_PARENT: Final = _insert(lineage)
@@ -93,8 +98,8 @@ _RETIRE: Final = Statement(
 _SET_STAGE: Final = Statement(
     update(version).where(version.c.id == bindparam("of_version")).values(stage=bindparam("to_stage"))
 )
-_ADD_STAGE_CHANGE: Final = _insert(stage_change, returning_id=True)
-_ADD_MOVE: Final = _insert(move, returning_id=True)
+_ADD_STAGE_CHANGE: Final = _insert_numbered(stage_change)
+_ADD_MOVE: Final = _insert_numbered(move)
 _PUT_POINTER: Final = _upsert(pointer, "model_id", "pointer")
 _CREATED: Final = Statement(select(version.c.created_ms).where(version.c.id == bindparam("version_id")))
 _PUT_TAG: Final = _upsert(tag, "version_id", "key")
@@ -104,7 +109,7 @@ _REMOVE_TAG: Final = Statement(
 _LAST_SEQUENCE: Final = Statement(select(func.coalesce(func.max(ledger.c.sequence), 0)))
 _ADD_ENTRY: Final = _insert(ledger)
 _PACK_ID: Final = Statement(select(pack.c.id).where(pack.c.name == bindparam("name")))
-_ADD_PACK: Final = _insert(pack, returning_id=True)
+_ADD_PACK: Final = _insert_numbered(pack)
 _PUT_BLOCK: Final = _upsert(block, "id")
 _CONDEMN: Final = Statement(
     update(block)
@@ -129,7 +134,7 @@ class SqlTransaction(SqlView):
     __slots__ = ()
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
-        model_id = self._add(
+        model_id = self._session.add(
             _ADD_MODEL,
             namespace=namespace,
             name=name,
@@ -146,11 +151,12 @@ class SqlTransaction(SqlView):
             self._session.change(statement, of_model=model_id)
 
     def add_version(self, new: NewVersion) -> VersionRecord:
-        numbered = self._session.one(_NEXT_NUMBER, of_model=new.model_id)
+        self._session.change(_COUNT_UP, of_model=new.model_id)
+        numbered = self._session.one(_NUMBERED, model_id=new.model_id)
         assert numbered is not None, "a version belongs to a model"
         number, namespace, name = numbered
         self._refuse_taken(new, model_path(namespace, name))
-        version_id = self._add(_ADD_VERSION, number=number, **_version_values(new))
+        version_id = self._session.add(_ADD_VERSION, number=number, **_version_values(new))
         self._add_facts(version_id, new)
         added = self.version_by_id(version_id)
         assert added is not None
@@ -165,7 +171,7 @@ class SqlTransaction(SqlView):
 
     def set_stage(self, version_id: int, stage: Stage, *, at_ms: int, author: str) -> None:
         self._session.change(_SET_STAGE, of_version=version_id, to_stage=str(stage))
-        self._add(_ADD_STAGE_CHANGE, version_id=version_id, at_ms=at_ms, stage=str(stage), author=author)
+        self._session.add(_ADD_STAGE_CHANGE, version_id=version_id, at_ms=at_ms, stage=str(stage), author=author)
 
     def add_move(
         self,
@@ -179,7 +185,7 @@ class SqlTransaction(SqlView):
         before: int,
     ) -> Move:
         version_id, number = (version.id, version.number) if version else (0, 0)
-        move_id = self._add(
+        move_id = self._session.add(
             _ADD_MOVE,
             model_id=model_id,
             pointer=pointer,
@@ -247,12 +253,6 @@ class SqlTransaction(SqlView):
     def drop_expired_leases(self, *, now_ms: int) -> int:
         return self._session.change(_DROP_EXPIRED, now_ms=now_ms)
 
-    def _add(self, statement: Statement, **values: object) -> int:
-        """Insert; the id the database gave."""
-        row = self._session.one(statement, **values)
-        assert row is not None
-        return cast(int, row[0])
-
     def _refuse_taken(self, new: NewVersion, path: str) -> None:
         key = label_key(new.label)
         holder = self._session.one(_LABEL_HOLDER, model_id=new.model_id, label_key=key) if key else None
@@ -282,7 +282,7 @@ class SqlTransaction(SqlView):
 
     def _pack_id(self, name: str) -> int:
         row = self._session.one(_PACK_ID, name=name)
-        return cast(int, row[0]) if row else self._add(_ADD_PACK, name=name)
+        return cast(int, row[0]) if row else self._session.add(_ADD_PACK, name=name)
 
 
 def _version_values(new: NewVersion) -> dict[str, Any]:
