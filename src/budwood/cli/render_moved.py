@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 def draw_moved(screen: Screen, moved: "Moved") -> None:
     name = moved.pointer.removeprefix("stage:")
     if moved.after is None:
-        was = f" (was {named(moved.before)})" if moved.before else ""
+        was = f", was {named(moved.before)}" if moved.before else ""
         screen.line(f"{name} points nowhere now{was}")
     elif moved.before is None:
         screen.line(f"{name} → {named(moved.after)}")
     elif moved.before.id == moved.after.id:
         screen.line(f"{name} → {named(moved.after)}, as before")
     else:
-        screen.line(f"{name} → {named(moved.after)} (was {named(moved.before)})")
+        screen.line(f"{name} → {named(moved.after)}, was {named(moved.before)}")

@@ -5,6 +5,7 @@ shortened in a pipe; on a terminal a table first shortens its elastic columns, t
 """
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -70,8 +71,9 @@ class Screen:
         """Names and values below each other; what has no value is left out."""
         filled = [(plain(name), value) for name, value in rows if value]
         width = max((cells(name) for name, _ in filled), default=0)
+        room = 0 if self.width is None else max(ELASTIC_MIN, self.width - len(indent) - width - len(GAP))
         for name, value in filled:
-            for number, line in enumerate(plain_lines(value)):
+            for number, line in enumerate(_wrapped(plain_lines(value), room)):
                 shown = name if number == 0 else ""
                 self._put_styled([(indent, ""), (_padded(shown, width, False) + GAP, "dim"), (line, "")])
 
@@ -120,7 +122,7 @@ def fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | No
     """Which columns are shown, and how wide. The last is as wide as the room allows; without limit, all are."""
     shown = list(range(len(columns)))
     while True:
-        natural = [max(cells(columns[at].title), *(cells(row[at]) for row in rows)) for at in shown]
+        natural = [max([cells(columns[at].title), *(cells(row[at]) for row in rows)]) for at in shown]
         over = 0 if room is None else sum(natural) + len(GAP) * (len(shown) - 1) - room
         if over <= 0:
             return shown, natural
@@ -148,6 +150,14 @@ def _shrunk(natural: Sequence[int], spared: Sequence[int], over: int) -> list[in
         widths[widest] -= 1
         left[widest] -= 1
     return widths
+
+
+def _wrapped(lines: Sequence[str], room: int) -> list[str]:
+    """Broken between words where a line is wider than ``room``; a word that is wider itself stays whole."""
+    if not room:
+        return list(lines)
+    broken = (textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) for line in lines)
+    return [piece for pieces in broken for piece in pieces or [""]]
 
 
 def _shortened(text: str, width: int) -> str:
