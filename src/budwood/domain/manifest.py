@@ -126,10 +126,11 @@ def check_manifest(manifest: Manifest) -> None:
     if len(manifest.files) > FILES_PER_VERSION:
         raise LimitExceeded(f"{len(manifest.files)} files in one version.", limit="FILES_PER_VERSION")
     for entry in manifest.files:
-        _check_tiles(entry)
+        check_tiles(entry)
 
 
-def _check_tiles(entry: FileEntry) -> None:
+def check_tiles(entry: FileEntry) -> None:
+    """That spans tile the file and blocks tile the spans. Raises ManifestDamaged, LimitExceeded."""
     if len(entry.spans) > SPANS_PER_FILE:
         raise LimitExceeded(f"{entry.path} has {len(entry.spans)} spans.", limit="SPANS_PER_FILE")
     at = 0

@@ -8,9 +8,10 @@ no more calls than one of a single matrix.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from budwood.domain.limits import BLOCK_BYTES
+from budwood.domain.limits import BLOCK_BYTES, SPANS_PER_FILE
+from budwood.errors import LimitExceeded
 from budwood.store.api import Hint, Source
-from budwood.store.chunks import cut
+from budwood.store.chunks import LARGEST, cut
 from budwood.store.formats import tile
 
 
@@ -40,14 +41,22 @@ class Batch:
         return last.offset + last.length - self.offset
 
 
+def check_span_count(path: str, size: int, hints: Sequence[Hint]) -> None:
+    """Raises LimitExceeded when the file would come to more spans than a manifest may hold, before it is read."""
+    least = sum(1 if part.name else -(-part.length // LARGEST) for part in tile(size, hints))
+    if least > SPANS_PER_FILE:
+        message = f"{path} would come to at least {least} spans; the limit is {SPANS_PER_FILE}."
+        hint = "Keep it in a format that says where its tensors lie (safetensors, GGUF, npz), or in several files."
+        raise LimitExceeded(message, hint=hint, limit="SPANS_PER_FILE", path=path)
+
+
 def span_hints(source: Source, hints: Sequence[Hint]) -> Iterator[Hint]:
-    """Tensors as hinted, chunks for the rest: together they tile the file."""
-    for part in tile(source.size, hints):
-        if part.name:
-            yield part
-        else:
-            for offset, length in cut(source, part.offset, part.length):
-                yield Hint(offset, length, "")
+    """Tensors as hinted, chunks for the rest: together they tile the file. Raises LimitExceeded."""
+    for count, span in enumerate(_span_hints(source, hints)):
+        if count == SPANS_PER_FILE:
+            message = f"{source.path} would come to more than {SPANS_PER_FILE} spans."
+            raise LimitExceeded(message, limit="SPANS_PER_FILE", path=source.path)
+        yield span
 
 
 def batches(spans: Iterable[tuple[int, Hint]]) -> Iterator[Batch]:
@@ -64,3 +73,12 @@ def batches(spans: Iterable[tuple[int, Hint]]) -> Iterator[Batch]:
             held += piece.length
     if group:
         yield Batch(tuple(group))
+
+
+def _span_hints(source: Source, hints: Sequence[Hint]) -> Iterator[Hint]:
+    for part in tile(source.size, hints):
+        if part.name:
+            yield part
+        else:
+            for offset, length in cut(source, part.offset, part.length):
+                yield Hint(offset, length, "")

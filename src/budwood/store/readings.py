@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from budwood.store.api import Hint, Reading
 from budwood.store.formats import external_hints, read_format
 from budwood.store.gather import DiskFile
+from budwood.store.plan import check_span_count
 
 
 def read_files(files: Sequence[DiskFile]) -> list[tuple[DiskFile, Reading]]:
     """What each file says of itself, in order. An ONNX file also says where tensors lie in the files beside it.
 
-    Raises FileChanged, StorageFailed, UnsafeEntry; a malformed file is no error but a flag in its reading.
+    Raises FileChanged, StorageFailed, UnsafeEntry, LimitExceeded; a malformed file is no error but a flag in its
+    reading.
     """
     readings: list[tuple[DiskFile, Reading]] = []
     outside: dict[str, tuple[Hint, ...]] = {}
@@ -23,7 +25,10 @@ def read_files(files: Sequence[DiskFile]) -> list[tuple[DiskFile, Reading]]:
                 for location, hints in external_hints(source).items():
                     outside[posixpath.join(folder, location)] = hints
         readings.append((file, reading))
-    return [(file, _with(reading, outside.get(file.path, ()))) for file, reading in readings]
+    whole = [(file, _with(reading, outside.get(file.path, ()))) for file, reading in readings]
+    for file, reading in whole:
+        check_span_count(file.path, file.size, reading.hints)
+    return whole
 
 
 def _with(reading: Reading, hints: tuple[Hint, ...]) -> Reading:

@@ -1,12 +1,14 @@
 """Remembering files by their stamp, so that pushing an unchanged folder again reads nothing.
 
-A cache that may be deleted at any time: one small SQLite file beside the registry. A file is remembered with its
-path, device, inode, size and both times; it is trusted only when it was already two seconds old when it was read,
-because a file written twice within one tick of the clock would look unchanged (git's "racy" files).
+A cache that may be deleted or damaged at any time: one small SQLite file beside the registry. A file is remembered
+with its path, device, inode, size and both times; it is trusted only when it was already two seconds old when it was
+looked at, because a file written twice within one tick of the clock would look unchanged (git's "racy" files). What
+is remembered carries a digest of its own, and must tile the file it is found for; else it is not known.
 """
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,75 +17,71 @@ from blake3 import blake3
 
 from budwood.domain import canon
 from budwood.domain.facts import FileFacts
-from budwood.domain.manifest import FileEntry
+from budwood.domain.manifest import FileEntry, check_tiles
+from budwood.errors import BudwoodError
 from budwood.store.gather import DiskFile
 
 RACY_NS: Final = 2_000_000_000
 ROWS_KEPT: Final = 200_000
-_SCHEMA: Final = "create table if not exists file(key blob primary key, entry blob, facts blob) without rowid"
+_SCHEMA: Final = (
+    "create table if not exists remembered(key blob primary key, entry blob, facts blob, digest blob) without rowid"
+)
 
 Remembered = tuple[FileEntry, FileFacts]
 
 
 class StatCache:
-    """``path`` None remembers nothing. A damaged or locked cache counts as empty, never as an error."""
+    """``path`` None remembers nothing. A damaged or locked cache counts as empty, never as an error.
 
-    def __init__(self, path: Path | None) -> None:
+    ``looked_ms`` is a moment before the files were looked at, in milliseconds since the epoch.
+    """
+
+    def __init__(self, path: Path | None, *, looked_ms: int) -> None:
         self._path = path
+        self._looked_ns = looked_ms * 1_000_000
 
     def recall(self, files: Sequence[DiskFile]) -> Mapping[str, Remembered]:
         """By the file's path in the version: what is known of those that have not changed."""
-        if self._path is None or not self._path.exists():
-            return {}
         try:
-            with self._open(self._path) as database:
-                return self._recall(database, files)
-        except (sqlite3.Error, ValueError, OSError):
+            if self._path is None or not self._path.exists():
+                return {}
+            with _Opened(self._path) as database:
+                return _recall(database, files)
+        except (sqlite3.Error, OSError):
             return {}
 
-    def remember(self, found: Iterable[tuple[DiskFile, FileEntry, FileFacts]], *, now_ns: int) -> None:
+    def remember(self, found: Iterable[tuple[DiskFile, FileEntry, FileFacts]]) -> None:
         """Keep what was learned of files that are old enough to be trusted."""
-        rows = [
-            (_key(file), canon.dumps(canon.pack(entry)), canon.dumps(canon.pack(facts)))
-            for file, entry, facts in found
-            if now_ns - max(file.stamp.modified_ns, file.stamp.changed_ns) > RACY_NS
-        ]
+        rows = [_row(file, entry, facts) for file, entry, facts in found if self._is_settled(file)]
         if self._path is None or not rows:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._open(self._path) as database:
-                database.execute(_SCHEMA)
-                if database.execute("select count(*) from file").fetchone()[0] > ROWS_KEPT:
-                    database.execute("delete from file")
-                database.executemany("insert or replace into file values(?, ?, ?)", rows)
-        except (sqlite3.Error, OSError):
-            # Without it the next push reads the files again; nothing else is lost.
+            _keep(self._path, rows)
+        except sqlite3.OperationalError:
+            # Locked, or no room. Without it the next push reads the files again; nothing else is lost.
             return
+        except (sqlite3.Error, OSError):
+            # What is no database now never will be: the next push begins a new one.
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
-    def _recall(self, database: sqlite3.Connection, files: Sequence[DiskFile]) -> Mapping[str, Remembered]:
-        known: dict[str, Remembered] = {}
-        for file in files:
-            row = database.execute("select entry, facts from file where key = ?", (_key(file),)).fetchone()
-            if row is not None:
-                entry = canon.unpack(FileEntry, canon.loads(row[0]))
-                facts = canon.unpack(FileFacts, canon.loads(row[1]))
-                known[file.path] = replace(entry, path=file.path, executable=file.executable), facts
-        return known
-
-    @staticmethod
-    def _open(path: Path) -> "_Closing":
-        return _Closing(sqlite3.connect(path, timeout=1.0))
+    def _is_settled(self, file: DiskFile) -> bool:
+        return self._looked_ns - max(file.stamp.modified_ns, file.stamp.changed_ns) > RACY_NS
 
 
-class _Closing:
-    """sqlite3's own context manager commits but does not close."""
+class _Opened:
+    """The cache's database for one use; sqlite3's own context manager commits but does not close."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, timeout=1.0)
 
     def __enter__(self) -> sqlite3.Connection:
-        self._database.execute("pragma synchronous=off")
+        try:
+            self._database.execute("pragma synchronous=off")
+        except BaseException:
+            self._database.close()
+            raise
         return self._database
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -92,6 +90,48 @@ class _Closing:
                 self._database.commit()
         finally:
             self._database.close()
+
+
+_Row = tuple[bytes, bytes, bytes, bytes]
+
+
+def _keep(path: Path, rows: Sequence[_Row]) -> None:
+    with _Opened(path) as database:
+        database.execute(_SCHEMA)
+        if database.execute("select count(*) from remembered").fetchone()[0] > ROWS_KEPT:
+            database.execute("delete from remembered")
+        database.executemany("insert or replace into remembered values(?, ?, ?, ?)", rows)
+
+
+def _recall(database: sqlite3.Connection, files: Sequence[DiskFile]) -> Mapping[str, Remembered]:
+    known: dict[str, Remembered] = {}
+    for file in files:
+        key = _key(file)
+        row = database.execute("select entry, facts, digest from remembered where key = ?", (key,)).fetchone()
+        if row is not None and (found := _parsed(file, key, *row)) is not None:
+            known[file.path] = found
+    return known
+
+
+def _row(file: DiskFile, entry: FileEntry, facts: FileFacts) -> _Row:
+    key, packed, said = _key(file), canon.dumps(canon.pack(entry)), canon.dumps(canon.pack(facts))
+    return key, packed, said, _digest(key, packed, said)
+
+
+def _parsed(file: DiskFile, key: bytes, packed: object, said: object, digest: object) -> Remembered | None:
+    if not isinstance(packed, bytes) or not isinstance(said, bytes) or digest != _digest(key, packed, said):
+        return None
+    try:
+        entry = canon.unpack(FileEntry, canon.loads(packed))
+        facts = canon.unpack(FileFacts, canon.loads(said))
+        check_tiles(entry)
+    except (ValueError, RecursionError, BudwoodError):
+        return None
+    return (replace(entry, path=file.path, executable=file.executable), facts) if entry.size == file.size else None
+
+
+def _digest(key: bytes, packed: bytes, said: bytes) -> bytes:
+    return blake3(key + len(packed).to_bytes(8, "little") + packed + said).digest(16)
 
 
 def _key(file: DiskFile) -> bytes:

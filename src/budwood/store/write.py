@@ -22,6 +22,7 @@ from blake3 import blake3
 
 from budwood.domain.limits import BLOCK_BYTES, MIB
 from budwood.domain.manifest import BlockId, FileEntry, Span
+from budwood.errors import Damaged
 from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, Hint, Objects, Progress, Reading
 from budwood.store.bases import Bases, anchored
@@ -262,10 +263,7 @@ class BlockWriter:
         hint: Plan | None = None,
         is_manifest: bool = False,
     ) -> Plan:
-        base_raw: memoryview | None = None
-        if base is not None:
-            base_raw = self._buffer("base", base.raw_length)
-            self._reader.decode(base, self._reader.rows([base.id]), base_raw)
+        base_raw = self._base_bytes(base) if base is not None else None
         encoded = encode_block(raw, dtype=dtype, base=base_raw, hint=hint)
         differs = base is not None and needs_base(encoded.tag)
         new = NewBlock(
@@ -280,6 +278,15 @@ class BlockWriter:
         if base is not None and differs:
             self._claims.lean_on(base.id)
         return encoded.plan
+
+    def _base_bytes(self, base: BlockRow) -> memoryview | None:
+        """None when it was swept meanwhile or is damaged: the block is then kept without a base."""
+        target = self._buffer("base", base.raw_length)
+        try:
+            self._reader.decode(base, self._reader.rows([base.id]), target)
+        except Damaged:
+            return None
+        return target
 
     def _buffer(self, use: str, length: int) -> memoryview:
         buffers: dict[str, memoryview] = self._local.__dict__

@@ -73,8 +73,10 @@ def choose_base(
 
 def _best(house: House, sketch: bytes, found: Sequence[VersionRecord]) -> list[VersionRecord]:
     """The candidate with the best score first; behind it the declared or newest one, for tensors it lacks."""
-    scored = [(score(sketch, base), i) for i, v in enumerate(found) if (base := _stored_sketch(house, v.sketch))]
-    if not sketch or not scored or min(scored)[0] > WORTHWHILE:
+    if not sketch:
+        return []
+    scored = [(promise, i) for i, version in enumerate(found) if (promise := _promise(house, sketch, version)) < 1]
+    if not scored or min(scored)[0] > WORTHWHILE:
         return []
     first = found[min(scored)[1]]
     return [first, *(version for version in found[:1] if version is not first)]
@@ -119,15 +121,19 @@ class _Side:
         return self._source.read(offset - self._starts[number], length)
 
 
-def _stored_sketch(house: House, block: BlockId) -> bytes:
-    if not block:
-        return b""
+def _promise(house: House, sketch: bytes, version: VersionRecord) -> float:
+    """The share that would be stored as differences from the version; 1 when its sketch cannot be read."""
+    if not version.sketch:
+        return 1.0
     try:
-        reader = house.reader()
-        size = reader.rows([block])[block].raw_length
-        return reader.read_all((block,), size)
+        return score(sketch, _stored_sketch(house, version.sketch))
     except Damaged:
-        return b""
+        return 1.0
+
+
+def _stored_sketch(house: House, block: BlockId) -> bytes:
+    reader = house.reader()
+    return reader.read_all((block,), reader.rows([block])[block].raw_length)
 
 
 def _manifest(house: House, version: VersionRecord) -> Manifest | None:

@@ -3,11 +3,11 @@
 Push and import both end here, so that nothing enters the catalog by another way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from budwood.catalog.api import NewVersion, Transaction
+from budwood.catalog.api import NewVersion, Transaction, View
 from budwood.domain.change import Suggestion
 from budwood.domain.limits import TAGS_PER_VERSION
 from budwood.domain.manifest import BlockId, Manifest
@@ -15,6 +15,7 @@ from budwood.domain.names import AliasName
 from budwood.domain.records import ModelRecord, Tag, VersionRecord
 from budwood.domain.reference import Reference
 from budwood.errors import LeaseLost, LimitExceeded
+from budwood.store.api import BlockRow
 from budwood.store.write import Kept
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
@@ -62,7 +63,7 @@ def publish(house: House, draft: Draft, target: Reference, wishes: Wishes, lease
         _check_shared(transaction, draft.shared)
         model = _model(transaction, draft, target, house.author, now)
         label = _label(transaction, draft, model, wishes)
-        transaction.add_blocks(draft.kept.rows)
+        transaction.add_blocks(new_rows(transaction, draft.kept.rows))
         version = transaction.add_version(_new_version(draft, model, label, now))
         _name(transaction, version, wishes.aliases, wishes.tags, at_ms=now, author=house.author)
         body = {
@@ -86,10 +87,14 @@ def reuse(
     tags: Mapping[str, str],
     lease: Held | None = None,
 ) -> VersionRecord:
-    """Nothing new was pushed: aliases and tags go to the version that holds these files already."""
+    """Nothing new was pushed: aliases and tags go to the version that holds these files already.
+
+    Raises LeaseLost when it was deleted since, Retired, LimitExceeded.
+    """
     now = house.clock()
 
     def work(transaction: Transaction) -> VersionRecord:
+        _check_there(transaction, version)
         if lease is not None:
             transaction.drop_lease(lease.id)
         if aliases or tags:
@@ -98,7 +103,33 @@ def reuse(
             transaction.add_ledger(now, house.author, "version.named", version.reference, body)
         return version
 
-    return house.catalog.write(work) if lease or aliases or tags else version
+    if lease is None and not aliases and not tags:
+        with house.catalog.read() as view:
+            _check_there(view, version)
+        return version
+    return house.catalog.write(work)
+
+
+def new_rows(transaction: Transaction, rows: Sequence[BlockRow]) -> list[BlockRow]:
+    """Those of the rows that are not in force yet: of two pushes that wrote one block, the first is kept.
+
+    A row in force is never replaced by another encoding, and a base must lie strictly nearer to the ground than
+    what leans on it. So chains never grow and never close, whoever published between. Raises LeaseLost.
+    """
+    held = transaction.find_blocks([row.id for row in rows])
+    new = [row for row in rows if row.id not in held]
+    depths = {row.id: row.depth for row in new}
+    outside = {row.base for row in new if row.base} - depths.keys()
+    depths |= {block: row.depth for block, row in transaction.find_blocks(tuple(outside)).items()}
+    moved = sum(1 for row in new if row.base and depths.get(row.base, row.depth) >= row.depth)
+    if moved:
+        raise LeaseLost(f"{moved} block(s) lean on blocks that were written anew meanwhile.", blocks=moved)
+    return new
+
+
+def _check_there(view: View, version: VersionRecord) -> None:
+    if view.version_by_id(version.id) is None:
+        raise LeaseLost(f"{version.reference} was deleted while its files were pushed again.")
 
 
 def _check_shared(transaction: Transaction, shared: frozenset[BlockId]) -> None:

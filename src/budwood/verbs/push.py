@@ -5,7 +5,7 @@ choose bases → write blocks → make the manifest → packs durable → one tr
 every shared block, and publishes version, pointers, tags and ledger entry together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -15,12 +15,12 @@ from budwood.domain.change import Suggestion
 from budwood.domain.facts import Code, Environment, Facts, FileFacts, Hardware, Parent
 from budwood.domain.label import Label
 from budwood.domain.limits import PARENTS_PER_VERSION
-from budwood.domain.manifest import FileEntry, Manifest, check_manifest
+from budwood.domain.manifest import BlockId, FileEntry, Manifest, check_manifest
 from budwood.domain.names import AliasName, TagKey
 from budwood.domain.records import ModelRecord, VersionRecord
 from budwood.domain.reference import Newest, Reference, parse_reference
 from budwood.domain.results import Pushed
-from budwood.errors import BadReference, BadValue, Invalid, LeaseLost, LimitExceeded
+from budwood.errors import BadReference, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded
 from budwood.store.api import Hint, Progress, Reading
 from budwood.store.gather import DiskFile, gather
 from budwood.store.readings import read_files
@@ -80,10 +80,12 @@ def push(house: House, request: PushRequest, *, progress: Progress = lambda _: N
     version is made: ``created`` is False, and aliases and tags go to that version.
     """
     target = _check(request)
+    # Made before the files are looked at: the cache trusts a file only when it was old by then.
+    cache = StatCache(house.scratch / "files.sqlite3" if house.scratch else None, looked_ms=house.clock())
     files = gather(request.paths, request.exclude)
     for last in range(PUBLISH_TRIES):
         try:
-            return _attempt(house, request, target, files, progress)
+            return _attempt(house, request, target, files, cache, progress)
         except LeaseLost:
             # A sweep condemned a block this push shares, or the machine slept: what was shared is written anew.
             if last == PUBLISH_TRIES - 1:
@@ -92,12 +94,16 @@ def push(house: House, request: PushRequest, *, progress: Progress = lambda _: N
 
 
 def _attempt(
-    house: House, request: PushRequest, target: Reference, files: Sequence[DiskFile], progress: Progress
+    house: House,
+    request: PushRequest,
+    target: Reference,
+    files: Sequence[DiskFile],
+    cache: StatCache,
+    progress: Progress,
 ) -> Pushed:
     began_ms = house.clock()
     with house.catalog.read() as view:
         before = _look(view, request, target)
-    cache = StatCache(house.scratch / "files.sqlite3" if house.scratch else None)
     known = cache.recall(files)
     if (same := _unchanged(house, request, before, files, known)) is not None:
         return _pushed(house, request, reuse(house, same, request.aliases, request.tags), files, None, began_ms)
@@ -155,7 +161,11 @@ def _is_again(house: House, request: PushRequest, before: _Before, entries: Sequ
     says = request.declared.says_something or request.label or request.bump or request.parents or request.declared.kind
     if before.newest is None or says:
         return False
-    held = load_manifest(house, before.newest)
+    try:
+        held = load_manifest(house, before.newest)
+    except Damaged:
+        # What cannot be read cannot be compared; the new version will stand beside it.
+        return False
     return [(e.path, e.sha256, e.executable) for e in held.files] == [(e.path, e.sha256, e.executable) for e in entries]
 
 
@@ -170,7 +180,7 @@ def _write(
     progress: Progress,
 ) -> Draft | None:
     """Blocks in durable packs and the manifest that names them; None when the newest version is this already."""
-    known = {path: found for path, found in remembered.items() if _in_force(house, found[0])}
+    known = _in_force(house, remembered)
     readings = read_files([file for file in files if file.path not in known])
     tensors = _tensors(files, dict(readings), known)
     chosen = choose_base(house, tensors, before.parents, before.model.id if before.model else 0)
@@ -186,8 +196,9 @@ def _write(
         written = writer.write_files(readings)
         said = {file.path: reading.facts for file, reading in readings}
         fresh = {entry.path: (entry, said[entry.path]) for entry in written}
-        whole = [(known | fresh)[file.path] for file in files]
-        cache.remember([(f, *fresh[f.path]) for f, _ in readings], now_ns=house.clock() * 1_000_000)
+        found = known | fresh
+        whole = [found[file.path] for file in files]
+        cache.remember((file, *fresh[file.path]) for file, _ in readings)
         entries = [entry for entry, _ in whole]
         if _is_again(house, request, before, entries):
             return None
@@ -195,7 +206,7 @@ def _write(
         manifest_blocks = writer.write_blob(manifest.canonical, is_manifest=True)
         sketch = writer.write_blob(chosen.sketch)
         kept = writer.finish()
-    reused = frozenset(block for entry, _ in known.values() for span in entry.spans for block in span.blocks)
+    reused = frozenset(block for entry, _ in known.values() for block in _blocks(entry))
     return Draft(
         manifest=manifest,
         manifest_blocks=manifest_blocks,
@@ -223,9 +234,16 @@ def _tensors(
     return found
 
 
-def _in_force(house: House, entry: FileEntry) -> bool:
-    blocks = {block for span in entry.spans for block in span.blocks}
-    return len(house.index.find(tuple(blocks))) == len(blocks)
+def _in_force(house: House, remembered: Mapping[str, Remembered]) -> dict[str, Remembered]:
+    """The remembered files all of whose blocks are still in the store."""
+    blocks = {path: set(_blocks(entry)) for path, (entry, _) in remembered.items()}
+    found = house.index.find(tuple(set().union(*blocks.values())))
+    return {path: remembered[path] for path, needed in blocks.items() if needed <= found.keys()}
+
+
+def _blocks(entry: FileEntry) -> Iterator[BlockId]:
+    for span in entry.spans:
+        yield from span.blocks
 
 
 def _manifest(
