@@ -54,7 +54,7 @@ def back(
     """
     current = transaction.pointer(model_id, pointer)
     if current is None:
-        raise NothingBefore(f"{pointer!r} never pointed anywhere.", pointer=pointer)
+        raise NothingBefore(f"{_plain(pointer)!r} never pointed anywhere.", pointer=_plain(pointer))
     earlier = _earlier(transaction, current)
     while earlier is not None:
         version = transaction.version_by_id(earlier.version_id) if earlier.version_id else None
@@ -71,8 +71,15 @@ def back(
             )
             return Moved(pointer, before, version, move)
         earlier = _earlier(transaction, earlier)
-    raise NothingBefore(f"Before this, {pointer!r} pointed nowhere it could return to.", pointer=pointer)
+    raise NothingBefore(
+        f"Before this, {_plain(pointer)!r} pointed nowhere it could return to.", pointer=_plain(pointer)
+    )
 
 
 def _earlier(transaction: Transaction, move: Move) -> Move | None:
     return transaction.move_by_id(move.before) if move.before else None
+
+
+def _plain(pointer: str) -> str:
+    """An alias as it is, a stage by its own name."""
+    return pointer.removeprefix("stage:")

@@ -176,4 +176,5 @@ def _write_all(descriptor: int, view: memoryview, offset: int) -> None:
 def _storage_error(error: OSError, target: Path) -> StorageFull | StorageFailed:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(f"There is no space left to write {target}.", path=str(target))
-    return StorageFailed(f"{target} cannot be written: {error.strerror}.", path=str(target))
+    hint = "Choose a folder you can write to, then pull again; files that are complete are kept."
+    return StorageFailed(f"{target} cannot be written: {error.strerror}.", hint=hint, path=str(target))
