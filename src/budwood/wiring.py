@@ -13,7 +13,7 @@ from budwood.client.registry import Registry
 from budwood.config import FOLDER_NAME, Settings, load, user_registry
 from budwood.errors import RegistryNotFound, StorageFailed
 from budwood.store.api import Objects
-from budwood.store.backends.folder import FolderObjects
+from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
 from budwood.verbs.house import House
 
@@ -63,7 +63,7 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
 def _catalog(root: Path, *, create: bool) -> Catalog:
     if create:
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            make_root(root)
         except OSError as error:
             raise StorageFailed(f"{root} cannot be made: {error.strerror}.", path=str(root)) from error
     return SqliteCatalog(root / CATALOG_FILE, create=create)

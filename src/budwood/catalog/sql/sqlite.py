@@ -354,6 +354,9 @@ def _create_file(path: Path) -> None:
             made = Path(folder) / path.name
             made.touch()
             _create_tables(made)
+            if Path(f"{made}-wal").exists():
+                # Closing moves everything from the log into the file; when that failed, the file alone is nothing.
+                raise StorageFailed(f"The catalog cannot be written at {path}.", path=str(path))
             _link_in(made, path)
         _sync_folder(path.parent)
     except OSError as error:

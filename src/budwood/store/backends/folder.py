@@ -360,14 +360,17 @@ class _Folders:
             folder.mkdir(exist_ok=True)
             _sync_folder(folder.parent)
         elif not folder.is_dir():
-            _make_root(folder)
+            make_root(folder)
         self._durable.add(folder)
 
 
-def _make_root(folder: Path) -> None:
-    """Make a folder and what is missing above it. Existing parents are not ours and may not even be readable."""
+def make_root(folder: Path) -> None:
+    """Make a folder and what is missing above it, durably. Existing parents are not ours and may not even be
+    readable. Raises OSError."""
+    if folder.is_dir():
+        return
     if not folder.parent.is_dir():
-        _make_root(folder.parent)
+        make_root(folder.parent)
     folder.mkdir(exist_ok=True)
     _sync_folder(folder.parent)
 
