@@ -14,7 +14,7 @@ decoded and hashed before it is taken in.
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Final, Self, TypeVar
@@ -22,13 +22,16 @@ from typing import IO, Final, Self, TypeVar
 from budwood.domain import canon
 from budwood.domain.limits import BLOCK_BYTES, BUNDLE_RECORD_BYTES, CHAIN_DEPTH, MIB, PACK_BLOCKS
 from budwood.domain.manifest import BlockId
-from budwood.errors import BadBundle, BundleDamaged
-from budwood.store.api import BlockRow, Objects
-from budwood.store.packs import fetch
+from budwood.errors import BadBundle, BundleDamaged, LimitExceeded
+from budwood.store.api import BlockRow
 
 BUNDLE_FORMAT: Final = 1
 PART_BYTES: Final = 256 * MIB
 T = TypeVar("T")
+
+_FEWER: Final = "Export fewer versions at a time."
+_MEMBERS_MOST: Final = 100_003
+"""Three records, and parts that are numbered with five digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +96,25 @@ def ordered(rows: Iterable[BlockRow]) -> list[BlockRow]:
 
 
 def write_bundle(
-    file: IO[bytes], objects: Objects, versions: Sequence[BundledVersion], rows: Sequence[BlockRow], created_ms: int
+    file: IO[bytes],
+    encoded: Callable[[BlockRow], memoryview],
+    versions: Sequence[BundledVersion],
+    rows: Sequence[BlockRow],
+    created_ms: int,
 ) -> str:
-    """Write the whole bundle; its SHA-256. ``rows`` in the order of ``ordered``. Raises Damaged, OSError."""
+    """Write the whole bundle; its SHA-256. ``rows`` in the order of ``ordered``; ``encoded`` gives a block as it is
+    kept. Raises LimitExceeded for what no reader would take, Damaged, OSError."""
+    if len(rows) > PACK_BLOCKS:
+        raise LimitExceeded(f"{len(rows)} blocks are too many for one bundle.", hint=_FEWER, limit="PACK_BLOCKS")
     whole = _Hashing(file)
     sums: list[str] = []
     with tarfile.open(fileobj=whole, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
         total = sum(row.length for row in rows)
         contents = Contents(BUNDLE_FORMAT, created_ms, tuple(versions), len(rows), total)
-        _add(tar, sums, "bundle.json", canon.dumps(canon.pack(contents)))
-        _add(tar, sums, "index.json", canon.dumps(canon.pack(_Index(tuple(_placed(rows))))))
+        _add_record(tar, sums, "bundle.json", contents)
+        _add_record(tar, sums, "index.json", _Index(tuple(_placed(rows))))
         for number, part in enumerate(_parts(rows)):
-            reader = _Encoded(objects, part)
+            reader = _Encoded(encoded, part)
             _add_stream(tar, sums, f"blocks/{number:05d}", reader, sum(row.length for row in part))
         _add(tar, sums, "SHA256SUMS", "".join(sums).encode())
     return whole.digest.hexdigest()
@@ -117,13 +127,11 @@ class BundleReader:
         self._file = file
         try:
             self._tar = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - closed in __exit__
-            members = {member.name: member for member in self._tar.getmembers()}
-        except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+            members = _members(self._tar)
+        except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
             raise BadBundle(f"This is not a bundle: {error}.") from error
         if not {"bundle.json", "index.json", "SHA256SUMS"} <= members.keys():
             raise BadBundle("This is not a bundle: it lacks its records.")
-        if not all(member.isreg() for member in members.values()):
-            raise BadBundle("This is not a bundle: it holds something other than plain files.")
         self._members = members
         self.contents = self._record("bundle.json", Contents)
         if self.contents.format != BUNDLE_FORMAT:
@@ -208,6 +216,21 @@ class BundleReader:
             return stream.read()
 
 
+def _members(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    """By name. Raises BadBundle for what ``write_bundle`` never writes, such as a sparse member: it could claim
+    terabytes that are nowhere."""
+    members: dict[str, tarfile.TarInfo] = {}
+    for member in tar:
+        if not member.isreg() or member.issparse() or member.pax_headers:
+            raise BadBundle("This is not a bundle: it holds something other than plain files.")
+        if member.name in members:
+            raise BadBundle(f"This is not a bundle: it holds {member.name!r} twice.")
+        members[member.name] = member
+        if len(members) > _MEMBERS_MOST:
+            raise BadBundle(f"This is not a bundle: it has more than {_MEMBERS_MOST} members.")
+    return members
+
+
 class _Hashing(io.RawIOBase):
     """Passes writes on and hashes them."""
 
@@ -228,9 +251,9 @@ class _Hashing(io.RawIOBase):
 class _Encoded(io.RawIOBase):
     """Encoded blocks of some rows as one stream, hashed as it is read."""
 
-    def __init__(self, objects: Objects, rows: Sequence[BlockRow]) -> None:
+    def __init__(self, encoded: Callable[[BlockRow], memoryview], rows: Sequence[BlockRow]) -> None:
         super().__init__()
-        self._left = self._blocks(objects, rows)
+        self._left = map(encoded, rows)
         self._held = memoryview(b"")
         self.digest = hashlib.sha256()
 
@@ -250,11 +273,6 @@ class _Encoded(io.RawIOBase):
             self._held = self._held[take:]
         self.digest.update(found)
         return bytes(found)
-
-    @staticmethod
-    def _blocks(objects: Objects, rows: Sequence[BlockRow]) -> Iterator[memoryview]:
-        for row in rows:
-            yield fetch(objects, row, memoryview(bytearray(row.length)))
 
 
 def _placed(rows: Sequence[BlockRow]) -> Iterator[BundledBlock]:
@@ -276,6 +294,13 @@ def _parts(rows: Sequence[BlockRow]) -> Iterator[list[BlockRow]]:
         size += row.length
     if part:
         yield part
+
+
+def _add_record(tar: tarfile.TarFile, sums: list[str], name: str, record: object) -> None:
+    content = canon.dumps(canon.pack(record))
+    if len(content) > BUNDLE_RECORD_BYTES:
+        raise LimitExceeded(f"{name} would have {len(content)} bytes.", hint=_FEWER, limit="BUNDLE_RECORD_BYTES")
+    _add(tar, sums, name, content)
 
 
 def _add(tar: tarfile.TarFile, sums: list[str], name: str, content: bytes) -> None:

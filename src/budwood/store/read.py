@@ -7,7 +7,7 @@ right block.
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from blake3 import blake3
 
@@ -113,8 +113,20 @@ class BlockReader:
         encoded = fetch(self._objects, row, self._buffer(CHAIN_DEPTH + 1, row.length))
         decode_block(row.encoding, encoded, base=base, target=target)
 
+    def encoded(self, row: BlockRow) -> memoryview:
+        """The block as it lies in its pack, until this thread reads the next one. Raises BlockDamaged, PackDamaged."""
+        try:
+            return fetch(self._objects, row, self._buffer(CHAIN_DEPTH + 1, row.length))
+        except PackDamaged:
+            moved = self._index.find([row.id]).get(row.id)
+            if moved is None or moved == row or replace(moved, pack=row.pack, offset=row.offset) != row:
+                raise
+            return fetch(self._objects, moved, self._buffer(CHAIN_DEPTH + 1, row.length))
+
     def read_all(self, blocks: Sequence[BlockId], size: int) -> bytes:
         """A small blob kept as blocks, such as a manifest, whole in memory."""
+        if len(blocks) != -(-size // BLOCK_BYTES):
+            raise BlockDamaged("A record has not as many blocks as its size asks for.", size=size, blocks=len(blocks))
         rows = self.rows(blocks)
         whole = bytearray(size)
         at = 0
@@ -122,18 +134,17 @@ class BlockReader:
             length = min(BLOCK_BYTES, size - at)
             self.read(block, rows, memoryview(whole)[at : at + length])
             at += length
-        if at != size:
-            raise BlockDamaged("A record is shorter than it claims.", size=size, found=at)
         return bytes(whole)
 
     def _buffer(self, level: int, length: int) -> memoryview:
         """A thread's own buffer, one for each level of a chain and one for encoded bytes: reused, so that no
         block costs fresh pages (page faults cost more than decoding)."""
+        if not 0 < length <= BLOCK_BYTES:
+            raise BlockDamaged(f"A block of {length} bytes is impossible.")
         buffers: dict[int, memoryview] = self._local.__dict__.setdefault("buffers", {})
-        held = buffers.get(level)
-        if held is None or len(held) < length:
-            held = buffers[level] = memoryview(bytearray(max(length, BLOCK_BYTES)))
-        return held[:length]
+        if level not in buffers:
+            buffers[level] = memoryview(bytearray(BLOCK_BYTES))
+        return buffers[level][:length]
 
 
 def read_file(reader: BlockReader, entry: FileEntry) -> bytes:

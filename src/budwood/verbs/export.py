@@ -13,12 +13,15 @@ from budwood.store.api import Progress
 from budwood.store.bundle import BundledParent, BundledVersion, ordered, write_bundle
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.needed import named_blocks, with_bases
+from budwood.verbs.needed import named_blocks
 from budwood.verbs.resolve import resolve
 
 
 def export(house: House, references: Sequence[str], path: Path, *, progress: Progress = lambda _: None) -> Exported:
-    """Nothing is at ``path`` until the bundle is complete. Raises NotFound, Damaged, StorageFull, StorageFailed."""
+    """Nothing is at ``path`` until the bundle is complete.
+
+    Raises NotFound, Damaged, LimitExceeded, StorageFull, StorageFailed.
+    """
     if not references:
         raise Invalid("Name at least one version to export.")
     with house.catalog.read() as view:
@@ -26,11 +29,12 @@ def export(house: House, references: Sequence[str], path: Path, *, progress: Pro
         versions = sorted(found.values(), key=lambda version: version.id)
         bundled = [_bundled(view, version) for version in versions]
     blocks = set().union(*(named_blocks(version, load_manifest(house, version)) for version in versions))
-    rows = ordered(with_bases(house.index, blocks).values())
-    part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    reader = house.reader()
+    rows = ordered(reader.rows(blocks).values())
+    part = path.parent / f".{house.ids()}.part"
     try:
         with part.open("xb") as file:
-            sha256 = write_bundle(file, house.objects, bundled, rows, house.clock())
+            sha256 = write_bundle(file, reader.encoded, bundled, rows, house.clock())
             file.flush()
             os.fsync(file.fileno())
         size = part.stat().st_size

@@ -4,30 +4,36 @@ Versions keep their digest, label, tags and facts; they get this registry's next
 already is skipped. Aliases and stages do not travel: what serves is decided where it serves.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from blake3 import blake3
 
 from budwood.catalog.api import View
 from budwood.domain.label import Label
+from budwood.domain.limits import CHAIN_DEPTH, MANIFEST_BYTES, NAME_CHARS, PARENTS_PER_VERSION
 from budwood.domain.manifest import BlockId, Manifest, read_manifest
 from budwood.domain.names import ModelName, Namespace
 from budwood.domain.paths import check_paths, safe_path
-from budwood.domain.records import VersionRecord
+from budwood.domain.records import VersionRecord, model_path
 from budwood.domain.reference import Reference
 from budwood.domain.results import Imported
-from budwood.errors import BadBundle, BlockDamaged, BundleDamaged, SourceNotFound
+from budwood.errors import BadBundle, BlockDamaged, BundleDamaged, LabelTaken, SourceNotFound
 from budwood.store.api import Progress
 from budwood.store.bundle import BundledBlock, BundledParent, BundledVersion, BundleReader
-from budwood.store.encodings import decode_block
+from budwood.store.encodings import decode_block, encode_block
 from budwood.store.packs import NewBlock, PackSet
+from budwood.store.read import placed_in_file
 from budwood.store.write import Kept
+from budwood.verbs.describe import Declared, check_declared
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held, leased
 from budwood.verbs.publish import Draft, publish
+from budwood.verbs.tag import checked_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +47,98 @@ class _Wishes:
 
 
 def import_bundle(house: House, path: Path, *, progress: Progress = lambda _: None) -> Imported:
-    """Raises SourceNotFound, BadBundle, BundleDamaged, LabelTaken, LeaseLost, StorageFull, StorageFailed."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise SourceNotFound(f"{path} cannot be opened: {error.strerror}.", path=str(path)) from error
-    with file, BundleReader(file) as bundle:
+    """Everything that can be refused is refused before the first version is taken in.
+
+    Raises SourceNotFound, BadBundle, BundleDamaged, LabelTaken, BadName, BadValue, LeaseLost, StorageFull,
+    StorageFailed.
+    """
+    with _opened(path) as file, BundleReader(file) as bundle:
         bundle.check_sums()
         with house.catalog.read() as view:
             held = [(version, _here(view, version)) for version in bundle.contents.versions]
+            wanted = [version for version, here in held if here is None]
+            _check_free(view, wanted)
         skipped = tuple(here for _, here in held if here is not None)
-        wanted = [version for version, here in held if here is None]
-        if not wanted:
-            return Imported((), skipped, 0, 0)
-        return _take_in(house, bundle, wanted, skipped, progress)
+        decoder = Decoder(bundle)
+        for version in wanted:
+            _check_version(decoder, version)
+        return _take_in(house, decoder, wanted, skipped, progress)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        if path.exists() and not path.is_file():
+            raise BadBundle(f"{path} is not a plain file.", path=str(path))
+        return path.open("rb")
+    except OSError as error:
+        raise SourceNotFound(f"{path} cannot be opened: {error.strerror}.", path=str(path)) from error
+
+
+# What is refused
+
+
+def _here(view: View, version: BundledVersion) -> VersionRecord | None:
+    """The version when this registry's model of that name has it already."""
+    target = _target(version)
+    found = view.versions_by_digest(target.namespace, target.model, version.digest)
+    return found[0] if found else None
+
+
+def _target(version: BundledVersion) -> Reference:
+    if not re.fullmatch("[0-9a-f]{64}", version.digest):
+        raise BadBundle("A version in the bundle has an impossible digest.")
+    return Reference(Namespace(version.namespace), ModelName(version.model))
+
+
+def _check_free(view: View, versions: Sequence[BundledVersion]) -> None:
+    """That no version comes twice, and no label is taken. Raises BadBundle, LabelTaken, BadLabel."""
+    if len({(v.namespace, v.model, v.digest) for v in versions}) < len(versions):
+        raise BadBundle("The bundle holds a version twice.")
+    labels = set()
+    for version in versions:
+        if not version.label:
+            continue
+        label = str(Label.parse(version.label)).partition("+")[0]
+        holder = view.version_by_label(version.namespace, version.model, version.label)
+        if holder is not None or (version.namespace, version.model, label) in labels:
+            path = model_path(version.namespace, version.model)
+            raise LabelTaken(f"The label {version.label} already names another version of {path}.", label=version.label)
+        labels.add((version.namespace, version.model, label))
+
+
+def _check_version(decoder: "Decoder", version: BundledVersion) -> None:
+    """Raises BundleDamaged, BadName, BadPath, BadValue, LimitExceeded."""
+    manifest = decoder.manifest(version)
+    check_paths([safe_path(entry.path) for entry in manifest.files])
+    facts = manifest.facts
+    said = Declared(
+        message=facts.message, datasets=facts.datasets, metrics=facts.metrics, params=facts.params, kind=facts.kind
+    )
+    check_declared(said)
+    checked_tags(_tags(version))
+    if len(version.structure) > NAME_CHARS or len(version.parents) > PARENTS_PER_VERSION:
+        raise BadBundle("A version in the bundle says more of itself than is allowed.")
+    for entry in manifest.files:
+        for place in placed_in_file(entry):
+            block = decoder.blocks.get(place.id)
+            if block is None or block.raw_length != place.length:
+                raise BundleDamaged(f"A block of {version.model}@v{version.number} is not in the bundle.")
+    if version.sketch and version.sketch not in decoder.blocks:
+        raise BundleDamaged(f"The sketch of {version.model}@v{version.number} is not in the bundle.")
+
+
+def _tags(version: BundledVersion) -> dict[str, str]:
+    if any(len(tag) != 2 for tag in version.tags):
+        raise BadBundle("A tag in the bundle is not a key and a value.")
+    return {tag[0]: tag[1] for tag in version.tags}
+
+
+# What is taken in
 
 
 def _take_in(
     house: House,
-    bundle: BundleReader,
+    decoder: "Decoder",
     wanted: Sequence[BundledVersion],
     skipped: tuple[VersionRecord, ...],
     progress: Progress,
@@ -70,74 +149,54 @@ def _take_in(
     for number, version in enumerate(wanted):
         with leased(house, "import") as lease:
             if number == 0:
-                kept = _copy(house, bundle, lease, progress)
-            draft = _draft(house, bundle, version, kept if number == 0 else None)
-            wishes = _Wishes(version.label, tags=dict(_pairs(version)))
+                manifests = frozenset(block for each in wanted for block in each.manifest_blocks)
+                kept = _copy(house, decoder, manifests, lease, progress)
+            draft = _draft(house, decoder, version, kept if number == 0 else None)
+            wishes = _Wishes(version.label, tags=_tags(version))
             versions.append(publish(house, draft, _target(version), wishes, lease))
     return Imported(tuple(versions), skipped, len(kept.rows), kept.stored_bytes)
 
 
-def _copy(house: House, bundle: BundleReader, lease: Held, progress: Progress) -> Kept:
-    """Every block of the bundle that is not here, decoded and hashed, then kept as it was encoded."""
+def _copy(house: House, decoder: "Decoder", manifests: frozenset[BlockId], lease: Held, progress: Progress) -> Kept:
+    """Every block of the bundle that is not here, decoded and hashed, then kept as it was encoded.
+
+    A base may lie here under more differences than where it came from; what would then be too deep is kept whole.
+    """
     shared: set[BlockId] = set()
+    depths: dict[BlockId, int] = {}
     with PackSet(house.objects, lease.new_pack_name) as packs:
-        decoder = _Decoder(bundle)
-        for block in bundle.blocks:
-            raw, encoded = decoder.decode(block)
-            if house.index.find([block.id]):
+        for block in decoder.blocks.values():
+            raw, written = decoder.decode(block)
+            if (here := house.index.find([block.id]).get(block.id)) is not None:
                 shared.add(block.id)
+                depths[block.id] = here.depth
             else:
-                new = NewBlock(block.id, block.raw_length, block.encoding, block.base, block.depth)
-                packs.add(new, [encoded], block.length)
-            progress(raw)
+                depth = depths[block.base] + 1 if block.base else 0
+                is_manifest = block.id in manifests
+                if depth > CHAIN_DEPTH:
+                    encoded = encode_block(memoryview(raw), dtype="")
+                    new = NewBlock(block.id, block.raw_length, encoded.tag, is_manifest=is_manifest)
+                    packs.add(new, encoded.parts, encoded.length)
+                    depth = 0
+                else:
+                    new = NewBlock(block.id, block.raw_length, block.encoding, block.base, depth, is_manifest)
+                    packs.add(new, [written], block.length)
+                depths[block.id] = depth
+            progress(block.raw_length)
         rows = packs.finish()
     return Kept(rows, frozenset(shared), sum(row.raw_length for row in rows))
 
 
-class _Decoder:
-    """Decodes a bundle's blocks within the bundle alone: what it leans on must be in it."""
-
-    def __init__(self, bundle: BundleReader) -> None:
-        self._bundle = bundle
-        self._by_id = {block.id: block for block in bundle.blocks}
-
-    def decode(self, block: BundledBlock) -> tuple[int, bytes]:
-        """The raw length and the encoded bytes. Raises BundleDamaged unless they give the block."""
-        encoded = self._bundle.encoded(block)
-        if zlib.crc32(encoded) != block.check:
-            raise BundleDamaged("A block of the bundle does not match its checksum.", block=block.id.hex()[:16])
-        if blake3(self._raw(block, encoded)).digest() != block.id:
-            raise BundleDamaged("A block of the bundle does not match its digest.", block=block.id.hex()[:16])
-        return block.raw_length, encoded
-
-    def raw(self, block: BundledBlock) -> bytearray:
-        """The decoded bytes, unhashed. Raises BundleDamaged."""
-        return self._raw(block, self._bundle.encoded(block))
-
-    def _raw(self, block: BundledBlock, encoded: bytes) -> bytearray:
-        base = None
-        if block.base:
-            # The reader has checked that every base lies in the bundle, one level nearer to the ground.
-            under = self._by_id[block.base]
-            base = memoryview(self.raw(under))
-        raw = bytearray(block.raw_length)
-        try:
-            decode_block(block.encoding, memoryview(encoded), base=base, target=memoryview(raw))
-        except BlockDamaged as error:
-            raise BundleDamaged(f"A block of the bundle: {error.message}", block=block.id.hex()[:16]) from error
-        return raw
-
-
-def _draft(house: House, bundle: BundleReader, version: BundledVersion, kept: Kept | None) -> Draft:
+def _draft(house: House, decoder: "Decoder", version: BundledVersion, kept: Kept | None) -> Draft:
     """``kept`` None when the version before brought the blocks: then all it needs must be in force."""
-    manifest = _manifest(bundle, version)
+    manifest = decoder.manifest(version)
     needed = {*manifest.block_ids(), *version.manifest_blocks, *([version.sketch] if version.sketch else [])}
-    if missing := needed - {block.id for block in bundle.blocks}:
-        raise BundleDamaged(f"{len(missing)} block(s) of {version.model}@v{version.number} are not in the bundle.")
     with house.catalog.read() as view:
         parents = [found for parent in version.parents if (found := _parent(view, parent))]
     return Draft(
         manifest=manifest,
+        digest=version.digest,
+        manifest_size=version.manifest_size,
         manifest_blocks=version.manifest_blocks,
         structure=version.structure,
         sketch=version.sketch,
@@ -152,32 +211,41 @@ def _parent(view: View, parent: BundledParent) -> VersionRecord | None:
     return next(iter(view.versions_by_digest(parent.namespace, parent.model, parent.digest)), None)
 
 
-def _manifest(bundle: BundleReader, version: BundledVersion) -> Manifest:
-    """The version's manifest from the bundle's blocks, checked as if it came from a stranger: it does."""
-    decoder, by_id = _Decoder(bundle), {block.id: block for block in bundle.blocks}
-    if not set(version.manifest_blocks) <= by_id.keys():
-        raise BundleDamaged("The bundle lacks a manifest.", version=f"{version.model}@v{version.number}")
-    parts = [bytes(decoder.raw(by_id[block])) for block in version.manifest_blocks]
-    manifest = read_manifest(b"".join(parts)[: version.manifest_size], digest=version.digest)
-    check_paths([safe_path(entry.path) for entry in manifest.files])
-    _target(version)
-    return manifest
+class Decoder:
+    """Decodes a bundle's blocks within the bundle alone: what it leans on must be in it."""
 
+    def __init__(self, bundle: BundleReader) -> None:
+        self._bundle = bundle
+        self.blocks = {block.id: block for block in bundle.blocks}
 
-def _here(view: View, version: BundledVersion) -> VersionRecord | None:
-    """The version when this registry's model of that name has it already."""
-    target = _target(version)
-    found = view.versions_by_digest(target.namespace, target.model, version.digest)
-    return found[0] if found else None
+    def decode(self, block: BundledBlock) -> tuple[bytearray, bytes]:
+        """The raw and the encoded bytes. Raises BundleDamaged unless they give the block."""
+        encoded = self._bundle.encoded(block)
+        if zlib.crc32(encoded) != block.check:
+            raise BundleDamaged("A block of the bundle does not match its checksum.", block=block.id.hex()[:16])
+        raw = self._raw(block, encoded)
+        if blake3(raw).digest() != block.id:
+            raise BundleDamaged("A block of the bundle does not match its digest.", block=block.id.hex()[:16])
+        return raw, encoded
 
+    def manifest(self, version: BundledVersion) -> Manifest:
+        """The manifest, checked as if it came from a stranger: it does. Raises BundleDamaged, ManifestDamaged."""
+        blocks = [self.blocks.get(block) for block in version.manifest_blocks]
+        size = sum(block.raw_length for block in blocks if block)
+        if None in blocks or size != version.manifest_size or size > MANIFEST_BYTES:
+            raise BundleDamaged("The bundle lacks a manifest.", version=f"{version.model}@v{version.number}")
+        parts = [bytes(self._raw(block, self._bundle.encoded(block))) for block in blocks if block]
+        return read_manifest(b"".join(parts), digest=version.digest)
 
-def _target(version: BundledVersion) -> Reference:
-    if version.label:
-        Label.parse(version.label)
-    return Reference(Namespace(version.namespace), ModelName(version.model))
-
-
-def _pairs(version: BundledVersion) -> list[tuple[str, str]]:
-    if any(len(tag) != 2 for tag in version.tags):
-        raise BadBundle("A tag in the bundle is not a key and a value.")
-    return [(tag[0], tag[1]) for tag in version.tags]
+    def _raw(self, block: BundledBlock, encoded: bytes) -> bytearray:
+        base = None
+        if block.base:
+            # The reader has checked that every base lies in the bundle, one level nearer to the ground.
+            under = self.blocks[block.base]
+            base = memoryview(self._raw(under, self._bundle.encoded(under)))
+        raw = bytearray(block.raw_length)
+        try:
+            decode_block(block.encoding, memoryview(encoded), base=base, target=memoryview(raw))
+        except BlockDamaged as error:
+            raise BundleDamaged(f"A block of the bundle: {error.message}", block=block.id.hex()[:16]) from error
+        return raw

@@ -15,18 +15,22 @@ from budwood.verbs.house import House
 
 LEASE_MS: Final = LEASE_S * 1000
 RENEW_MS: Final = LEASE_MS // 4
+SWEEPING: Final = "sweep"
+REBUILDING: Final = "rebuild-index"
+"""Holders that keep out of each other's way: one deletes packs that nothing names, the other names them again.
+Each takes its lease before it looks for the other's, so that at least one of two at once sees the other."""
 
 
 class Held:
     """A lease in force. ``new_pack_name`` renews it when a quarter of its time is gone."""
 
-    def __init__(self, house: House, holder: str) -> None:
+    def __init__(self, house: House, holder: str, hold_s: int = LEASE_S) -> None:
         now = house.clock()
         self._house = house
         self._renewed_ms = now
         self._packs = 0
         self.id = house.ids()
-        lease = Lease(self.id, holder, now, now + LEASE_MS)
+        lease = Lease(self.id, holder, now, now + hold_s * 1000)
         house.catalog.write(lambda transaction: transaction.take_lease(lease))
 
     def new_pack_name(self) -> str:
@@ -43,18 +47,29 @@ class Held:
         if not transaction.renew_lease(self.id, expires_ms=now_ms + LEASE_MS):
             raise LeaseLost("The lease of this operation ran out while it slept.", lease=self.id)
 
+    def drop(self) -> None:
+        """For those who publish nothing; a publishing transaction drops its lease itself."""
+        self._house.catalog.write(lambda transaction: transaction.drop_lease(self.id))
+
 
 @contextmanager
-def leased(house: House, holder: str) -> Iterator[Held]:
-    """Hold a lease for the length of the block. The publishing transaction drops it; otherwise this does."""
-    held = Held(house, holder)
+def leased(house: House, holder: str, hold_s: int = LEASE_S) -> Iterator[Held]:
+    """Hold a lease for the length of the block, which drops it when all went well; otherwise this does."""
+    held = Held(house, holder, hold_s)
     try:
         yield held
     except BaseException:
         # It runs out by itself if this fails too; what went wrong first is what the caller must hear.
         with suppress(BudwoodError):
-            house.catalog.write(lambda transaction: transaction.drop_lease(held.id))
+            held.drop()
         raise
+
+
+def is_held(house: House, holder: str) -> bool:
+    """Whether a lease of that holder lives."""
+    now = house.clock()
+    with house.catalog.read() as view:
+        return any(lease.holder == holder for lease in view.leases(now_ms=now))
 
 
 def pack_lease(pack: str) -> str:

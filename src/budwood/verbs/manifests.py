@@ -2,15 +2,15 @@
 
 from budwood.domain.manifest import Manifest, read_manifest
 from budwood.domain.records import VersionRecord
-from budwood.errors import BlockDamaged, ManifestDamaged
+from budwood.errors import BlockDamaged, ManifestDamaged, PackDamaged
 from budwood.verbs.house import House
 
 
 def load_manifest(house: House, version: VersionRecord) -> Manifest:
-    """The verified manifest of a version. Raises ManifestDamaged, PackDamaged, StorageFailed."""
+    """The verified manifest of a version. Raises ManifestDamaged, TooNew, StorageFailed."""
     try:
         written = house.reader().read_all(version.manifest_blocks, version.manifest_size)
-    except BlockDamaged as error:
+    except (BlockDamaged, PackDamaged) as error:
         raise ManifestDamaged(
             f"The manifest of {version.reference} cannot be read: {error.message}", version=version.reference
         ) from error

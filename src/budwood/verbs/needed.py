@@ -7,10 +7,11 @@ from typing import Final
 from budwood.domain.limits import CHAIN_DEPTH
 from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.records import VersionRecord
-from budwood.errors import PackDamaged
+from budwood.errors import ManifestDamaged, PackDamaged
 from budwood.store.api import BlockIndex, BlockRow, StoredObject
 from budwood.store.packs import pack_name
 from budwood.verbs.house import House
+from budwood.verbs.manifests import load_manifest
 
 PAGE: Final = 500
 
@@ -24,6 +25,27 @@ def every_version(house: House, after_id: int = 0) -> Iterator[VersionRecord]:
             return
         yield from page
         after_id = page[-1].id
+
+
+def every_manifest(house: House) -> Iterator[tuple[VersionRecord, Manifest]]:
+    """All versions by id with their manifests. Raises ManifestDamaged, StorageFailed.
+
+    A version that was deleted while the others were read, and perhaps swept, is left out.
+    """
+    for version in every_version(house):
+        try:
+            manifest = load_manifest(house, version)
+        except ManifestDamaged:
+            if is_there(house, version):
+                raise
+            continue
+        yield version, manifest
+
+
+def is_there(house: House, version: VersionRecord) -> bool:
+    """Whether the version has not been deleted since its record was read."""
+    with house.catalog.read() as view:
+        return view.version_by_id(version.id) is not None
 
 
 def named_blocks(version: VersionRecord, manifest: Manifest) -> set[BlockId]:

@@ -28,10 +28,13 @@ from budwood.verbs.tag import checked_tags
 class Draft:
     """A version whose bytes are durable and which no record names yet.
 
+    ``digest`` and ``manifest_size`` are those of the manifest as it was written, which a newer Budwood may have done.
     ``shared`` are the blocks it needs that were in the store before: publishing re-checks each of them.
     """
 
     manifest: Manifest
+    digest: str
+    manifest_size: int
     manifest_blocks: tuple[BlockId, ...]
     structure: str
     sketch: BlockId
@@ -154,13 +157,13 @@ def _new_version(draft: Draft, model: ModelRecord, label: str, now: int) -> NewV
     facts = draft.manifest.facts
     return NewVersion(
         model_id=model.id,
-        digest=draft.manifest.digest,
+        digest=draft.digest,
         label=label,
         kind=facts.kind,
         author=facts.author,
         created_ms=now,
         size_bytes=draft.manifest.size_bytes,
-        manifest_size=len(draft.manifest.canonical),
+        manifest_size=draft.manifest_size,
         manifest_blocks=draft.manifest_blocks,
         structure=draft.structure,
         sketch=draft.sketch,

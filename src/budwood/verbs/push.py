@@ -209,6 +209,8 @@ def _write(
     reused = frozenset(block for entry, _ in known.values() for block in _blocks(entry))
     return Draft(
         manifest=manifest,
+        digest=manifest.digest,
+        manifest_size=len(manifest.canonical),
         manifest_blocks=manifest_blocks,
         structure=chosen.structure,
         sketch=sketch[0] if sketch else b"",

@@ -1,34 +1,62 @@
 """rebuild-index: make the block index anew from the packs alone, as after losing the catalog's block table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from budwood.catalog.api import Transaction
+from budwood.domain.limits import CHAIN_DEPTH
+from budwood.domain.manifest import BlockId
+from budwood.errors import PackDamaged, RegistryBusy
 from budwood.store.api import BlockRow
 from budwood.store.packs import read_footer
 from budwood.verbs.house import House
+from budwood.verbs.lease import REBUILDING, SWEEPING, is_held, leased
 from budwood.verbs.needed import listed_packs
 
 
 def rebuild_index(house: House) -> int:
-    """Add every block of every pack that the catalog does not have; how many packs' blocks there are.
+    """Add every block of every pack that the catalog does not have; how many blocks the packs hold.
 
-    Rows in force are left as they are: a block that lies in two packs is the same block in both.
-    Raises PackDamaged naming the pack that cannot be read, StorageFailed.
+    Rows in force are left as they are: a block that lies in two packs is the same block in both. Whole blocks come
+    first, then the differences whose base is in force, so that nothing is named that could not be decoded.
+    Raises RegistryBusy beside a sweep; PackDamaged naming the packs that cannot be read, once the others are in;
+    StorageFailed.
     """
-    found = 0
-    now = house.clock()
-    for pack in listed_packs(house):
-        rows = read_footer(house.objects, pack)
-        found += len(rows)
+    with leased(house, REBUILDING) as lease:
+        if is_held(house, SWEEPING):
+            raise RegistryBusy("A sweep is deleting packs.", hint="Try again when it is done, in ten minutes at most.")
+        readable, damaged = _readable(house)
+        now = house.clock()
+        for depth in range(CHAIN_DEPTH + 1):
+            for pack in readable:
+                rows = [row for row in read_footer(house.objects, pack) if row.depth == depth]
+                house.catalog.write(partial(_add_missing, rows=rows, pack=pack, author=house.author, now=now))
+        lease.drop()
+    if damaged:
+        raise PackDamaged(f"{len(damaged)} pack(s) cannot be read; all others are in the index: {damaged[0]}")
+    return sum(readable.values())
 
-        house.catalog.write(partial(_add_missing, rows=rows, pack=pack, author=house.author, now=now))
-    return found
+
+def _readable(house: House) -> tuple[dict[str, int], list[str]]:
+    """The packs that can be read with the number of their blocks; what is wrong with the others."""
+    readable, damaged = {}, []
+    for pack in listed_packs(house):
+        try:
+            readable[pack] = len(read_footer(house.objects, pack))
+        except PackDamaged as error:
+            damaged.append(error.message)
+    return readable, damaged
 
 
 def _add_missing(transaction: Transaction, *, rows: Sequence[BlockRow], pack: str, author: str, now: int) -> None:
     held = transaction.find_blocks([row.id for row in rows])
-    new = [row for row in rows if row.id not in held]
+    bases = transaction.find_blocks(list({row.base for row in rows if row.base}))
+    new = [row for row in rows if row.id not in held and _stands(row, bases)]
     if new:
         transaction.add_blocks(new)
         transaction.add_ledger(now, author, "index.rebuilt", pack, {"blocks": len(new)})
+
+
+def _stands(row: BlockRow, bases: Mapping[BlockId, BlockRow]) -> bool:
+    """Whether the block is whole, or its base is there and nearer to the ground."""
+    return not row.base or (row.base in bases and bases[row.base].depth < row.depth)

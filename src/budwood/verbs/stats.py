@@ -11,8 +11,7 @@ from budwood.domain.results import ModelUsage, SharedWith, Usage
 from budwood.store.api import BlockRow
 from budwood.store.encodings.registry import encoding
 from budwood.verbs.house import House
-from budwood.verbs.manifests import load_manifest
-from budwood.verbs.needed import every_version, listed_packs, named_blocks, with_bases
+from budwood.verbs.needed import every_manifest, listed_packs, named_blocks, with_bases
 
 
 @dataclass(slots=True)
@@ -25,14 +24,14 @@ class _Model:
 def stats(house: House) -> Usage:
     """Reads every manifest. Raises ManifestDamaged, StorageFailed."""
     models: dict[str, _Model] = {}
-    for version in every_version(house):
+    for version, manifest in every_manifest(house):
         model = models.setdefault(model_path(version.namespace, version.model), _Model())
         model.versions += 1
         model.logical_bytes += version.size_bytes
-        model.blocks |= named_blocks(version, load_manifest(house, version))
-    for model in models.values():
-        model.blocks = set(with_bases(house.index, model.blocks))
+        model.blocks |= named_blocks(version, manifest)
     rows = with_bases(house.index, set().union(*(model.blocks for model in models.values())))
+    for model in models.values():
+        model.blocks = _grown(model.blocks, rows)
     users = Counter(block for model in models.values() for block in model.blocks)
     with house.catalog.read() as view:
         counts = view.counts()
@@ -54,6 +53,18 @@ def stats(house: House) -> Usage:
         by_model=tuple(_usage(name, model, rows, users) for name, model in sorted(models.items())),
         shared=_shared(models, rows),
     )
+
+
+def _grown(blocks: set[BlockId], rows: Mapping[BlockId, BlockRow]) -> set[BlockId]:
+    """The blocks that there are, and all they are differences from."""
+    reached: set[BlockId] = set()
+    left = list(blocks)
+    while left:
+        row = rows.get(left.pop())
+        if row is not None and row.id not in reached:
+            reached.add(row.id)
+            left += [row.base] if row.base else []
+    return reached
 
 
 def _usage(name: str, model: _Model, rows: Mapping[BlockId, BlockRow], users: Mapping[BlockId, int]) -> ModelUsage:

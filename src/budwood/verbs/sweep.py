@@ -15,22 +15,22 @@ from functools import partial
 from typing import Final
 
 from budwood.catalog.api import Transaction
-from budwood.domain.limits import GRACE_S, MIB
+from budwood.domain.limits import GRACE_S, INDEX_ROWS, MIB
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
 from budwood.errors import RegistryBusy
 from budwood.store.api import BlockRow, StoredObject
-from budwood.store.packs import NewBlock, PackSet, fetch
+from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.house import House
-from budwood.verbs.lease import leased, pack_lease
-from budwood.verbs.manifests import load_manifest
-from budwood.verbs.needed import every_version, listed_packs, named_blocks, with_bases
+from budwood.verbs.lease import REBUILDING, SWEEPING, is_held, leased, pack_lease
+from budwood.verbs.needed import every_manifest, listed_packs, named_blocks, with_bases
 
 MARK_TRIES: Final = 5
 DEAD_SHARE: Final = 0.3
 """A pack is written anew when this share of it, and at least ``DEAD_BYTES``, is dead."""
 DEAD_BYTES: Final = 1 * MIB
 PAGE: Final = 10_000
+DELETING_S: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,7 @@ def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> S
     mostly_dead = _look(house, now).mostly_dead
     for pack in mostly_dead:
         _rewrite(house, pack)
-    nameless = _look(house, now).nameless
-    for info in nameless:
-        house.objects.delete(info.key)
+    nameless = _delete_nameless(house, now)
     if not leases:
         house.objects.clean(now - GRACE_S * 1000)
     return Swept(
@@ -67,9 +65,9 @@ def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> S
         condemned_bytes=_bytes(condemned),
         freed_blocks=len(forgotten),
         freed_bytes=_bytes(forgotten),
-        deleted_packs=len(nameless),
+        deleted_packs=nameless,
         rewritten_packs=len(mostly_dead),
-        waiting_blocks=len(_condemned(house, now + 1)),
+        waiting_blocks=_waiting(house),
         live_leases=leases,
     )
 
@@ -95,17 +93,18 @@ def _mark(house: House) -> tuple[set[BlockId], int]:
     """The blocks every version needs, with bases, and the id of the last version that was looked at."""
     named: set[BlockId] = set()
     last_id = 0
-    for version in every_version(house):
-        named |= named_blocks(version, load_manifest(house, version))
+    for version, manifest in every_manifest(house):
+        named |= named_blocks(version, manifest)
         last_id = version.id
     return set(with_bases(house.index, named)), last_id
 
 
-def _in_force(house: House) -> Iterator[BlockRow]:
+def _in_force(house: House, pack: str = "") -> Iterator[BlockRow]:
+    """Every row in force, or those of one pack."""
     after = b""
     while True:
         with house.catalog.read() as view:
-            page = view.blocks(after=after, limit=PAGE)
+            page = view.blocks(pack=pack, after=after, limit=PAGE)
         if not page:
             return
         yield from page
@@ -127,21 +126,22 @@ def _sentence(transaction: Transaction, house: House, doomed: Sequence[BlockRow]
 
 def _condemned(house: House, before_ms: int) -> list[BlockRow]:
     with house.catalog.read() as view:
-        return list(view.condemned(before_ms=before_ms, limit=1 << 31))
+        return list(view.condemned(before_ms=before_ms, limit=INDEX_ROWS))
 
 
 def _forget(house: House, before_ms: int, now: int) -> list[BlockRow]:
-    rows = _condemned(house, before_ms)
-    if not rows:
-        return []
+    """Page by page: a catalog never gives more than ``INDEX_ROWS`` at once."""
+    forgotten: list[BlockRow] = []
+    while rows := _condemned(house, before_ms):
+        house.catalog.write(partial(_strike, house=house, rows=rows, now=now))
+        forgotten += rows
+    return forgotten
 
-    def work(transaction: Transaction) -> None:
-        transaction.forget_blocks([row.id for row in rows])
-        body = {"blocks": len(rows), "bytes": _bytes(rows)}
-        transaction.add_ledger(now, house.author, "blocks.forgotten", "registry", body)
 
-    house.catalog.write(work)
-    return rows
+def _strike(transaction: Transaction, house: House, rows: Sequence[BlockRow], now: int) -> None:
+    transaction.forget_blocks([row.id for row in rows])
+    body = {"blocks": len(rows), "bytes": _bytes(rows)}
+    transaction.add_ledger(now, house.author, "blocks.forgotten", "registry", body)
 
 
 def _look(house: House, now: int) -> _Packs:
@@ -164,13 +164,32 @@ def _look(house: House, now: int) -> _Packs:
     return _Packs(tuple(mostly_dead), tuple(nameless))
 
 
+def _waiting(house: House) -> int:
+    with house.catalog.read() as view:
+        return sum(use.condemned_blocks for use in view.packs())
+
+
+def _delete_nameless(house: House, now: int) -> int:
+    """How many packs were deleted. None while an index is made anew, which may yet name them (see rebuild.py)."""
+    with leased(house, SWEEPING, hold_s=DELETING_S) as lease:
+        began_ms, deleted = house.clock(), 0
+        for info in () if is_held(house, REBUILDING) else _look(house, now).nameless:
+            # What is not done while the lease surely lives is left to the next sweep.
+            if house.clock() - began_ms > DELETING_S * 500:
+                break
+            house.objects.delete(info.key)
+            deleted += 1
+        lease.drop()
+        return deleted
+
+
 def _rewrite(house: House, pack: str) -> None:
     """Copy what is alive, still encoded, to a new pack and point the index there."""
-    with house.catalog.read() as view:
-        rows = view.blocks(pack=pack, limit=1 << 31)
+    reader = house.reader()
+    rows = list(_in_force(house, pack))
     with leased(house, f"rewrite {pack}") as lease, PackSet(house.objects, lease.new_pack_name) as packs:
         for row in rows:
-            encoded = fetch(house.objects, row, memoryview(bytearray(row.length)))
+            encoded = reader.encoded(row)
             new = NewBlock(row.id, row.raw_length, row.encoding, row.base, row.depth, row.is_manifest)
             packs.add(new, [encoded], row.length)
         fresh = packs.finish()
