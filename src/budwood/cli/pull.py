@@ -112,7 +112,7 @@ def _pull_file(
 
 def _pull_tensor(version: "Version", name: str, output: Path, *, overwrite: bool, json: bool) -> None:
     array = version.tensor(name)
-    stored = version.tensors[name].dtype
+    stored = version.manifest.tensor(name)[1].dtype
 
     def write(scratch: Path) -> Path:
         import numpy as np
@@ -122,11 +122,7 @@ def _pull_tensor(version: "Version", name: str, output: Path, *, overwrite: bool
         return scratch / "tensor"
 
     _put(output, write, overwrite=overwrite)
-    kind = (
-        array.dtype.name
-        if array.dtype.name.startswith(stored[:1]) and stored != "bf16"
-        else f"{array.dtype.name} (from {stored})"
-    )
+    kind = f"{array.dtype.name} (from {stored})" if stored == "bf16" else array.dtype.name
     told = f"{version.reference}: {name}, {kind} {shape_text(array.shape)}, {size_text(array.nbytes)} to {output}"
     pulled = {
         "version": version.record,

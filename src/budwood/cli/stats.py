@@ -28,7 +28,8 @@ def stats(ctx: typer.Context, json: Json = False) -> None:
 
 def draw_usage(screen: Screen, usage: "Usage", place: str) -> None:
     screen.line(place, "bold")
-    ratio = f", {usage.logical_bytes / usage.stored_bytes:.1f} times smaller" if usage.stored_bytes else ""
+    is_smaller = 0 < usage.stored_bytes < usage.logical_bytes
+    ratio = f", {usage.logical_bytes / usage.stored_bytes:.1f} times smaller" if is_smaller else ""
     share = share_text(usage.stored_bytes, usage.logical_bytes)
     screen.pairs(
         [

@@ -43,6 +43,6 @@ def draw_swept(screen: Screen, swept: "Swept") -> None:
     if swept.deleted_packs or swept.rewritten_packs:
         screen.line(f"{count(swept.deleted_packs, 'pack')} deleted, {swept.rewritten_packs} written anew.")
     if swept.waiting_blocks:
-        screen.line(f"{count(swept.waiting_blocks, 'condemned block')} wait out the grace; sweep again later.")
+        screen.line(f"Waiting out the grace: {count(swept.waiting_blocks, 'block')}; a later sweep frees what waits.")
     if swept.live_leases:
-        screen.line(f"{count(swept.live_leases, 'push')} in progress: left alone.".replace("pushs", "pushes"))
+        screen.line(f"In progress and left alone: {swept.live_leases} pushing.")
