@@ -17,8 +17,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 try:
@@ -29,7 +27,7 @@ try:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
-    import budwood as _  # its command line is what the tour runs
+    from budwood import __version__
 except ImportError as error:
     sys.exit(
         f"The tour trains a real model and needs {error.name}, which is not installed.\n"
@@ -45,15 +43,19 @@ Pair = tuple[str, str]
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code of the first command that fails, else 0."""
-    folder = Path(arguments[0]) if arguments else next(f for f in folders("tour") if not f.exists())
+    # A registry that somebody explored is never written over: the second tour goes to tour-2.
+    names = arguments or ["tour", *(f"tour-{number}" for number in range(2, 1000))]
+    folder = next(Path(name) for name in names if arguments or not Path(name).exists())
+    if folder.exists():
+        sys.exit(f"{folder} exists. Name a folder that does not, or none.")
     folder.mkdir(parents=True)
+    print(f"Budwood {__version__}, in {folder}")
     (folder / "budwood.toml").write_text('registry = "registry"\n')
     os.chdir(folder)
     try:
         story(folder)
     except subprocess.CalledProcessError as failed:
-        print(f"\nThe command above ended with exit code {failed.returncode}; the tour stops here.", file=sys.stderr)
-        return failed.returncode
+        return int(failed.returncode)
     return 0
 
 
@@ -104,11 +106,6 @@ def story(folder: Path) -> None:
 # Telling
 
 
-def folders(name: str) -> Iterator[Path]:
-    """tour, tour-2, tour-3…: a registry that somebody explored is never written over."""
-    yield from (Path(name if number == 1 else f"{name}-{number}") for number in count(1))
-
-
 def say(text: str) -> None:
     print(f"\n--- {text}", flush=True)
 
@@ -145,6 +142,7 @@ def load() -> torch.nn.Module:
     """The encoder as published, in fp32, as one trains it."""
     logging.disable_progress_bar()
     torch.manual_seed(SEED)
+    torch.set_num_threads(1)  # Threads wait for each other busily: on a loaded machine two take seven times as long.
     model: torch.nn.Module = AutoModel.from_pretrained(get_model_path(), dtype=torch.float32)
     return model
 

@@ -3,6 +3,7 @@
 Lines that begin with ``$ `` are commands, the others are what they print. The commands of one document run in
 order in one shell, in an empty folder that holds ``encoder/`` and ``tuned/``, two small versions of one model.
 A command must succeed, unless its line ends in ``# exit N``. A line that ends in a backslash goes on in the next.
+The fences marked ``python`` of one document are run in order as one program, in a folder like that of its own.
 """
 
 import json
@@ -21,6 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.exists()]
 FENCE = re.compile(r"^```console[^\n]*\n(.*?)^```$", re.M | re.S)
+SNIPPET = re.compile(r"^```python[^\n]*\n(.*?)^```$", re.M | re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,18 @@ def test_what_a_document_shows_can_be_typed(page: Path, folder: Path) -> None:
     if not commands:
         pytest.skip("it shows no commands")
     ran = run_shown(commands, folder)
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_python_a_document_shows_runs(page: Path, folder: Path) -> None:
+    program = "\n".join(SNIPPET.findall(page.read_text("utf-8")))
+    if not program:
+        pytest.skip("it shows no Python")
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=surroundings(folder), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240, check=False,
+    )  # fmt: skip
     assert ran.returncode == 0, ran.stdout
 
 
