@@ -60,8 +60,9 @@ def test_the_version_is_told() -> None:
 
 def test_without_a_command_a_first_day_is_explained() -> None:
     out = start().stdout
-    for command in ("push", "log", "diff", "stage", "pull"):
+    for command in ("push", "log", "diff", "stage", "roll-back", "pull"):
         assert f"  budwood {command} " in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -43,17 +43,20 @@ from budwood.cli.help import Command
 from budwood.errors import BudwoodError, StorageFailed, StorageFull
 
 OVERVIEW: Final = f"""\
-Budwood {__version__}: every version of every model, immutable, stored once, compared, released and taken back.
+Budwood {__version__}: every version of every model, immutable, stored once, compared,
+released and taken back.
 
 A first day:
-  budwood push encoder/ encoder               keep a folder as a version of the model encoder
-  budwood log encoder                         its versions, as a family tree
-  budwood diff encoder@v1 encoder@v2          what changed, and what the label should be
-  budwood stage encoder@v2 production         release it; 'budwood roll-back encoder production' takes it back
-  budwood pull encoder@production out/        get it back, bit for bit
+  budwood push encoder/ encoder           keep a folder as a version of 'encoder'
+  budwood log encoder                     its versions, as a family tree
+  budwood diff encoder@v1 encoder@v2      what changed, and what that deserves
+  budwood stage encoder@v2 production     release it
+  budwood roll-back encoder production    take it back
+  budwood pull encoder@production out/    get it back, bit for bit
 
-A version is named MODEL@1.2.0, @v7, @champion, @production, @sha256:…, @git:… or @2026-11-05T14:30Z.
-'budwood --help' lists every command, 'budwood COMMAND --help' says what it takes.
+A version is MODEL@1.2.0, @v7, @champion, @production, @sha256:…, @git:…, or
+@2026-11-05T14:30Z. 'budwood --help' lists every command, and 'budwood COMMAND
+--help' says what it takes.
 """
 
 app = typer.Typer(
