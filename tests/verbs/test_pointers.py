@@ -221,6 +221,14 @@ def test_a_model_goes_when_its_versions_are_gone(three: Registry) -> None:
     assert three.list() == ()
 
 
+def test_a_model_made_again_goes_on_counting(three: Registry, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        three.delete(f"m@v{number}")
+    three.delete_model("m")
+    (tmp_path / "w.bin").write_bytes(b"again")
+    assert three.push(tmp_path / "w.bin", "m").version.number == 4
+
+
 def test_tags_are_put_replaced_and_taken_away(three: Registry) -> None:
     three.tag("m@v1", {"team": "search", "tier": "1"})
     tags = three.tag("m@v1", {"team": "ads"}, remove=["tier", "nothing"])

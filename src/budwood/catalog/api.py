@@ -155,7 +155,7 @@ class Transaction(View, Protocol):
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord: ...
     def remove_model(self, model_id: int) -> None:
-        """Only when it has no versions; asserted."""
+        """Only when it has no versions; asserted. A model made again under its name goes on counting."""
 
     def add_version(self, new: NewVersion) -> VersionRecord:
         """Takes the model's next number. Raises LabelTaken."""

@@ -62,6 +62,15 @@ model: Final = Table(
     sqlite_autoincrement=True,
 )
 
+# A name may be used again after its model is gone, its version numbers never: what was read of name@v1 stays true.
+removed_model: Final = Table(
+    "removed_model",
+    METADATA,
+    Column("namespace", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _big("last_number"),
+)
+
 version: Final = Table(
     "version",
     METADATA,

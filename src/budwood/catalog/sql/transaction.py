@@ -23,6 +23,7 @@ from budwood.catalog.sql.tables import (
     pack,
     param,
     pointer,
+    removed_model,
     stage_change,
     tag,
     version,
@@ -70,6 +71,15 @@ _ADD_MODEL: Final = _insert_numbered(model)
 _REMOVE_MODEL: Final = tuple(
     Statement(delete(table).where(column == bindparam("of_model")))
     for table, column in ((pointer, pointer.c.model_id), (move, move.c.model_id), (model, model.c.id))
+)
+_MODEL_NAME: Final = Statement(
+    select(model.c.namespace, model.c.name, model.c.last_number).where(model.c.id == bindparam("model_id"))
+)
+_PUT_REMOVED: Final = _upsert(removed_model, "namespace", "name")
+_LAST_REMOVED: Final = Statement(
+    select(removed_model.c.last_number).where(
+        removed_model.c.namespace == bindparam("namespace"), removed_model.c.name == bindparam("name")
+    )
 )
 _HAS_VERSIONS: Final = Statement(
     select(version.c.id).where(version.c.model_id == bindparam("model_id")).limit(bindparam("limit"))
@@ -134,6 +144,8 @@ class SqlTransaction(SqlView):
     __slots__ = ()
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
+        removed = self._session.one(_LAST_REMOVED, namespace=namespace, name=name)
+        last_number: int = removed[0] if removed else 0
         model_id = self._session.add(
             _ADD_MODEL,
             namespace=namespace,
@@ -141,12 +153,15 @@ class SqlTransaction(SqlView):
             kind=str(kind),
             owner=owner,
             created_ms=at_ms,
-            last_number=0,
+            last_number=last_number,
         )
-        return ModelRecord(model_id, namespace, name, kind, owner, at_ms)
+        return ModelRecord(model_id, namespace, name, kind, owner, at_ms, last_number)
 
     def remove_model(self, model_id: int) -> None:
         assert self._session.one(_HAS_VERSIONS, model_id=model_id, limit=1) is None, "a model with versions stays"
+        named = self._session.one(_MODEL_NAME, model_id=model_id)
+        if named is not None:
+            self._session.change(_PUT_REMOVED, namespace=named[0], name=named[1], last_number=named[2])
         for statement in _REMOVE_MODEL:
             self._session.change(statement, of_model=model_id)
 

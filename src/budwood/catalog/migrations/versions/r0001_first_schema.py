@@ -65,6 +65,13 @@ def _model() -> None:
         sa.UniqueConstraint("namespace", "name", name=op.f("uq_model_namespace_name")),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "removed_model",
+        sa.Column("namespace", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("last_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("namespace", "name", name=op.f("pk_removed_model")),
+    )
 
 
 def _pack() -> None:
