@@ -47,7 +47,7 @@ Budwood {__version__}: every version of every model, immutable, stored once, com
 released and taken back.
 
 A first day:
-  budwood push encoder/ encoder           keep a folder as a version of 'encoder'
+  budwood push encoder/ encoder           keep a folder as a new version
   budwood log encoder                     its versions, as a family tree
   budwood diff encoder@v1 encoder@v2      what changed, and what that deserves
   budwood stage encoder@v2 production     release it
