@@ -17,7 +17,7 @@ FOLDER_NAME: Final = ".budwood"
 FILE_NAME: Final = "budwood.toml"
 
 SETTINGS: Final[Mapping[str, str]] = {
-    "registry": "Where the registry is: a folder, or an object store's URL with a folder for metadata.",
+    "registry": "Where the registry is: a folder. Default: the nearest .budwood upwards, else one in the user's data.",
     "store": "Where packs lie when not in the registry's folder: a URL such as s3://bucket/prefix.",
     "author": "Who pushes: shown on versions and in the ledger. Default: git's user.email, else the login name.",
     "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
@@ -39,7 +39,7 @@ class Settings:
 
 def load(*, registry: str | Path | None = None, folder: Path | None = None) -> Settings:
     """Settings as seen from ``folder`` (default: the current one). Raises BadValue."""
-    here = (folder or Path.cwd()).resolve()
+    here = _here(folder)
     layers = [_environment(), _file(here / FILE_NAME), _file(_user_folder() / "config.toml")]
     merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
     path, found = _registry(registry, merged.get("registry", ""), here)
@@ -72,13 +72,34 @@ def _user_folder() -> Path:
 
 def _registry(given: str | Path | None, setting: str, here: Path) -> tuple[Path | None, str]:
     if given:
-        return Path(given).expanduser().absolute(), "given"
+        return _folder(given, here), "given"
     if setting:
-        return Path(setting).expanduser().absolute(), "setting"
+        return _folder(setting, here), "setting"
     for folder in (here, *here.parents):
-        if (folder / FOLDER_NAME).is_dir():
+        # os.path never raises for a folder that may not be looked into.
+        if os.path.isdir(folder / FOLDER_NAME):  # noqa: PTH112
             return folder / FOLDER_NAME, "nearest"
     return None, ""
+
+
+def _here(folder: Path | None) -> Path:
+    try:
+        return (folder or Path.cwd()).resolve()
+    except OSError as error:
+        raise BadValue("The current folder is gone.", hint="Change to a folder that exists.") from error
+
+
+def _folder(text: str | Path, here: Path) -> Path:
+    """A registry's folder. Raises BadValue for what cannot be one."""
+    if "\0" in str(text):
+        raise BadValue("A registry's path cannot contain a NUL character.")
+    if "://" in str(text):
+        hint = "Give a folder for the metadata as registry, and the URL as the setting 'store'."
+        raise BadValue(f"The registry {str(text)!r} is a URL, not a folder.", hint=hint)
+    try:
+        return here / Path(text).expanduser()
+    except RuntimeError as error:
+        raise BadValue(f"The registry {str(text)!r} names no home that is known.") from error
 
 
 def _environment() -> dict[str, str]:

@@ -11,7 +11,7 @@ from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.client.capture import capture_author
 from budwood.client.registry import Registry
 from budwood.config import FOLDER_NAME, Settings, load, user_registry
-from budwood.errors import RegistryNotFound, StorageFailed
+from budwood.errors import BadValue, RegistryNotFound, StorageFailed
 from budwood.store.api import Objects
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
@@ -29,6 +29,8 @@ def connect(
     It is made when there is none and ``create`` is true. ``author`` is who the changes are recorded under; by
     default the one settings or git name. Raises RegistryNotFound, TooNew, StorageFailed, StorageFull.
     """
+    if threads is not None and not 1 <= threads <= 256:
+        raise BadValue(f"threads must be a whole number from 1 to 256, not {threads}.")
     settings = load(registry=path)
     root = settings.registry or user_registry()
     made = not (root / CATALOG_FILE).exists()

@@ -144,18 +144,18 @@ class Registry:
                 declared=Declared(
                     kind=_kind(kind),
                     message=message,
-                    datasets=tuple(datasets),
-                    metrics={key: float(value) for key, value in (metrics or {}).items()},
+                    datasets=_each(datasets),
+                    metrics={key: _number(key, value) for key, value in (metrics or {}).items()},
                     params={key: str(value) for key, value in (params or {}).items()},
                     base_model=base_model,
                 ),
                 label=label,
                 bump=bump,
-                parents=tuple(parents),
+                parents=_each(parents),
                 relation=relation,
-                aliases=tuple(aliases),
+                aliases=_each(aliases),
                 tags=dict(tags or {}),
-                exclude=tuple(exclude),
+                exclude=_each(exclude),
                 code=around.code,
                 environment=around.environment,
                 hardware=around.hardware,
@@ -176,7 +176,7 @@ class Registry:
 
         Raises NotFound, TargetDiffers, UnsafeEntry, Damaged, StorageFull, StorageFailed.
         """
-        request = PullRequest(reference, Path(folder), tuple(paths), overwrite)
+        request = PullRequest(reference, Path(folder), _each(paths), overwrite)
         return pull(self.house, request, progress=progress)
 
     def get(self, reference: str) -> Version:
@@ -206,7 +206,7 @@ class Registry:
 
     def tag(self, reference: str, put: Mapping[str, str] | None = None, remove: Sequence[str] = ()) -> tuple[Tag, ...]:
         """Put tags beside a version or take them away; all its tags afterwards."""
-        return tag(self.house, reference, put or {}, remove)
+        return tag(self.house, reference, put or {}, _each(remove))
 
     def alias(self, reference: str, name: str) -> Moved:
         """Point an alias at a version. Raises BadName, Retired, NotFound."""
@@ -254,7 +254,7 @@ class Registry:
 
     def export(self, references: Sequence[str], path: str | Path, *, progress: Progress = no_progress) -> Exported:
         """Write versions, and all they need, as one verifiable file."""
-        return export(self.house, references, Path(path), progress=progress)
+        return export(self.house, _each(references), Path(path), progress=progress)
 
     def import_bundle(self, path: str | Path, *, progress: Progress = no_progress) -> Imported:
         """Take in an exported bundle, every byte verified first. Raises BadBundle, BundleDamaged, LabelTaken."""
@@ -295,6 +295,19 @@ def _paths(source: object, stack: contextlib.ExitStack) -> tuple[tuple[Path, ...
 
 def _nearest_folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
+
+
+def _each(words: Sequence[str]) -> tuple[str, ...]:
+    """One word given alone is one word, not its letters."""
+    return (words,) if isinstance(words, str) else tuple(words)
+
+
+def _number(metric: str, value: object) -> float:
+    """Raises BadValue."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadValue(f"The metric {metric!r} is {value!r}, not a number.", metric=metric) from error
 
 
 def _kind(text: str) -> Kind | None:

@@ -20,6 +20,9 @@ from budwood.domain.paths import check_paths, safe_path
 from budwood.errors import FileChanged, Invalid, LimitExceeded, SourceNotFound, StorageFailed, UnsafeEntry
 
 ALWAYS_LEFT_OUT: Final = (".git", ".budwood", "__pycache__", ".DS_Store", ".ipynb_checkpoints")
+PART_SUFFIX: Final = ".budwood-part"
+"""How a file ends that a pull has not finished; one that was killed leaves it, and it is no part of a model."""
+_NOT_ALLOWED: Final = "Ask for the right to read it, or leave it out with --exclude."
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -85,14 +88,17 @@ class DiskSource:
         self._file = file
         try:
             self._fd = os.open(file.real_path, os.O_RDONLY | _NO_FOLLOW)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise FileChanged(f"{file.path} disappeared while it was pushed.", path=file.path) from error
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise UnsafeEntry(f"{file.path} became a link.", path=file.path) from error
-            raise StorageFailed(f"{file.path} cannot be opened: {error.strerror}.", path=file.path) from error
+            hint = _NOT_ALLOWED if error.errno in (errno.EACCES, errno.EPERM) else ""
+            message = f"{file.path} cannot be opened: {error.strerror}."
+            raise StorageFailed(message, hint=hint, path=file.path) from error
         try:
             self.check_unchanged()
+            self._check_honest()
         except BaseException:
             os.close(self._fd)
             raise
@@ -138,6 +144,17 @@ class DiskSource:
     def close(self) -> None:
         os.close(self._fd)
 
+    def _check_honest(self) -> None:
+        """The kernel's own files claim to be empty and are not; kept as empty, they would be lost."""
+        if self.size:
+            return
+        try:
+            content = os.pread(self._fd, 1, 0)
+        except OSError as error:
+            raise StorageFailed(f"{self.path} cannot be read: {error.strerror}.", path=self.path) from error
+        if content:
+            raise UnsafeEntry(f"{self.path} claims to be empty and is not; it is no plain file.", path=self.path)
+
     def __enter__(self) -> Self:
         return self
 
@@ -161,7 +178,8 @@ def _below(real: Path, path: str, exclude: Sequence[str], depth: int) -> Iterato
             raise LimitExceeded(f"{real} is nested deeper than {PATH_DEPTH} folders.", limit="PATH_DEPTH")
         for name in sorted(_names(real)):
             below = f"{path}/{name}" if path else name
-            if name not in ALWAYS_LEFT_OUT and not _excluded(below, name, exclude):
+            left_out = name in ALWAYS_LEFT_OUT or name.endswith(PART_SUFFIX)
+            if not left_out and not _excluded(below, name, exclude):
                 yield from _below(real / name, below, exclude, depth + 1)
         return
     if not stat.S_ISREG(status.st_mode):
@@ -172,8 +190,11 @@ def _below(real: Path, path: str, exclude: Sequence[str], depth: int) -> Iterato
 def _names(folder: Path) -> list[str]:
     try:
         return [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError as error:
+        raise FileChanged(f"{folder} disappeared while it was pushed.", path=str(folder)) from error
     except OSError as error:
-        raise StorageFailed(f"{folder} cannot be listed: {error.strerror}.", path=str(folder)) from error
+        hint = _NOT_ALLOWED if error.errno in (errno.EACCES, errno.EPERM) else ""
+        raise StorageFailed(f"{folder} cannot be listed: {error.strerror}.", hint=hint, path=str(folder)) from error
 
 
 def _status(path: Path) -> os.stat_result:

@@ -3,17 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from budwood.catalog.api import Catalog
 from budwood.domain.manifest import BlockId
 from budwood.store.api import BlockRow, Objects
 from budwood.store.read import BlockReader
 
+OWN_NAMES: Final = ("catalog.sqlite3", "packs", "tmp", "cache")
+"""What a registry keeps in its folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
     """``clock`` gives milliseconds since the epoch, UTC; ``ids`` a fresh unique name; ``scratch`` is a folder
-    for caches that may be lost (None in memory)."""
+    for caches that may be lost, in the registry's own folder (None in memory)."""
 
     catalog: Catalog
     objects: Objects
@@ -27,6 +31,14 @@ class House:
     def index(self) -> "CatalogIndex":
         """The store's view of the catalog's block rows."""
         return CatalogIndex(self.catalog)
+
+    def owns(self, path: Path) -> bool:
+        """Whether the file, by its resolved path, is the registry's own."""
+        root = self.scratch.parent.resolve() if self.scratch else None
+        if root is None or path == root or not path.is_relative_to(root):
+            return False
+        first = path.relative_to(root).parts[0]
+        return first.removesuffix("-wal").removesuffix("-shm") in OWN_NAMES
 
     def reader(self) -> BlockReader:
         """A reader of blocks for one operation."""

@@ -22,12 +22,13 @@ from budwood.domain.paths import check_paths, safe_path
 from budwood.domain.results import Pulled
 from budwood.errors import FileNotInVersion, StorageFailed, StorageFull, TargetDiffers, UnsafeEntry
 from budwood.store.api import Progress
+from budwood.store.gather import PART_SUFFIX
 from budwood.store.read import BlockReader, Placed, grouped, placed_in_file
 from budwood.verbs.browse import get
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
 
-HALF: Final = ".budwood-part"
+_CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def pull(house: House, request: PullRequest, *, progress: Progress = lambda _: N
     missing = [entry for entry in entries if not _is_there(request, entry)]
     reader = house.reader()
     for entry in missing:
-        _write(house, reader, request.folder, entry, progress)
+        _write(house, reader, request, entry, progress)
     return Pulled(
         version=version,
         target=str(request.folder),
@@ -75,17 +76,20 @@ def _wanted(manifest: Manifest, paths: Sequence[str]) -> list[FileEntry]:
 
 
 def _is_there(request: PullRequest, entry: FileEntry) -> bool:
-    """Whether the target holds this file already. Raises TargetDiffers, UnsafeEntry."""
+    """Whether the target holds this file already. Raises TargetDiffers, UnsafeEntry, StorageFailed."""
     target = request.folder / entry.path
-    _refuse_links(request.folder, entry.path)
     try:
+        _refuse_links(request.folder, entry.path)
         status = os.lstat(target)
+        if not stat.S_ISREG(status.st_mode):
+            hint = "Move it away, or pull into an empty or new folder."
+            raise UnsafeEntry(f"{target} is in the way: it is not a plain file.", hint=hint, path=str(target))
+        if status.st_size == entry.size and _sha256(target) == entry.sha256:
+            return True
     except (FileNotFoundError, NotADirectoryError):
         return False
-    if not stat.S_ISREG(status.st_mode):
-        raise UnsafeEntry(f"{target} is in the way: it is not a plain file.", path=str(target))
-    if status.st_size == entry.size and _sha256(target) == entry.sha256:
-        return True
+    except OSError as error:
+        raise StorageFailed(f"{target} cannot be looked at: {error.strerror}.", path=str(target)) from error
     if not request.overwrite:
         raise TargetDiffers(f"{target} differs from the version's file.", path=str(target))
     return False
@@ -99,7 +103,8 @@ def _refuse_links(folder: Path, path: str) -> None:
         if at.is_symlink():
             raise UnsafeEntry(f"{at} is a link; nothing is written through it.", path=str(at))
         if at.exists() and not at.is_dir():
-            raise TargetDiffers(f"{at} is a file where the version has a folder.", path=str(at))
+            hint = "Move it away, or pull into an empty or new folder."
+            raise TargetDiffers(f"{at} is a file where the version has a folder.", hint=hint, path=str(at))
 
 
 def _sha256(path: Path) -> str:
@@ -107,22 +112,25 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(house: House, reader: BlockReader, folder: Path, entry: FileEntry, progress: Progress) -> None:
-    target = folder / entry.path
-    with _part(target) as descriptor:
+def _write(house: House, reader: BlockReader, request: PullRequest, entry: FileEntry, progress: Progress) -> None:
+    target = request.folder / entry.path
+    part = target.parent / f".{house.ids()}{PART_SUFFIX}"
+    with _staged(part, target, executable=entry.executable) as descriptor:
         if entry.size:
             os.truncate(descriptor, entry.size)
             write_blocks(house, reader, entry, descriptor, progress)
-        os.fchmod(descriptor, 0o755 if entry.executable else 0o644)
 
 
 @contextmanager
-def _part(target: Path) -> Iterator[int]:
-    """A descriptor to write to; renamed to ``target`` at the end, removed on any error."""
-    part = target.with_name(f".{target.name[:100]}.{os.getpid()}{HALF}")
+def _staged(part: Path, target: Path, *, executable: bool) -> Iterator[int]:
+    """A descriptor to write to; renamed to ``target`` at the end, removed on any error.
+
+    The part's name is its writer's alone: two pulls into one folder each finish what they began. Its rights are
+    what the user's umask leaves of the usual ones.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | _CLOSED, 0o777 if executable else 0o666)
         try:
             yield descriptor
         finally:

@@ -83,6 +83,7 @@ def push(house: House, request: PushRequest, *, progress: Progress = lambda _: N
     # Made before the files are looked at: the cache trusts a file only when it was old by then.
     cache = StatCache(house.scratch / "files.sqlite3" if house.scratch else None, looked_ms=house.clock())
     files = gather(request.paths, request.exclude)
+    _refuse_own(house, request, files)
     for last in range(PUBLISH_TRIES):
         try:
             return _attempt(house, request, target, files, cache, progress)
@@ -137,6 +138,20 @@ def _check(request: PushRequest) -> Reference:
     checked_tags(request.tags)
     check_declared(request.declared)
     return target
+
+
+def _refuse_own(house: House, request: PushRequest, files: Sequence[DiskFile]) -> None:
+    """A registry's own files change while anything is pushed. Raises Invalid."""
+    root = house.scratch.parent.resolve() if house.scratch else None
+    for path in request.paths if root else ():
+        start = path.resolve()
+        if root and not root.is_relative_to(start) and not start.is_relative_to(root):
+            continue
+        for file in files:
+            inside = start / file.real_path.relative_to(path) if file.real_path.is_relative_to(path) else None
+            if inside and house.owns(inside):
+                hint = "Push the model's own folder, or leave the registry out with --exclude."
+                raise Invalid(f"{file.real_path} is part of the registry itself.", hint=hint, path=file.path)
 
 
 def _look(view: View, request: PushRequest, target: Reference) -> _Before:
