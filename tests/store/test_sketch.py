@@ -162,7 +162,7 @@ def test_a_mutated_sketch_is_scored_or_named(at: int, value: int, cut: int) -> N
 @pytest.mark.parametrize("width", [1, 2, 4, 8])
 def test_every_width_of_float_is_scored(width: int) -> None:
     dtype = {1: "f8_e4m3", 2: "f16", 4: "f32", 8: "f64"}[width]
-    base = np.random.default_rng(8).bytes(8000 * width)
+    base = np.random.default_rng(8).bytes(500_000 * width)
     moved = (np.frombuffer(base, f"<u{width}") + 1).astype(f"<u{width}").tobytes()
 
     def reader(whole: bytes) -> Callable[[int, int], bytes]:
@@ -170,5 +170,5 @@ def test_every_width_of_float_is_scored(width: int) -> None:
 
     tensors = [("w", dtype, 0, len(base))]
     assert score(take_sketch(tensors, reader(moved)), take_sketch(tensors, reader(base))) < 0.05
-    other = np.random.default_rng(9).bytes(8000 * width)
+    other = np.random.default_rng(9).bytes(500_000 * width)
     assert score(take_sketch(tensors, reader(other)), take_sketch(tensors, reader(base))) > 0.6

@@ -23,7 +23,9 @@ from budwood.errors import BlockDamaged, FileChanged
 
 FORMAT: Final = 1
 SKETCH_BYTES: Final = 160 << 10
-"""About what the runs of one model take."""
+"""About what the runs of one model take at most."""
+SKETCH_SHARE: Final = 1024
+"""Nor do they take more than one part in this of what is sampled."""
 RUN: Final = 64
 RUNS_PER_TENSOR: Final = 64
 TENSORS: Final = 1024
@@ -57,7 +59,8 @@ def take_sketch(tensors: Sequence[Tensor], read: Callable[[int, int], bytes]) ->
     """The sketch of a model; ``read(offset, length)`` gives its bytes. Raises FileChanged when they run short."""
     chosen = _chosen(tensors)
     rows, runs = list[bytes](), list[bytes]()
-    budget = SKETCH_BYTES // max(1, len(chosen))
+    whole = sum(length for _, (_, length) in chosen)
+    budget = min(SKETCH_BYTES, whole // SKETCH_SHARE) // max(1, len(chosen))
     for (name, dtype), (offset, length) in chosen:
         width = width_of(dtype)
         elements = length // width
