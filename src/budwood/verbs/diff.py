@@ -1,5 +1,6 @@
 """diff: what changed between two versions, in words and numbers, and what the label should therefore be."""
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -53,8 +54,11 @@ def changed_settings(house: House, old: Manifest, new: Manifest) -> Mapping[str,
 def _parsed(house: House, entry: FileEntry) -> Json:
     text = read_file(house.reader(), entry)
     try:
-        return canon.loads(text) if entry.path.endswith(".json") else parse_yaml(text)
-    except (ValueError, RecursionError):
+        if entry.path.endswith(".json"):
+            return canon.loads(text)
+        # YAML knows dates and tuples; as text they compare just as well.
+        return canon.loads(json.dumps(parse_yaml(text.decode()), default=str))
+    except (ValueError, RecursionError, TypeError):
         # It only looks like a settings file; that it changed is said without saying where.
         return None
 

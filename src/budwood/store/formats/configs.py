@@ -8,14 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import yaml
-
 from budwood.domain.canon import Json
 from budwood.domain.facts import Field, FileFacts, Flag, Schema
-from budwood.domain.limits import CONFIG_BYTES, FACT_ITEMS, SHAPE_DIMENSIONS, YAML_ALIASES, YAML_BYTES
+from budwood.domain.limits import CONFIG_BYTES, FACT_ITEMS, SHAPE_DIMENSIONS, YAML_BYTES
 from budwood.store.api import Reading, Source
 from budwood.store.formats.bounded import Malformed, parse_json, plain, plain_text
 from budwood.store.formats.dtypes import BITS
+from budwood.store.formats.yamls import parse_yaml
 
 CONFIG_ITEMS: Final = 1_000_000
 
@@ -39,27 +38,11 @@ def reader_of(path: str) -> Callable[[Source], Reading] | None:
     return _read_index if name.endswith((".safetensors.index.json", ".bin.index.json")) else None
 
 
-def yaml_value(text: str) -> object:
-    """A YAML document. Raises Malformed when it is none, too long or bent on aliases."""
-    if len(text) > YAML_BYTES:
-        raise Malformed("longer than the limit YAML_BYTES")
+def _yaml(text: str) -> object:
     try:
-        return yaml.load(text, _FewAliases)  # noqa: S506  it is a SafeLoader
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise Malformed(f"not YAML: {type(error).__name__}") from error
-
-
-class _FewAliases(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]  # PyYAML has no types
-    """Aliases are how a short document becomes a huge one, so few are allowed."""
-
-    aliases = 0
-
-    def compose_node(self, parent: object, index: object) -> object:
-        if self.check_event(yaml.events.AliasEvent):
-            self.aliases += 1
-            if self.aliases > YAML_ALIASES:
-                raise ValueError("more aliases than the limit YAML_ALIASES")
-        return super().compose_node(parent, index)
+        return parse_yaml(text)
+    except ValueError as error:
+        raise Malformed(str(error)) from error
 
 
 def _json(source: Source) -> dict[str, Json]:
@@ -190,7 +173,7 @@ def _read_index(source: Source) -> Reading:
 
 
 def _read_mlmodel(source: Source) -> Reading:
-    document = yaml_value(_yaml_text(source))
+    document = _yaml(_yaml_text(source))
     if not isinstance(document, dict):
         raise Malformed("not a YAML mapping")
     flavors = document.get("flavors")
@@ -256,7 +239,7 @@ def _read_card(source: Source) -> Reading:
     found = re.match(r"---\n(.*?)\n---(?:\n|\Z)", text, re.DOTALL)
     if found is None:
         return Reading("markdown")
-    document = yaml_value(found.group(1))
+    document = _yaml(found.group(1))
     if not isinstance(document, dict):
         raise Malformed("its front matter is not a YAML mapping")
     base = document.get("base_model")
@@ -280,7 +263,7 @@ def _read_requirements(source: Source) -> Reading:
 
 
 def _read_conda(source: Source) -> Reading:
-    document = yaml_value(_yaml_text(source))
+    document = _yaml(_yaml_text(source))
     listed = document.get("dependencies") if isinstance(document, dict) else None
     names: set[str] = set()
     for entry in listed if isinstance(listed, list) else []:

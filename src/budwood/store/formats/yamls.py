@@ -1,22 +1,31 @@
-"""YAML from strangers: plain values only, no objects, no anchors that multiply."""
-
-from typing import Any
+"""YAML from strangers: plain values only, no objects, few aliases, a bounded length."""
 
 import yaml
 
-from budwood.domain.canon import Json
-from budwood.domain.limits import CONFIG_BYTES
+from budwood.domain.limits import YAML_ALIASES, YAML_BYTES
 
 
-def parse_yaml(text: bytes) -> Json:
-    """Raises ValueError for anything but one document of plain values without aliases."""
-    if len(text) > CONFIG_BYTES:
-        raise ValueError("too large")
+def parse_yaml(text: str) -> object:
+    """One document's value, which may hold dates beside what JSON knows.
+
+    Raises ValueError when it is none, longer than YAML_BYTES, or bent on aliases.
+    """
+    if len(text) > YAML_BYTES:
+        raise ValueError("longer than the limit YAML_BYTES")
     try:
-        events: Any = yaml.parse(text, Loader=yaml.SafeLoader)
-        if any(isinstance(event, yaml.AliasEvent) for event in events):
-            raise ValueError("aliases are not followed")
-        value: Json = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"not YAML: {error}") from error
-    return value
+        return yaml.load(text, _FewAliases)  # noqa: S506  it is a SafeLoader
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not YAML: {type(error).__name__}") from error
+
+
+class _FewAliases(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]  # PyYAML has no types
+    """Aliases are how a short document becomes a huge one, so few are allowed."""
+
+    aliases = 0
+
+    def compose_node(self, parent: object, index: object) -> object:
+        if self.check_event(yaml.events.AliasEvent):
+            self.aliases += 1
+            if self.aliases > YAML_ALIASES:
+                raise ValueError("more aliases than the limit YAML_ALIASES")
+        return super().compose_node(parent, index)
