@@ -3,8 +3,8 @@
 For each file the coordinating thread asks the format readers where tensors lie, tiles the file with spans and
 hands batches to worker threads; a worker reads its bytes into its own buffer, hashes them, and encodes and
 appends only the blocks that neither the store nor this push has. The whole-file SHA-256 that other tools want
-runs beside it on its own thread, and only when something in the file is new: a file whose blocks are all known
-takes its SHA-256 from the version that had it before.
+is computed beside it, and only when something in the file is new: a file whose blocks are all known takes its
+SHA-256 from the version that had it before.
 
 Nothing here is visible until the packs are published and the verb's transaction names them.
 """
@@ -28,6 +28,7 @@ from budwood.store.api import BlockIndex, BlockRow, Hint, Objects, Progress, Rea
 from budwood.store.bases import Bases, anchored
 from budwood.store.encodings import Plan, encode_block, needs_base
 from budwood.store.gather import DiskFile, DiskSource
+from budwood.store.in_order import InOrder
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.plan import Batch, Piece, batches, span_hints
 from budwood.store.read import BlockReader
@@ -66,6 +67,8 @@ class _Job:
     ids: dict[tuple[int, int], BlockId] = field(default_factory=dict)
     plans: dict[tuple[int, bool], Plan] = field(default_factory=dict)
     pending: list[Future[None]] = field(default_factory=list)
+    decided: threading.Event = field(default_factory=threading.Event)
+    in_order: InOrder | None = None
     sha: Future[str] | None = None
 
 
@@ -154,7 +157,7 @@ class BlockWriter:
         try:
             for batch in batches(self._numbered(job)):
                 self._slots.acquire()
-                job.pending.append(self._workers.submit(self._work, job, batch))
+                job.pending.append(self._workers.submit(self._work, job, batch, len(job.pending)))
                 self._raise_failure()
         except BaseException:
             self._abandon(job)
@@ -191,6 +194,8 @@ class BlockWriter:
         job.source.close()
 
     def _sha256(self, job: _Job, spans: Sequence[Span]) -> str:
+        if job.in_order is not None:
+            return job.in_order.hexdigest()
         if job.sha is None:
             content = (job.file.size, tuple(block for span in spans for block in span.blocks))
             if (sha256 := self.known.get(content)) is not None:
@@ -216,31 +221,46 @@ class BlockWriter:
 
     # One batch, on a worker thread
 
-    def _work(self, job: _Job, batch: Batch) -> None:
+    def _work(self, job: _Job, batch: Batch, number: int) -> None:
         try:
             if not self._stop.is_set():
-                self._keep_batch(job, batch)
+                self._keep_batch(job, batch, number)
         except BaseException as error:
             # The first failure stops the push; the coordinating thread raises it from where it stands.
             self._failure = self._failure or error
             self._stop.set()
+            job.decided.set()
+            if job.in_order is not None:
+                job.in_order.wake()
         finally:
             self._slots.release()
 
-    def _keep_batch(self, job: _Job, batch: Batch) -> None:
+    def _keep_batch(self, job: _Job, batch: Batch, number: int) -> None:
         raw = self._buffer("raw", batch.length)
         job.source.read_into(batch.offset, raw)
         views = [(p, raw[p.offset - batch.offset : p.offset - batch.offset + p.length]) for p in batch.pieces]
         named = [(piece, view, blake3(view).digest()) for piece, view in views]
         mine = self._claims.take([block for _, _, block in named])
-        if mine:
-            self._start_sha(job)
+        self._hash_beside(job, number, raw, is_new=bool(mine))
         for piece, view, block in named:
             job.ids[piece.span, piece.index] = block
             if block in mine:
                 mine.discard(block)
                 self._keep_piece(job, piece, view, block)
         self._progress(batch.length)
+
+    def _hash_beside(self, job: _Job, number: int, raw: memoryview, *, is_new: bool) -> None:
+        """Feed the whole-file SHA-256. The first batch decides: when it is new, so is the file, and each batch is
+        hashed here; when it is known, the file may be known whole, and hashing waits for the first new block."""
+        if number == 0:
+            job.in_order = InOrder(self._stop) if is_new else None
+            job.decided.set()
+        else:
+            job.decided.wait()
+        if job.in_order is not None:
+            job.in_order.update(number, raw)
+        elif is_new:
+            self._start_sha(job)
 
     def _keep_piece(self, job: _Job, piece: Piece, raw: memoryview, block: BlockId) -> None:
         span = job.spans[piece.span]
