@@ -48,8 +48,8 @@ def main(arguments: list[str]) -> int:
     folder = next(Path(name) for name in names if arguments or not Path(name).exists())
     if folder.exists():
         sys.exit(f"{folder} exists. Name a folder that does not, or none.")
-    folder.mkdir(parents=True)
     print(f"Budwood {__version__}, in {folder}")
+    folder.mkdir(parents=True)
     (folder / "budwood.toml").write_text('registry = "registry"\n')
     os.chdir(folder)
     try:
@@ -74,7 +74,6 @@ def story(folder: Path) -> None:
     after = share_found(encoder, tokenizer, held_out)
     print(f"Of {HELD_OUT} docstrings held back it finds {after:.1%} by their functions' names; before, {before:.1%}.")
     save(encoder, Path("tuned"))
-
     say("The fine-tune is kept as its difference from its base, and its label follows from what changed.")
     budwood("push", "tuned", "encoder", "--parent", "encoder@1.0.0", "--relation", "fine-tuned-from", "--bump", "auto",
             "--dataset", "python-standard-library", "--metric", f"found={after:.3f}", "--metric", f"loss={loss:.3f}",
@@ -101,9 +100,6 @@ def story(folder: Path) -> None:
     print(f"\nTwo copies: {pushed / 1e6:.1f} MB. The registry, its metadata included: {kept / 1e6:.1f} MB on the disk.")
     print(f"\nIt is yours to explore:\n\n  cd {folder}\n{activation()}  budwood show encoder@1.1.0 --tensors")
     print("  budwood search 'metrics.found > 0.1 order by metrics.found desc'\n  budwood --help")
-
-
-# Telling
 
 
 def say(text: str) -> None:
@@ -170,10 +166,9 @@ def docstrings() -> list[Pair]:
 
 def fine_tune(model: torch.nn.Module, tokenizer: AutoTokenizer, pairs: list[Pair]) -> float:
     """Each name learns to find its own text among those of its batch; the mean loss of the last eight steps."""
-    optimizer, chance = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE), random.Random(SEED)
-    losses: list[float] = []
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
+    chance, losses, began = random.Random(SEED), list[float](), time.monotonic()
     model.train()
-    began = time.monotonic()
     for step in range(1, STEPS + 1):
         names, texts = (embed(model, tokenizer, side) for side in zip(*chance.sample(pairs, BATCH), strict=True))
         loss = cross_entropy(20 * names @ texts.T, torch.arange(BATCH))
