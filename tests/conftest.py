@@ -9,3 +9,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fault tests: fail every single system call in every mode, not a sample of them (minutes)",
     )
+    parser.addoption(
+        "--schedules",
+        default="120",
+        help="race tests: how many seeded schedules of pushes, deletes and sweeps to play (100000 by hand, hours)",
+    )
