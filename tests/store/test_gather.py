@@ -33,7 +33,7 @@ def test_the_same_name_from_two_places_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_that_is_not_utf8_is_refused_and_can_be_printed(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/bad-\xff"
-    with open(folder, "wb"):  # noqa: PTH123 - a name that is not text
+    with open(folder, "wb"):
         pass
     with pytest.raises(BadPath) as caught:
         gather([tmp_path])

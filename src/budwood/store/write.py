@@ -264,14 +264,16 @@ class BlockWriter:
 
     def _keep_piece(self, job: _Job, piece: Piece, raw: memoryview, block: BlockId) -> None:
         span = job.spans[piece.span]
-        base = self._base_row(span, piece)
+        base = self._base_row(span, piece, block)
         kind = (piece.span, base is not None)
         job.plans[kind] = self._keep(block, raw, dtype=span.dtype, base=base, hint=job.plans.get(kind))
 
-    def _base_row(self, span: Hint, piece: Piece) -> BlockRow | None:
+    def _base_row(self, span: Hint, piece: Piece, block: BlockId) -> BlockRow | None:
         candidate = self.bases.block(span.name, span.dtype, piece.index, piece.length)
         row = self._index.find([candidate]).get(candidate) if candidate else None
-        return anchored(row, self._index) if row else None
+        base = anchored(row, self._index) if row else None
+        # Another push may have put this very block in force since it was claimed here.
+        return base if base is not None and base.id != block else None
 
     def _keep(
         self,
