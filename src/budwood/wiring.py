@@ -33,7 +33,7 @@ def connect(
         raise BadValue(f"threads must be a whole number from 1 to 256, not {threads}.")
     settings = load(registry=path)
     root = settings.registry or user_registry()
-    made = not (root / CATALOG_FILE).exists()
+    made = not _exists(root / CATALOG_FILE)
     if made and not create:
         raise RegistryNotFound(f"There is no registry at {root}.", path=str(root))
     house = House(
@@ -60,6 +60,13 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
         threads=2,
     )
     return Registry(house, place="memory", made=True, grace_s=0.0)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be looked at: {error.strerror}.", path=str(path)) from error
 
 
 def _catalog(root: Path, *, create: bool) -> Catalog:

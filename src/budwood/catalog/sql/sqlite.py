@@ -55,6 +55,8 @@ _REVISION_TABLE: Final = (
     "CREATE TABLE alembic_version ("
     "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
+# The driver decodes text by itself, and a damaged page may hold anything.
+_DRIVER_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 _FAMILIES: Final[Mapping[int, type[BudwoodError]]] = {
     sqlite3.SQLITE_FULL: StorageFull,
     sqlite3.SQLITE_IOERR: StorageFailed,
@@ -204,27 +206,27 @@ class SqliteSession:
         """Run SQL that is not from the tables: pragmas and transaction control."""
         try:
             return self._connection.execute(sql).fetchall()
-        except sqlite3.Error as error:
+        except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
     def run(self, compiled: Compiled) -> list[Row]:
         try:
             return self._connection.execute(compiled.sql, compiled.fixed).fetchall()
-        except sqlite3.Error as error:
+        except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
     def all(self, statement: Statement, **values: object) -> list[Row]:
         compiled = statement.compiled(DIALECT)
         try:
             return self._connection.execute(compiled.sql, _joined(compiled, values)).fetchall()
-        except sqlite3.Error as error:
+        except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
     def one(self, statement: Statement, **values: object) -> Row | None:
         compiled = statement.compiled(DIALECT)
         try:
             row: Row | None = self._connection.execute(compiled.sql, _joined(compiled, values)).fetchone()
-        except sqlite3.Error as error:
+        except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
         return row
 
@@ -232,7 +234,7 @@ class SqliteSession:
         compiled = statement.compiled(DIALECT)
         try:
             given = self._connection.execute(compiled.sql, _joined(compiled, values)).lastrowid
-        except sqlite3.Error as error:
+        except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
         assert given is not None
         return given
@@ -241,7 +243,7 @@ class SqliteSession:
         compiled = statement.compiled(DIALECT)
         try:
             return self._connection.execute(compiled.sql, _joined(compiled, values)).rowcount
-        except sqlite3.Error as error:
+        except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
@@ -250,7 +252,7 @@ class SqliteSession:
         whole = ({**compiled.fixed, **row} for row in rows) if compiled.fixed else rows
         try:
             self._connection.executemany(compiled.sql, whole)
-        except sqlite3.Error as error:
+        except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
     def close(self) -> None:
@@ -324,7 +326,7 @@ class _SqliteBatch:
 def _connect(path: Path, pragmas: Iterable[str], generation: int = 0) -> SqliteSession:
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw",
+            f"{path.absolute().as_uri()}?{'mode=ro&immutable=1' if _is_at_rest(path) else 'mode=rw'}",
             uri=True,
             timeout=BUSY_S,
             isolation_level=None,
@@ -343,6 +345,15 @@ def _connect(path: Path, pragmas: Iterable[str], generation: int = 0) -> SqliteS
         session.close()
         raise
     return session
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether the file system is read-only and no journal waits: SQLite must then be told that it needs none."""
+    try:
+        read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+        return bool(read_only) and not path.with_name(f"{path.name}-wal").exists()
+    except OSError:
+        return False
 
 
 def _create_file(path: Path) -> None:
@@ -435,8 +446,10 @@ def _joined(compiled: Compiled, values: dict[str, object]) -> Mapping[str, Any]:
     return {**compiled.fixed, **values} if compiled.fixed else values
 
 
-def _translated(error: sqlite3.Error, path: Path) -> BaseException:
+def _translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> BaseException:
     """The error of ours that says what the caller can do; a mistake in our own SQL stays what it is."""
+    if isinstance(error, UnicodeDecodeError):
+        return CatalogDamaged(f"The catalog at {path} holds text that is none.", path=str(path))
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     family = _FAMILIES.get(code)
     if family is None:
