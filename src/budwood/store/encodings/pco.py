@@ -48,7 +48,8 @@ def decode_delta_pco(encoded: memoryview, base: memoryview, target: memoryview) 
 
 
 def _write(values: Words, tail: Buffer) -> tuple[Buffer, ...]:
-    written = standalone.simple_compress(values, _CONFIG)
+    # A block read together with its neighbours may begin at any byte; pcodec wants whole words.
+    written = standalone.simple_compress(np.require(values, requirements=("C", "A")), _CONFIG)
     return _HEAD.pack(values.dtype.itemsize, len(written)), written, tail
 
 
