@@ -69,6 +69,10 @@ def draw_more_facts(screen: Screen, facts: Facts) -> None:
     if facts.adapter:
         screen.heading("Adapter")
         screen.pairs([(key, _json(value)) for key, value in sorted(facts.adapter.items())], indent="  ")
+    for path, settings in sorted(facts.settings.items()):
+        said = dict(settings) if isinstance(settings, Mapping) else {"": settings}
+        screen.heading(f"Settings of {path}")
+        screen.pairs([(key, _json(value)) for key, value in sorted(said.items())], indent="  ")
     if (hardware := facts.hardware) is not None:
         screen.heading("Hardware")
         rows = [

@@ -95,7 +95,11 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything fixed at birth. Times are milliseconds since the epoch, UTC."""
+    """Everything fixed at birth. Times are milliseconds since the epoch, UTC.
+
+    ``settings`` holds, by path, what model files say of themselves beside their tensors: GGUF metadata, ONNX opsets,
+    safetensors metadata, a model card's front matter.
+    """
 
     kind: Kind = Kind.MODEL
     author: str = ""
@@ -113,6 +117,7 @@ class Facts:
     schema: Schema | None = None
     base_model: str = ""
     adapter: Mapping[str, Json] = field(default_factory=dict)
+    settings: Mapping[str, Json] = field(default_factory=dict)
     code: Code | None = None
     environment: Environment | None = None
     hardware: Hardware | None = None

@@ -3,19 +3,25 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from budwood.domain import canon
+from budwood.domain.canon import Json
 from budwood.domain.facts import Facts, FileFacts, Flag, Schema
 from budwood.domain.limits import (
     DATASETS_PER_VERSION,
     MESSAGE_BYTES,
     METRICS_PER_VERSION,
     PARAMS_PER_VERSION,
+    SETTINGS_BYTES,
     VALUE_BYTES,
 )
 from budwood.domain.manifest import FileEntry
 from budwood.domain.names import Kind, TagKey
 from budwood.errors import BadValue, LimitExceeded
 from budwood.verbs.tag import check_text
+
+SETTINGS_FILES: Final = (".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +58,14 @@ def check_declared(declared: Declared) -> None:
             raise BadValue(f"The metric {key!r} is {number}, not a finite number.", metric=key)
 
 
-def facts_of(facts: Facts, entries: Sequence[FileEntry], said: Iterable[FileFacts], kind: Kind | None) -> Facts:
-    """``facts`` (author, time, declared, surroundings) completed with what the files say."""
-    merged = merge(said)
+def facts_of(
+    facts: Facts, entries: Sequence[FileEntry], said: Sequence[FileFacts], kind: Kind | None, model: FileFacts
+) -> Facts:
+    """``facts`` (author, time, declared, surroundings) completed with what the files say, one ``said`` an entry.
+
+    ``model`` is what a model in memory said before it was written; it wins over its files.
+    """
+    merged = merge((model, *said))
     tensors = {span.name: span for entry in entries for span in entry.tensors}
     weights = [span for name, span in tensors.items() if not name.startswith("optimizer.")]
     dtypes: dict[str, int] = {}
@@ -71,8 +82,22 @@ def facts_of(facts: Facts, entries: Sequence[FileEntry], said: Iterable[FileFact
         schema=merged.schema,
         base_model=facts.base_model or merged.base_model,
         adapter=merged.adapter,
+        settings=_settings(entries, said),
         flags=merged.flags,
     )
+
+
+def _settings(entries: Sequence[FileEntry], said: Sequence[FileFacts]) -> dict[str, Json]:
+    """By path, what files say that can be read nowhere else: a JSON or YAML file says it itself."""
+    settings: dict[str, Json] = {}
+    room = SETTINGS_BYTES
+    for entry, facts in zip(entries, said, strict=True):
+        if facts.config and not entry.path.endswith(SETTINGS_FILES):
+            room -= len(canon.dumps(facts.config))
+            if room < 0:
+                break
+            settings[entry.path] = facts.config
+    return settings
 
 
 def merge(said: Iterable[FileFacts]) -> FileFacts:

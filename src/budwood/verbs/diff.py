@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from budwood.domain import canon
 from budwood.domain.canon import Json
@@ -16,10 +15,9 @@ from budwood.store.formats.yamls import parse_yaml
 from budwood.store.measure import measure
 from budwood.store.read import read_file
 from budwood.verbs.browse import get
+from budwood.verbs.describe import SETTINGS_FILES
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
-
-SETTINGS_FILES: Final = (".json", ".yaml", ".yml")
 
 
 def diff(
@@ -39,15 +37,17 @@ def diff(
 
 
 def changed_settings(house: House, old: Manifest, new: Manifest) -> Mapping[str, tuple[Json, Json]]:
-    """Settings files (JSON, YAML) that both versions have and that differ, parsed."""
+    """Settings that differ in files both versions have: JSON and YAML parsed, and what others say of themselves."""
     before, after = files_by_path(old), files_by_path(new)
-    changed = {}
+    changed: dict[str, tuple[Json, Json]] = {}
     for path in before.keys() & after.keys():
         a, b = before[path], after[path]
         if path.endswith(SETTINGS_FILES) and a.sha256 != b.sha256 and max(a.size, b.size) <= CONFIG_BYTES:
             one, other = _parsed(house, a), _parsed(house, b)
             if one is not None and other is not None:
                 changed[path] = (one, other)
+        elif old.facts.settings.get(path) != new.facts.settings.get(path):
+            changed[path] = (old.facts.settings.get(path), new.facts.settings.get(path))
     return changed
 
 

@@ -217,7 +217,7 @@ def _write(
         entries = [entry for entry, _ in whole]
         if _is_again(house, request, before, entries):
             return None
-        manifest = _manifest(house, request, before, entries, [request.said, *(facts for _, facts in whole)])
+        manifest = _manifest(house, request, before, entries, [facts for _, facts in whole])
         manifest_blocks = writer.write_blob(manifest.canonical, is_manifest=True)
         sketch = writer.write_blob(chosen.sketch)
         kept = writer.finish()
@@ -279,7 +279,7 @@ def _manifest(
         environment=request.environment,
         hardware=request.hardware,
     )
-    facts = facts_of(facts, entries, said, declared.kind)
+    facts = facts_of(facts, entries, said, declared.kind, request.said)
     relation = request.relation or ("adapter-of" if facts.adapter else "derived-from")
     parents = tuple(Parent(v.reference.partition("@")[0], v.number, v.digest, relation) for v in before.parents)
     manifest = Manifest(tuple(entries), replace(facts, parents=parents))
