@@ -81,8 +81,9 @@ def test_no_setting_is_read_that_is_not_written_down(root: Path, modules: list[A
 def commands() -> dict[str, Any]:
     """Every command by the words a person types; empty until there is a command line."""
     try:
-        from budwood.cli.main import app
         from typer.main import get_command
+
+        from budwood.cli.main import app
     except ImportError:
         return {}
     found: dict[str, Any] = {}

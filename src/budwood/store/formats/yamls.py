@@ -1,5 +1,7 @@
 """YAML from strangers: plain values only, no objects, few aliases, a bounded length."""
 
+from typing import Any
+
 import yaml
 
 from budwood.domain.limits import YAML_ALIASES, YAML_BYTES
@@ -23,7 +25,7 @@ class _FewAliases(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]  # PyYA
 
     aliases = 0
 
-    def compose_node(self, parent: object, index: object) -> object:
+    def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             self.aliases += 1
             if self.aliases > YAML_ALIASES:
