@@ -1,8 +1,8 @@
 """Zstandard as the standard library has it (3.14) or as its backport: whole frames, bounded output.
 
-Two ways to compress. *Fast* is level 1. *Huffman* asks libzstd for entropy coding alone: the most negative
-level finds no matches, and parameter 1002 (literal compression mode, experimental in libzstd, its numbers
-unchanged since 1.4) makes it code the literals all the same. Either way the result is an ordinary frame
+Three ways to compress. *Fast* is level 1, *dense* level 6. *Huffman* asks libzstd for entropy coding alone: the
+most negative level finds no matches, and parameter 1002 (literal compression mode, experimental in libzstd, its
+numbers unchanged since 1.4) makes it code the literals all the same. Either way the result is an ordinary frame
 that any zstd reads. Where 1002 is refused, Huffman falls back to level 1: larger, never wrong.
 """
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING or sys.version_info < (3, 14):
 else:
     from compression import zstd
 
-__all__ = ["HUFFMAN_ONLY", "decompress", "fast", "huffman", "zstd"]
+__all__ = ["HUFFMAN_ONLY", "decompress", "dense", "fast", "huffman", "zstd"]
 
 Readable = bytes | bytearray | memoryview
 
 _LEVEL, _WINDOW_LOG_MAX, _LITERALS = 100, 100, 1002
 _FAST: Final = {_LEVEL: 1}
+_DENSE: Final = {_LEVEL: 6}
 _HUFFMAN: Final = {_LEVEL: -131072, _LITERALS: 1}
 _DECODE: Final = {_WINDOW_LOG_MAX: 22}
 
@@ -43,6 +44,7 @@ class _Compressors(threading.local):
 
     def __init__(self) -> None:
         self.fast = zstd.ZstdCompressor(options=_FAST)
+        self.dense = zstd.ZstdCompressor(options=_DENSE)
         self.huffman = zstd.ZstdCompressor(options=_HUFFMAN) if HUFFMAN_ONLY else self.fast
 
 
@@ -52,6 +54,11 @@ _compressors = _Compressors()
 def fast(raw: Readable) -> bytes:
     """One frame at level 1."""
     return _whole(_compressors.fast, raw)
+
+
+def dense(raw: Readable) -> bytes:
+    """One frame at level 6: for what is no weights, a fifth smaller than level 1 at a quarter of its speed."""
+    return _whole(_compressors.dense, raw)
 
 
 def huffman(raw: Readable) -> bytes:

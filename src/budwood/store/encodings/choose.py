@@ -44,8 +44,11 @@ def word_width(dtype: str) -> int:
 def candidates(dtype: str, *, has_base: bool) -> tuple[int, ...]:
     """The encodings worth trying for a dtype, the fastest first."""
     width = word_width(dtype)
-    if dtype in FLOATS:
-        alone: tuple[int, ...] = (SPLIT,)
+    if dtype == "f64":
+        # Doubles are seldom weights: the leaves of a forest repeat, and matching finds that.
+        alone: tuple[int, ...] = (ZSTD, SPLIT)
+    elif dtype in FLOATS:
+        alone = (SPLIT,)
     elif width > 1:
         alone = (PLANES, ZSTD, PCO)
     else:

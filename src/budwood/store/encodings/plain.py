@@ -1,10 +1,14 @@
 """The encodings that know nothing about numbers: RAW bytes, and one ZSTD frame."""
 
+from typing import Final
+
 import numpy as np
 
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
 from budwood.store.encodings import _zstd
+
+WORTHWHILE: Final = 0.9
 
 
 def encode_raw(raw: memoryview) -> tuple[Buffer, ...]:
@@ -20,8 +24,12 @@ def decode_raw(encoded: memoryview, target: memoryview) -> None:
 
 
 def encode_zstd(raw: memoryview) -> tuple[Buffer, ...]:
-    """One frame at level 1: on weights higher levels cost time and gain nothing."""
-    return (_zstd.fast(raw),)
+    """One frame. Level 1 tells whether there is anything to gain; where there is, it is no weights, and a higher
+    level pays: trees, vocabularies, graphs."""
+    quick = _zstd.fast(raw)
+    if len(quick) > WORTHWHILE * len(raw):
+        return (quick,)
+    return (min(quick, _zstd.dense(raw), key=len),)
 
 
 def decode_zstd(encoded: memoryview, target: memoryview) -> None:
