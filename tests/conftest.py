@@ -11,6 +11,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--schedules",
-        default="120",
+        default="100",
         help="race tests: how many seeded schedules of pushes, deletes and sweeps to play (100000 by hand, hours)",
     )

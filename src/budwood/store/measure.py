@@ -70,7 +70,9 @@ def _decoded(reader: BlockReader, rows: Rows, place: Placed) -> Bytes8:
 
 def _squares(values: Floats) -> float:
     flat = np.where(np.isfinite(values), values, 0).astype(np.float64, copy=False)
-    return float(np.dot(flat, flat))
+    # A square beyond all numbers makes the sum infinite, and what is made of it is then not said.
+    with np.errstate(over="ignore"):
+        return float(np.dot(flat, flat))
 
 
 def _bf16(raw: Bytes8) -> Floats:
