@@ -18,6 +18,7 @@ import pytest
 
 import budwood
 from budwood.catalog.api import Transaction
+from budwood.client.reading import read_array
 from budwood.client.registry import Registry
 from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH
 from budwood.errors import (
@@ -31,6 +32,7 @@ from budwood.errors import (
     LeaseLost,
     LimitExceeded,
     ManifestDamaged,
+    NotOffered,
     PackDamaged,
     RegistryBusy,
     StillInUse,
@@ -567,3 +569,33 @@ def test_a_manifest_in_a_missing_pack_is_a_damaged_manifest(on_disk: Registry, t
     with pytest.raises(ManifestDamaged):
         _ = on_disk.get("m").manifest
     assert {problem.code for problem in on_disk.verify().problems} >= {"manifest"}
+
+
+def test_a_full_set_of_aliases_can_still_be_moved(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("budwood.verbs.pointers.ALIASES_PER_MODEL", 2)
+    pushed_file(registry, tmp_path, b"1")
+    pushed_file(registry, tmp_path, b"2")
+    registry.stage("m@v1", "production")
+    registry.alias("m@v1", "a")
+    registry.alias("m@v1", "b")
+    assert registry.alias("m@v2", "a").before is not None
+    registry.stage("m@v2", "staging")
+    (tmp_path / "w.bin").write_bytes(b"3")
+    with pytest.raises(LimitExceeded):
+        registry.alias("m@v2", "c")
+    with pytest.raises(LimitExceeded):
+        registry.push(tmp_path / "w.bin", "m", aliases=["c"])
+    registry.remove_alias("m", "b")
+    registry.alias("m@v2", "c")
+    with pytest.raises(LimitExceeded):
+        registry.alias("m@v2", "b")
+
+
+@pytest.mark.parametrize("shape", [(-1, -6), (1,) * 65 + (6,), (7,)])
+def test_a_shape_that_cannot_be_is_not_offered_as_an_array(registry: Registry, shape: tuple[int, ...]) -> None:
+    registry.push({"w": np.arange(6, dtype=np.float32)}, "m")
+    _, span = registry.get("m").manifest.tensor("w")
+    with pytest.raises(NotOffered):
+        read_array(registry.house, replace(span, shape=shape))

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from budwood.domain.limits import MIB
+from budwood.domain.limits import MIB, SHAPE_DIMENSIONS
 from budwood.domain.manifest import BlockId, FileEntry, Span
 from budwood.errors import NotOffered
 from budwood.store.read import Placed, grouped, placed_in_file, placed_in_span
@@ -95,7 +95,8 @@ def read_array(house: House, span: Span) -> np.ndarray:
     """The tensor's values. Raises NotOffered for types NumPy has no name for, BlockDamaged."""
     kind = NUMPY_TYPES.get(span.dtype)
     shape = span.shape
-    if kind is None or shape is None or math.prod(shape) * np.dtype(kind).itemsize != span.length:
+    fits = shape is not None and min(shape, default=0) >= 0 and len(shape) <= SHAPE_DIMENSIONS
+    if kind is None or shape is None or not fits or math.prod(shape) * np.dtype(kind).itemsize != span.length:
         raise NotOffered(
             f"Tensor {span.name!r} has the type {span.dtype or 'unknown'!r}, which NumPy cannot hold.",
             hint="Read its bytes with version.open(path).",

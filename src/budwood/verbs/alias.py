@@ -1,10 +1,9 @@
 """alias: give a version a movable name, or take the name away."""
 
 from budwood.catalog.api import Transaction
-from budwood.domain.limits import ALIASES_PER_MODEL
 from budwood.domain.names import AliasName
 from budwood.domain.results import Moved
-from budwood.errors import LimitExceeded, VersionNotFound
+from budwood.errors import VersionNotFound
 from budwood.verbs.house import House
 from budwood.verbs.pointers import point, take_away
 from budwood.verbs.resolve import model_named, resolve
@@ -16,8 +15,6 @@ def alias(house: House, reference: str, name: str) -> Moved:
 
     def work(transaction: Transaction) -> Moved:
         version = resolve(transaction, reference)
-        if len(transaction.pointers(version.model_id)) >= ALIASES_PER_MODEL:
-            raise LimitExceeded(f"A model has at most {ALIASES_PER_MODEL} aliases.", limit="ALIASES_PER_MODEL")
         moved = point(transaction, pointer, version, at_ms=now, author=house.author)
         body = {"alias": pointer, "version": version.number, "before": moved.before.number if moved.before else 0}
         transaction.add_ledger(now, house.author, "alias.set", version.reference, body)

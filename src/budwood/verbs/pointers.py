@@ -3,16 +3,19 @@
 from collections.abc import Callable
 
 from budwood.catalog.api import Transaction
+from budwood.domain.limits import ALIASES_PER_MODEL
 from budwood.domain.records import Move, MoveReason, VersionRecord
 from budwood.domain.results import Moved
-from budwood.errors import NothingBefore, Retired
+from budwood.errors import LimitExceeded, NothingBefore, Retired
 
 
 def point(transaction: Transaction, pointer: str, version: VersionRecord, *, at_ms: int, author: str) -> Moved:
-    """Set a pointer to a version. The move remembers the one in force before it. Raises Retired."""
+    """Set a pointer to a version. The move remembers the one in force before it. Raises Retired, LimitExceeded."""
     if version.retired_ms:
         raise Retired(f"{version.reference} is retired: {version.retired_reason or 'no reason given'}.")
     current = transaction.pointer(version.model_id, pointer)
+    if not (current and current.version_id) and ":" not in pointer and _is_full(transaction, version.model_id):
+        raise LimitExceeded(f"A model has at most {ALIASES_PER_MODEL} aliases.", limit="ALIASES_PER_MODEL")
     before = transaction.version_by_id(current.version_id) if current and current.version_id else None
     move = transaction.add_move(
         version.model_id,
@@ -74,6 +77,11 @@ def back(
     raise NothingBefore(
         f"Before this, {_plain(pointer)!r} pointed nowhere it could return to.", pointer=_plain(pointer)
     )
+
+
+def _is_full(transaction: Transaction, model_id: int) -> bool:
+    """Whether the model has as many aliases as it may; a stage is none, and never refused for them."""
+    return sum(":" not in move.pointer for move in transaction.pointers(model_id)) >= ALIASES_PER_MODEL
 
 
 def _earlier(transaction: Transaction, move: Move) -> Move | None:
