@@ -132,7 +132,8 @@ def test_a_sweep_between_writing_and_publishing_loses_nothing(registry: Registry
             swept.append(registry.sweep(grace_s=0).condemned_blocks)
 
     registry.push(source, "b", progress=sweep_once)
-    assert swept[0] > 0
+    # Two worker threads may both sweep at first; one of them finds the other's work done.
+    assert sum(swept) > 0
     assert not registry.verify(read_data=True).problems
 
 
