@@ -1,0 +1,145 @@
+"""Who may do what: roles, permissions, scopes, and the one decision every request passes.
+
+A principal (a person, a service account, a workload) holds roles in namespaces, directly or through groups. A token
+acts for a principal and can only take away: what it may do is what the principal may do and what its scopes name.
+What a caller may not even read does not exist for them (``Hidden``, shown as 404); the rest is ``Denied`` (403).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Self
+
+from budwood.domain.names import Namespace
+from budwood.errors import BadValue
+
+
+class Permission(StrEnum):
+    """What a route asks for. The first two are held by everyone, and by everyone with a valid token."""
+
+    ANYONE = "anyone"
+    KNOWN = "known"
+    READ = "read"
+    PUSH = "push"
+    REVIEW = "review"
+    RELEASE = "release"
+    REMOVE = "remove"
+    MANAGE = "manage"
+    ADMINISTER = "administer"
+
+
+class Role(StrEnum):
+    """What a principal is in one namespace."""
+
+    READER = "reader"
+    WRITER = "writer"
+    REVIEWER = "reviewer"
+    RELEASER = "releaser"
+    OWNER = "owner"
+
+
+OPEN: Final = frozenset({Permission.ANYONE, Permission.KNOWN})
+ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
+    Role.READER: frozenset({Permission.READ}),
+    Role.WRITER: frozenset({Permission.READ, Permission.PUSH}),
+    Role.REVIEWER: frozenset({Permission.READ, Permission.REVIEW}),
+    Role.RELEASER: frozenset({Permission.READ, Permission.RELEASE}),
+    Role.OWNER: frozenset(Permission) - OPEN - {Permission.ADMINISTER},
+}
+"""Releasing does not need the right to push: who builds and who releases may be kept apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One thing a token may do: in one namespace, or in all of its principal's when ``namespace`` is empty."""
+
+    permission: Permission
+    namespace: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """``push`` or ``risk:push``. Raises BadName, BadValue."""
+        namespace, colon, word = text.rpartition(":")
+        try:
+            permission = Permission(word)
+        except ValueError as error:
+            raise BadValue(f"{text[:200]!r} is not a scope.", hint=_SCOPE_HINT) from error
+        if permission in OPEN or (colon and permission is Permission.ADMINISTER):
+            raise BadValue(f"{text[:200]!r} is not a scope.", hint=_SCOPE_HINT)
+        return cls(permission, Namespace(namespace) if colon else "")
+
+    def __str__(self) -> str:
+        return f"{self.namespace}:{self.permission}" if self.namespace else str(self.permission)
+
+
+_SCOPE_HINT: Final = (
+    "Scopes are read, push, review, release, remove, manage, administer; or NAMESPACE: before one of them."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request comes from, as far as deciding goes. ``roles`` holds what groups give, too.
+
+    ``scopes`` None means all; an empty tuple means nothing.
+    """
+
+    name: str
+    roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
+    is_admin: bool = False
+    scopes: tuple[Scope, ...] | None = None
+
+    def permissions(self, namespace: str) -> frozenset[Permission]:
+        """What the caller may do in a namespace; without its own two words."""
+        if self.is_admin:
+            held = frozenset(Permission) - OPEN
+        else:
+            held = frozenset().union(*(ROLE_PERMISSIONS[role] for role in self.roles.get(namespace, ())))
+        if self.scopes is None:
+            return held
+        return held & {scope.permission for scope in self.scopes if scope.namespace in ("", namespace)}
+
+    def reach(self) -> frozenset[str] | None:
+        """The namespaces the caller may read; None for all there are."""
+        if self.is_admin:
+            if self.scopes is None or any(not s.namespace and s.permission is Permission.READ for s in self.scopes):
+                return None
+            return frozenset(s.namespace for s in self.scopes if s.namespace and s.permission is Permission.READ)
+        return frozenset(namespace for namespace in self.roles if Permission.READ in self.permissions(namespace))
+
+
+NOBODY: Final = Caller("", scopes=())
+
+
+class Decision(StrEnum):
+    """What is said to a caller. ``HIDDEN`` looks exactly like what does not exist."""
+
+    ALLOWED = "allowed"
+    UNKNOWN = "unknown"
+    HIDDEN = "hidden"
+    DENIED = "denied"
+
+
+def decide(caller: Caller | None, permission: Permission, namespace: str = "") -> Decision:
+    """Whether a caller (None: no valid token) may do what asks for ``permission`` in a namespace ("": none named)."""
+    if permission is Permission.ANYONE:
+        return Decision.ALLOWED
+    if caller is None:
+        return Decision.UNKNOWN
+    if permission is Permission.KNOWN:
+        return Decision.ALLOWED
+    held = caller.permissions(namespace)
+    if permission in held:
+        return Decision.ALLOWED
+    return Decision.DENIED if not namespace or Permission.READ in held else Decision.HIDDEN
+
+
+def check_roles(words: Iterable[str]) -> tuple[Role, ...]:
+    """Role words as roles. Raises BadValue."""
+    roles = []
+    for word in words:
+        try:
+            roles.append(Role(word))
+        except ValueError as error:
+            raise BadValue(f"{word[:200]!r} is not a role.", hint=f"Roles are {', '.join(Role)}.") from error
+    return tuple(roles)
