@@ -9,6 +9,7 @@ from typing import Final
 from budwood.catalog.api import Catalog
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.client.capture import capture_author
+from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.config import FOLDER_NAME, Settings, load, user_registry
 from budwood.errors import BadValue, RegistryNotFound, StorageFailed
@@ -45,7 +46,7 @@ def connect(
         threads=threads or settings.threads,
         scratch=root / CACHE_FOLDER,
     )
-    return Registry(house, place=str(root), made=made, grace_s=settings.grace_s)
+    return Registry(Near(house, str(root), made, settings.grace_s))
 
 
 def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None) -> Registry:
@@ -59,7 +60,7 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
         author=author,
         threads=2,
     )
-    return Registry(house, place="memory", made=True, grace_s=0.0)
+    return Registry(Near(house, "memory", made=True, grace_s=0.0))
 
 
 def _exists(path: Path) -> bool:

@@ -15,6 +15,7 @@ import pytest
 import budwood
 from budwood.catalog.api import Transaction
 from budwood.client.reading import read_array
+from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.domain.limits import BLOCK_BYTES
 from budwood.errors import (
@@ -88,7 +89,7 @@ def test_a_version_deleted_while_its_files_are_pushed_again_is_made_anew(on_disk
                 on_disk.delete("m@v1")
             return house.catalog.read()
 
-    again = Registry(replace(house, catalog=Deleting()), place="", made=False, grace_s=0).push(target, "m")
+    again = Registry(Near(replace(house, catalog=Deleting()), "", made=False, grace_s=0)).push(target, "m")
     assert (again.created, again.version.number) == (True, 2)
     assert on_disk.get("m@v2").read("w.bin") == target.read_bytes()
 

@@ -19,6 +19,7 @@ import pytest
 
 import budwood
 from budwood.catalog.api import Catalog, Transaction, View
+from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.errors import BudwoodError, Damaged, LeaseLost, NotFound, RegistryBusy, StillInUse
 from budwood.store.api import Objects, ObjectWriter, StoredObject
@@ -165,7 +166,7 @@ class World:
         names = random.Random(seed)
         opened = budwood.in_memory(author="mara", clock=lambda: next(self.now_ms) + self.slept_ms)
         named = replace(opened.house, ids=lambda: f"{names.getrandbits(128):032x}", threads=1)
-        self.registry = Registry(named, place="memory", made=True, grace_s=0)
+        self.registry = Registry(Near(named, "memory", made=True, grace_s=0))
         self.pushed: dict[str, Path] = {}
         self.doomed: set[str] = set()
         self.surprises: list[str] = []
@@ -205,7 +206,7 @@ class World:
             catalog=StoppingCatalog(self.registry.house.catalog, turns, actor),
             objects=StoppingObjects(self.registry.house.objects, turns, actor),
         )
-        return Registry(house, place="memory", made=False, grace_s=0)
+        return Registry(Near(house, "memory", made=False, grace_s=0))
 
     def _guarded(self, act: Act, registry: Registry) -> Callable[[], None]:
         def guarded() -> None:

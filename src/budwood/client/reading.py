@@ -14,7 +14,7 @@ from budwood.domain.limits import MIB, SHAPE_DIMENSIONS
 from budwood.domain.manifest import BlockId, FileEntry, Span
 from budwood.errors import NotOffered
 from budwood.store.read import Placed, grouped, placed_in_file, placed_in_span
-from budwood.verbs.house import House
+from budwood.verbs.workplace import Reads
 
 BLOCKS_HELD: Final = 8
 ALONE_BYTES: Final = 4 * MIB
@@ -41,11 +41,11 @@ NUMPY_TYPES: Final = {
 class VersionFile(io.RawIOBase):
     """One file of a version as a seekable stream; the last few blocks read are kept decoded."""
 
-    def __init__(self, house: House, entry: FileEntry) -> None:
+    def __init__(self, place: Reads, entry: FileEntry) -> None:
         super().__init__()
         self._size = entry.size
         self._at = 0
-        self._reader = house.reader()
+        self._reader = place.reader()
         self._places = list(placed_in_file(entry))
         self._starts = [place.offset for place in self._places]
         self._held: OrderedDict[BlockId, memoryview] = OrderedDict()
@@ -91,7 +91,7 @@ class VersionFile(io.RawIOBase):
         return view
 
 
-def read_array(house: House, span: Span) -> np.ndarray:
+def read_array(place: Reads, span: Span) -> np.ndarray:
     """The tensor's values. Raises NotOffered for types NumPy has no name for, BlockDamaged."""
     kind = NUMPY_TYPES.get(span.dtype)
     shape = span.shape
@@ -102,28 +102,28 @@ def read_array(house: House, span: Span) -> np.ndarray:
             hint="Read its bytes with version.open(path).",
         )
     values = np.empty(span.length, np.uint8)
-    read_span(house, span, values.data)
+    read_span(place, span, values.data)
     array = values.view(kind)
     if span.dtype == "bf16":
         array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
     return array.reshape(shape)
 
 
-def read_whole(house: House, entry: FileEntry) -> memoryview:
+def read_whole(place: Reads, entry: FileEntry) -> memoryview:
     """A whole file in fresh memory, decoded in parallel. Raises BlockDamaged."""
     whole = np.empty(entry.size, np.uint8).data
-    read_placed(house, list(placed_in_file(entry)), whole)
+    read_placed(place, list(placed_in_file(entry)), whole)
     return whole
 
 
-def read_span(house: House, span: Span, target: memoryview) -> None:
+def read_span(place: Reads, span: Span, target: memoryview) -> None:
     """Decode a span into ``target``. Raises BlockDamaged."""
-    read_placed(house, list(placed_in_span(span)), target)
+    read_placed(place, list(placed_in_span(span)), target)
 
 
-def read_placed(house: House, places: Sequence[Placed], target: memoryview) -> None:
+def read_placed(place: Reads, places: Sequence[Placed], target: memoryview) -> None:
     """Every block at its place in ``target``, by worker threads when there is much to decode."""
-    reader = house.reader()
+    reader = place.reader()
     rows = reader.rows(place.id for place in places)
 
     def work(group: Sequence[Placed]) -> None:
@@ -133,6 +133,6 @@ def read_placed(house: House, places: Sequence[Placed], target: memoryview) -> N
     if len(target) <= ALONE_BYTES:
         work(places)
         return
-    with ThreadPoolExecutor(house.threads, "budwood-decode") as pool:
+    with ThreadPoolExecutor(place.threads, "budwood-decode") as pool:
         for _ in pool.map(work, grouped(places)):
             pass

@@ -17,6 +17,8 @@ from typing import Self
 
 from budwood.client.capture import capture
 from budwood.client.models import write_model
+from budwood.client.near import Near
+from budwood.client.place import Place
 from budwood.client.version import Version
 from budwood.domain.change import Change
 from budwood.domain.facts import FileFacts
@@ -34,26 +36,12 @@ from budwood.domain.results import (
     Usage,
     Verified,
 )
-from budwood.errors import BadValue
+from budwood.errors import BadValue, NotOffered
 from budwood.store.api import Progress
-from budwood.verbs import browse
-from budwood.verbs.alias import alias, remove_alias
-from budwood.verbs.delete import delete, delete_model
 from budwood.verbs.describe import Declared
-from budwood.verbs.diff import diff
-from budwood.verbs.export import export
 from budwood.verbs.house import House
-from budwood.verbs.import_bundle import import_bundle
 from budwood.verbs.pull import PullRequest, pull
 from budwood.verbs.push import PushRequest, push
-from budwood.verbs.rebuild import rebuild_index
-from budwood.verbs.retire import retire
-from budwood.verbs.roll_back import roll_back
-from budwood.verbs.stage import stage
-from budwood.verbs.stats import stats
-from budwood.verbs.sweep import sweep
-from budwood.verbs.tag import tag
-from budwood.verbs.verify import verify
 
 
 def no_progress(_: int) -> None:
@@ -103,11 +91,25 @@ class Difference(Change):
 class Registry:
     """An open registry. Safe to use from several threads; close it, or use it in a ``with`` block."""
 
-    def __init__(self, house: House, *, place: str, made: bool, grace_s: float) -> None:
-        self.house = house
-        self.place = place
-        self.made = made
-        self._grace_s = grace_s
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @property
+    def place(self) -> str:
+        """Its folder or URL."""
+        return self._place.name
+
+    @property
+    def made(self) -> bool:
+        """Whether it was made just now, by opening it."""
+        return self._place.made
+
+    @property
+    def house(self) -> House:
+        """What verbs are given, for programs that go below this class. Raises NotOffered for a remote registry."""
+        if not isinstance(self._place, Near):
+            raise NotOffered(f"{self.place} is served by another process; its parts cannot be reached from here.")
+        return self._place.house
 
     def push(
         self,
@@ -161,7 +163,7 @@ class Registry:
                 hardware=around.hardware,
                 said=said,
             )
-            return push(self.house, request, progress=progress)
+            return push(self._place.work, request, progress=progress)
 
     def pull(
         self,
@@ -177,97 +179,96 @@ class Registry:
         Raises NotFound, TargetDiffers, UnsafeEntry, Damaged, StorageFull, StorageFailed.
         """
         request = PullRequest(reference, Path(folder), _each(paths), overwrite)
-        return pull(self.house, request, progress=progress)
+        return pull(self._place.work, request, progress=progress)
 
     def get(self, reference: str) -> Version:
         """The version a reference names. Raises BadReference, NotFound."""
-        return Version(self.house, browse.get(self.house, reference))
+        return Version(self._place, self._place.get(reference))
 
     def list(self, *, after: str = "", limit: int = 100) -> "Models":
         """Models by name, those behind ``after``."""
-        return Models(browse.list_models(self.house, after=after, limit=limit))
+        return Models(self._place.list_models(after=after, limit=limit))
 
     def search(self, text: str = "", *, cursor: str = "", limit: int = 100) -> SearchPage:
         """Versions that match a filter such as ``metrics.auc >= 0.9 and stage = production``. Raises BadFilter."""
-        page = browse.search(self.house, text, cursor=cursor, limit=limit)
-        return SearchPage(tuple(Version(self.house, record) for record in page.versions), page.cursor)
+        page = self._place.search(text, cursor=cursor, limit=limit)
+        return SearchPage(tuple(Version(self._place, record) for record in page.versions), page.cursor)
 
     def log(self, model: str, *, before: int = 0, limit: int = 100) -> Family:
         """A model's versions, newest first, with edges, pointers and moves. Raises ModelNotFound."""
-        return browse.log(self.house, model, before=before, limit=limit)
+        return self._place.log(model, before=before, limit=limit)
 
     def diff(self, before: str, after: str, *, measure: bool = True, progress: Progress = no_progress) -> "Difference":
         """What changed between two versions, and what the label should therefore be.
 
         ``measure`` False leaves out how far tensors moved, and reads no weights.
         """
-        change = diff(self.house, before, after, measured=measure, progress=progress)
+        change = self._place.diff(before, after, measured=measure, progress=progress)
         return Difference(**{part.name: getattr(change, part.name) for part in dataclasses.fields(change)})
 
     def tag(self, reference: str, put: Mapping[str, str] | None = None, remove: Sequence[str] = ()) -> tuple[Tag, ...]:
         """Put tags beside a version or take them away; all its tags afterwards."""
-        return tag(self.house, reference, put or {}, _each(remove))
+        return self._place.tag(reference, put or {}, _each(remove))
 
     def alias(self, reference: str, name: str) -> Moved:
         """Point an alias at a version. Raises BadName, Retired, NotFound."""
-        return alias(self.house, reference, name)
+        return self._place.alias(reference, name)
 
     def remove_alias(self, model: str, name: str) -> Moved:
         """Take an alias away; its history stays."""
-        return remove_alias(self.house, model, name)
+        return self._place.remove_alias(model, name)
 
     def stage(self, reference: str, to: str) -> Moved:
         """Put a version in development, staging, production or archived. Raises BadValue, Retired, NotFound."""
-        return stage(self.house, reference, to)
+        return self._place.stage(reference, to)
 
     def roll_back(self, model: str, pointer: str) -> Moved:
         """An alias or stage returns to what it pointed at before. Raises NothingBefore."""
-        return roll_back(self.house, model, pointer)
+        return self._place.roll_back(model, pointer)
 
     def retire(self, reference: str, reason: str = "") -> Version:
         """Say that a version must not be used any more; it stays pullable. Raises StillInUse."""
-        return Version(self.house, retire(self.house, reference, reason))
+        return Version(self._place, self._place.retire(reference, reason))
 
     def delete(self, reference: str) -> VersionRecord:
         """Remove a version for ever. Raises StillInUse while anything points to it."""
-        return delete(self.house, reference)
+        return self._place.delete(reference)
 
     def delete_model(self, model: str) -> ModelRecord:
         """Remove a model that has no versions left. Raises StillInUse."""
-        return delete_model(self.house, model)
+        return self._place.delete_model(model)
 
     def verify(self, *, read_data: bool = False, progress: Progress = no_progress) -> Verified:
         """Check catalog, manifests, packs and, with ``read_data``, every byte. Problems are in the result."""
-        return verify(self.house, read_data=read_data, progress=progress)
+        return self._place.verify(read_data=read_data, progress=progress)
 
     def rebuild_index(self) -> int:
         """Make the block index anew from the packs alone; the number of blocks found."""
-        return rebuild_index(self.house)
+        return self._place.rebuild_index()
 
     def sweep(self, *, dry_run: bool = False, grace_s: float | None = None) -> Swept:
         """Free what no version needs, once it has waited ``grace_s`` seconds (default: the registry's setting)."""
-        return sweep(self.house, dry_run=dry_run, grace_s=self._grace_s if grace_s is None else grace_s)
+        return self._place.sweep(dry_run=dry_run, grace_s=grace_s)
 
     def stats(self) -> Usage:
         """Logical and stored bytes, by model and encoding, and what is shared with what."""
-        return stats(self.house)
+        return self._place.stats()
 
     def export(self, references: Sequence[str], path: str | Path, *, progress: Progress = no_progress) -> Exported:
         """Write versions, and all they need, as one verifiable file."""
-        return export(self.house, _each(references), Path(path), progress=progress)
+        return self._place.export(_each(references), Path(path), progress=progress)
 
     def import_bundle(self, path: str | Path, *, progress: Progress = no_progress) -> Imported:
         """Take in an exported bundle, every byte verified first. Raises BadBundle, BundleDamaged, LabelTaken."""
-        return import_bundle(self.house, Path(path), progress=progress)
+        return self._place.import_bundle(Path(path), progress=progress)
 
     def ledger(self, *, after: int = 0, limit: int = 100, subject: str = "") -> Sequence[LedgerEntry]:
         """Every change of state, oldest first."""
-        return browse.ledger(self.house, after=after, limit=limit, subject=subject)
+        return self._place.ledger(after=after, limit=limit, subject=subject)
 
     def close(self) -> None:
         """Release files and connections."""
-        self.house.catalog.close()
-        self.house.objects.close()
+        self._place.close()
 
     def __enter__(self) -> Self:
         return self

@@ -4,14 +4,13 @@ import io
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from budwood.client.place import Place
 from budwood.client.reading import VersionFile, read_array, read_whole
 from budwood.domain.facts import Facts
 from budwood.domain.manifest import Manifest, Span
 from budwood.domain.names import Stage
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import VersionDetail
-from budwood.verbs import browse
-from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
 
 if TYPE_CHECKING:
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 class Version:
     """One immutable version. ``record`` is what the catalog says; the rest is read on first use."""
 
-    def __init__(self, house: House, record: VersionRecord) -> None:
-        self._house = house
+    def __init__(self, place: Place, record: VersionRecord) -> None:
+        self._place = place
         self.record = record
 
     @property
@@ -50,7 +49,7 @@ class Version:
     @cached_property
     def manifest(self) -> Manifest:
         """Files, spans and facts, verified against the digest. Raises ManifestDamaged."""
-        return load_manifest(self._house, self.record)
+        return load_manifest(self._place.work, self.record)
 
     @property
     def facts(self) -> Facts:
@@ -69,11 +68,11 @@ class Version:
 
     def detail(self) -> VersionDetail:
         """The record with aliases, tags, parents and children as they are now."""
-        return browse.show(self._house, f"{self.record.namespace}/{self.record.model}@v{self.record.number}")
+        return self._place.show(f"{self.record.namespace}/{self.record.model}@v{self.record.number}")
 
     def open(self, path: str) -> io.BufferedReader:
         """A file of the version, for reading at any position. Raises FileNotInVersion."""
-        return io.BufferedReader(VersionFile(self._house, self.manifest.file(path)), buffer_size=1 << 16)
+        return io.BufferedReader(VersionFile(self._place.work, self.manifest.file(path)), buffer_size=1 << 16)
 
     def read(self, path: str) -> bytes:
         """A whole file in memory. Raises FileNotInVersion."""
@@ -81,7 +80,7 @@ class Version:
 
     def load(self, path: str) -> memoryview:
         """A whole file in memory without a second copy, decoded in parallel. Raises FileNotInVersion, BlockDamaged."""
-        return read_whole(self._house, self.manifest.file(path))
+        return read_whole(self._place.work, self.manifest.file(path))
 
     def tensor(self, name: str) -> "np.ndarray":
         """One tensor, reading only its blocks; bf16 comes as float32 holding the same values.
@@ -89,7 +88,7 @@ class Version:
         Raises TensorNotInVersion, NotOffered for quantised types, BlockDamaged.
         """
         _, span = self.manifest.tensor(name)
-        return read_array(self._house, span)
+        return read_array(self._place.work, span)
 
     def __repr__(self) -> str:
         return f"Version({self.reference!r}, stage={self.stage.value!r})"

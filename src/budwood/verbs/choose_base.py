@@ -19,8 +19,8 @@ from budwood.store.bases import Bases
 from budwood.store.gather import DiskFile, DiskSource
 from budwood.store.sketch import score, structure_of, take_sketch
 from budwood.store.write import KnownFile
-from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
+from budwood.verbs.workplace import Reads
 
 OWN_CANDIDATES: Final = 4
 LIKE_CANDIDATES: Final = 8
@@ -54,28 +54,31 @@ def candidates(view: View, parents: Sequence[VersionRecord], model_id: int, stru
 
 
 def choose_base(
-    house: House, tensors: Sequence[FileTensors], parents: Sequence[VersionRecord], model_id: int
+    place: Reads,
+    tensors: Sequence[FileTensors],
+    parents: Sequence[VersionRecord],
+    ask: Callable[[str], Sequence[VersionRecord]],
 ) -> Chosen:
-    """Reads samples of the files and the candidates' sketches. Damaged candidates are passed over."""
+    """Reads samples of the files and the sketches of the candidates that ``ask`` gives for a structure, nearest
+    first. Damaged candidates are passed over."""
     structure, sketch = _sketch(tensors)
-    with house.catalog.read() as view:
-        found = candidates(view, parents, model_id, structure)
-    near = [manifest for version in found[: 1 + len(parents)] if (manifest := _manifest(house, version))]
+    found = ask(structure)
+    near = [manifest for version in found[: 1 + len(parents)] if (manifest := _manifest(place, version))]
     known = {
         (entry.size, tuple(block for span in entry.spans for block in span.blocks)): entry.sha256
         for manifest in near
         for entry in manifest.files
     }
-    best = _best(house, sketch, found)
-    ranked = [manifest for version in best if (manifest := _manifest(house, version))]
+    best = _best(place, sketch, found)
+    ranked = [manifest for version in best if (manifest := _manifest(place, version))]
     return Chosen(Bases.of(ranked), known, structure, sketch)
 
 
-def _best(house: House, sketch: bytes, found: Sequence[VersionRecord]) -> list[VersionRecord]:
+def _best(place: Reads, sketch: bytes, found: Sequence[VersionRecord]) -> list[VersionRecord]:
     """The candidate with the best score first; behind it the declared or newest one, for tensors it lacks."""
     if not sketch:
         return []
-    scored = [(promise, i) for i, version in enumerate(found) if (promise := _promise(house, sketch, version)) < 1]
+    scored = [(promise, i) for i, version in enumerate(found) if (promise := _promise(place, sketch, version)) < 1]
     if not scored or min(scored)[0] > WORTHWHILE:
         return []
     first = found[min(scored)[1]]
@@ -121,23 +124,23 @@ class _Side:
         return self._source.read(offset - self._starts[number], length)
 
 
-def _promise(house: House, sketch: bytes, version: VersionRecord) -> float:
+def _promise(place: Reads, sketch: bytes, version: VersionRecord) -> float:
     """The share that would be stored as differences from the version; 1 when its sketch cannot be read."""
     if not version.sketch:
         return 1.0
     try:
-        return score(sketch, _stored_sketch(house, version.sketch))
+        return score(sketch, _stored_sketch(place, version.sketch))
     except Damaged:
         return 1.0
 
 
-def _stored_sketch(house: House, block: BlockId) -> bytes:
-    reader = house.reader()
+def _stored_sketch(place: Reads, block: BlockId) -> bytes:
+    reader = place.reader()
     return reader.read_all((block,), reader.rows([block])[block].raw_length)
 
 
-def _manifest(house: House, version: VersionRecord) -> Manifest | None:
+def _manifest(place: Reads, version: VersionRecord) -> Manifest | None:
     try:
-        return load_manifest(house, version)
+        return load_manifest(place, version)
     except Damaged:
         return None

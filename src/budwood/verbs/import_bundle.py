@@ -30,9 +30,10 @@ from budwood.store.packs import NewBlock, PackSet
 from budwood.store.read import placed_in_file
 from budwood.store.write import Kept
 from budwood.verbs.describe import Declared, check_declared
+from budwood.verbs.draft import Draft
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held, leased
-from budwood.verbs.publish import Draft, publish
+from budwood.verbs.publish import publish
 from budwood.verbs.tag import checked_tags
 
 

@@ -3,13 +3,13 @@
 from budwood.domain.manifest import Manifest, read_manifest
 from budwood.domain.records import VersionRecord
 from budwood.errors import BlockDamaged, ManifestDamaged, PackDamaged
-from budwood.verbs.house import House
+from budwood.verbs.workplace import Reads
 
 
-def load_manifest(house: House, version: VersionRecord) -> Manifest:
+def load_manifest(place: Reads, version: VersionRecord) -> Manifest:
     """The verified manifest of a version. Raises ManifestDamaged, TooNew, StorageFailed."""
     try:
-        written = house.reader().read_all(version.manifest_blocks, version.manifest_size)
+        written = place.reader().read_all(version.manifest_blocks, version.manifest_size)
     except (BlockDamaged, PackDamaged) as error:
         raise ManifestDamaged(
             f"The manifest of {version.reference} cannot be read: {error.message}", version=version.reference

@@ -4,57 +4,21 @@ Push and import both end here, so that nothing enters the catalog by another way
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from budwood.catalog.api import NewVersion, Transaction, View
-from budwood.domain.change import Suggestion
 from budwood.domain.limits import TAGS_PER_VERSION
-from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.manifest import BlockId
 from budwood.domain.names import AliasName
 from budwood.domain.records import ModelRecord, Tag, VersionRecord
 from budwood.domain.reference import Reference
 from budwood.errors import LeaseLost, LimitExceeded
 from budwood.store.api import BlockRow
-from budwood.store.write import Kept
+from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
 from budwood.verbs.pointers import point
 from budwood.verbs.suggest import next_free_label
 from budwood.verbs.tag import checked_tags
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A version whose bytes are durable and which no record names yet.
-
-    ``digest`` and ``manifest_size`` are those of the manifest as it was written, which a newer Budwood may have done.
-    ``shared`` are the blocks it needs that were in the store before: publishing re-checks each of them.
-    """
-
-    manifest: Manifest
-    digest: str
-    manifest_size: int
-    manifest_blocks: tuple[BlockId, ...]
-    structure: str
-    sketch: BlockId
-    kept: Kept
-    shared: frozenset[BlockId]
-    parents: tuple[VersionRecord, ...] = ()
-    suggestion: Suggestion | None = None
-
-
-class Wishes(Protocol):
-    """What is asked for beside the files."""
-
-    @property
-    def label(self) -> str: ...
-    @property
-    def bump(self) -> str: ...
-    @property
-    def aliases(self) -> tuple[str, ...]: ...
-    @property
-    def tags(self) -> Mapping[str, str]: ...
 
 
 def publish(house: House, draft: Draft, target: Reference, wishes: Wishes, lease: Held) -> VersionRecord:

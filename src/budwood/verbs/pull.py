@@ -24,9 +24,8 @@ from budwood.errors import FileNotInVersion, StorageFailed, StorageFull, TargetD
 from budwood.store.api import Progress
 from budwood.store.gather import PART_SUFFIX
 from budwood.store.read import BlockReader, Placed, grouped, placed_in_file
-from budwood.verbs.browse import get
-from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
+from budwood.verbs.workplace import Workplace
 
 _CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
 
@@ -41,23 +40,23 @@ class PullRequest:
     overwrite: bool = False
 
 
-def pull(house: House, request: PullRequest, *, progress: Progress = lambda _: None) -> Pulled:
+def pull(place: Workplace, request: PullRequest, *, progress: Progress = lambda _: None) -> Pulled:
     """Raises NotFound, TargetDiffers, UnsafeEntry, Damaged, StorageFull, StorageFailed."""
-    began_ms = house.clock()
-    version = get(house, request.reference)
-    entries = _wanted(load_manifest(house, version), request.paths)
+    began_ms = place.clock()
+    version = place.desk.version(request.reference)
+    entries = _wanted(load_manifest(place, version), request.paths)
     check_paths([safe_path(entry.path) for entry in entries])
     missing = [entry for entry in entries if not _is_there(request, entry)]
-    reader = house.reader()
+    reader = place.reader()
     for entry in missing:
-        _write(house, reader, request, entry, progress)
+        _write(place, reader, request, entry, progress)
     return Pulled(
         version=version,
         target=str(request.folder),
         files=len(entries),
         unchanged=len(entries) - len(missing),
         bytes_written=sum(entry.size for entry in missing),
-        seconds=(house.clock() - began_ms) / 1000,
+        seconds=(place.clock() - began_ms) / 1000,
     )
 
 
@@ -112,13 +111,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(house: House, reader: BlockReader, request: PullRequest, entry: FileEntry, progress: Progress) -> None:
+def _write(place: Workplace, reader: BlockReader, request: PullRequest, entry: FileEntry, progress: Progress) -> None:
     target = request.folder / entry.path
-    part = target.parent / f".{house.ids()}{PART_SUFFIX}"
+    part = target.parent / f".{place.ids()}{PART_SUFFIX}"
     with _staged(part, target, executable=entry.executable) as descriptor:
         if entry.size:
             os.truncate(descriptor, entry.size)
-            write_blocks(house, reader, entry, descriptor, progress)
+            write_blocks(place, reader, entry, descriptor, progress)
 
 
 @contextmanager
@@ -144,7 +143,7 @@ def _staged(part: Path, target: Path, *, executable: bool) -> Iterator[int]:
         raise
 
 
-def write_blocks(house: House, reader: BlockReader, entry: FileEntry, descriptor: int, progress: Progress) -> None:
+def write_blocks(place: Workplace, reader: BlockReader, entry: FileEntry, descriptor: int, progress: Progress) -> None:
     """Every block of the file at its place, by worker threads that each reuse one buffer."""
     placed = list(placed_in_file(entry))
     rows = reader.rows(place.id for place in placed)
@@ -164,7 +163,7 @@ def write_blocks(house: House, reader: BlockReader, entry: FileEntry, descriptor
     if len(groups) == 1:
         work(groups[0])
         return
-    with ThreadPoolExecutor(house.threads, "budwood-decode") as pool:
+    with ThreadPoolExecutor(place.threads, "budwood-decode") as pool:
         pending = [pool.submit(work, group) for group in groups]
         try:
             for future in pending:

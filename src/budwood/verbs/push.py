@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from budwood.catalog.api import View
 from budwood.domain.change import Suggestion
 from budwood.domain.facts import Code, Environment, Facts, FileFacts, Hardware, Parent
 from budwood.domain.label import Label
 from budwood.domain.limits import PARENTS_PER_VERSION
 from budwood.domain.manifest import BlockId, FileEntry, Manifest, check_manifest
 from budwood.domain.names import AliasName, TagKey
-from budwood.domain.records import ModelRecord, VersionRecord
+from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Newest, Reference, parse_reference
 from budwood.domain.results import Pushed
 from budwood.errors import BadReference, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded
@@ -28,13 +27,11 @@ from budwood.store.remember import Remembered, StatCache
 from budwood.store.write import BlockWriter
 from budwood.verbs.choose_base import FileTensors, choose_base
 from budwood.verbs.describe import Declared, check_declared, facts_of
-from budwood.verbs.house import House
-from budwood.verbs.lease import Held, leased
+from budwood.verbs.draft import Draft
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.publish import Draft, publish, reuse
-from budwood.verbs.resolve import resolve
 from budwood.verbs.suggest import BUMPS, suggestion
 from budwood.verbs.tag import checked_tags
+from budwood.verbs.workplace import Before, Lease, Workplace, leased
 
 PUBLISH_TRIES: Final = 3
 
@@ -64,16 +61,7 @@ class PushRequest:
     said: FileFacts = FileFacts()
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """What the catalog held when the push began."""
-
-    model: ModelRecord | None
-    newest: VersionRecord | None
-    parents: tuple[VersionRecord, ...]
-
-
-def push(house: House, request: PushRequest, *, progress: Progress = lambda _: None) -> Pushed:
+def push(place: Workplace, request: PushRequest, *, progress: Progress = lambda _: None) -> Pushed:
     """Raises Invalid, NotFound, LabelTaken, FileChanged, LeaseLost, StorageFull, StorageFailed.
 
     When the model's newest version already holds exactly these files and nothing new is said about them, no
@@ -81,12 +69,12 @@ def push(house: House, request: PushRequest, *, progress: Progress = lambda _: N
     """
     target = _check(request)
     # Made before the files are looked at: the cache trusts a file only when it was old by then.
-    cache = StatCache(house.scratch / "files.sqlite3" if house.scratch else None, looked_ms=house.clock())
+    cache = StatCache(place.scratch / "files.sqlite3" if place.scratch else None, looked_ms=place.clock())
     files = gather(request.paths, request.exclude)
-    _refuse_own(house, request, files)
+    _refuse_own(place, request, files)
     for last in range(PUBLISH_TRIES):
         try:
-            return _attempt(house, request, target, files, cache, progress)
+            return _attempt(place, request, target, files, cache, progress)
         except LeaseLost:
             # A sweep condemned a block this push shares, or the machine slept: what was shared is written anew.
             if last == PUBLISH_TRIES - 1:
@@ -95,27 +83,27 @@ def push(house: House, request: PushRequest, *, progress: Progress = lambda _: N
 
 
 def _attempt(
-    house: House,
+    place: Workplace,
     request: PushRequest,
     target: Reference,
     files: Sequence[DiskFile],
     cache: StatCache,
     progress: Progress,
 ) -> Pushed:
-    began_ms = house.clock()
-    with house.catalog.read() as view:
-        before = _look(view, request, target)
+    began_ms = place.clock()
+    before = place.desk.look(target, request.parents)
     known = cache.recall(files)
-    if (same := _unchanged(house, request, before, files, known)) is not None:
-        return _pushed(house, request, reuse(house, same, request.aliases, request.tags), files, None, began_ms)
-    with leased(house, f"push {target.path}") as lease:
-        draft = _write(house, request, before, files, known, cache, lease, progress)
+    if (same := _unchanged(place, request, before, files, known)) is not None:
+        version = place.desk.reuse(same, request.aliases, request.tags, None)
+        return _pushed(place, version, files, None, began_ms)
+    with leased(place.desk, target) as lease:
+        draft = _write(place, request, target, before, files, known, cache, lease, progress)
         if draft is None:
             assert before.newest is not None
-            version = reuse(house, before.newest, request.aliases, request.tags, lease)
+            version = place.desk.reuse(before.newest, request.aliases, request.tags, lease)
         else:
-            version = publish(house, draft, target, request, lease)
-    return _pushed(house, request, version, files, draft, began_ms)
+            version = place.desk.publish(draft, target, request, lease)
+    return _pushed(place, version, files, draft, began_ms)
 
 
 def _check(request: PushRequest) -> Reference:
@@ -140,44 +128,36 @@ def _check(request: PushRequest) -> Reference:
     return target
 
 
-def _refuse_own(house: House, request: PushRequest, files: Sequence[DiskFile]) -> None:
+def _refuse_own(place: Workplace, request: PushRequest, files: Sequence[DiskFile]) -> None:
     """A registry's own files change while anything is pushed. Raises Invalid."""
-    root = house.scratch.parent.resolve() if house.scratch else None
+    root = place.scratch.parent.resolve() if place.scratch else None
     for path in request.paths if root else ():
         start = path.resolve()
         if root and not root.is_relative_to(start) and not start.is_relative_to(root):
             continue
         for file in files:
             inside = start / file.real_path.relative_to(path) if file.real_path.is_relative_to(path) else None
-            if inside and house.owns(inside):
+            if inside and place.owns(inside):
                 hint = "Push the model's own folder, or leave the registry out with --exclude."
                 raise Invalid(f"{file.real_path} is part of the registry itself.", hint=hint, path=file.path)
 
 
-def _look(view: View, request: PushRequest, target: Reference) -> _Before:
-    return _Before(
-        view.model(target.namespace, target.model),
-        view.newest_version(target.namespace, target.model),
-        tuple(resolve(view, parent) for parent in request.parents),
-    )
-
-
 def _unchanged(
-    house: House, request: PushRequest, before: _Before, files: Sequence[DiskFile], known: Mapping[str, Remembered]
+    place: Workplace, request: PushRequest, before: Before, files: Sequence[DiskFile], known: Mapping[str, Remembered]
 ) -> VersionRecord | None:
     """The newest version when every file is remembered and it holds exactly these; nothing is read then."""
     if len(known) != len(files):
         return None
     entries = [known[file.path][0] for file in files]
-    return before.newest if _is_again(house, request, before, entries) else None
+    return before.newest if _is_again(place, request, before, entries) else None
 
 
-def _is_again(house: House, request: PushRequest, before: _Before, entries: Sequence[FileEntry]) -> bool:
+def _is_again(place: Workplace, request: PushRequest, before: Before, entries: Sequence[FileEntry]) -> bool:
     says = request.declared.says_something or request.label or request.bump or request.parents or request.declared.kind
     if before.newest is None or says:
         return False
     try:
-        held = load_manifest(house, before.newest)
+        held = load_manifest(place, before.newest)
     except Damaged:
         # What cannot be read cannot be compared; the new version will stand beside it.
         return False
@@ -185,25 +165,28 @@ def _is_again(house: House, request: PushRequest, before: _Before, entries: Sequ
 
 
 def _write(
-    house: House,
+    place: Workplace,
     request: PushRequest,
-    before: _Before,
+    target: Reference,
+    before: Before,
     files: Sequence[DiskFile],
     remembered: Mapping[str, Remembered],
     cache: StatCache,
-    lease: Held,
+    lease: Lease,
     progress: Progress,
 ) -> Draft | None:
     """Blocks in durable packs and the manifest that names them; None when the newest version is this already."""
-    known = _in_force(house, remembered)
+    known = _in_force(place, remembered)
     readings = read_files([file for file in files if file.path not in known])
     tensors = _tensors(files, dict(readings), known)
-    chosen = choose_base(house, tensors, before.parents, before.model.id if before.model else 0)
+    chosen = choose_base(
+        place, tensors, before.parents, lambda structure: place.desk.candidates(target, before.parents, structure)
+    )
     with BlockWriter(
-        house.objects,
-        house.index,
+        place.objects,
+        place.index,
         lease.new_pack_name,
-        threads=house.threads,
+        threads=place.threads,
         bases=chosen.bases,
         known=chosen.known,
         progress=progress,
@@ -215,9 +198,9 @@ def _write(
         whole = [found[file.path] for file in files]
         cache.remember((file, *fresh[file.path]) for file, _ in readings)
         entries = [entry for entry, _ in whole]
-        if _is_again(house, request, before, entries):
+        if _is_again(place, request, before, entries):
             return None
-        manifest = _manifest(house, request, before, entries, [facts for _, facts in whole])
+        manifest = _manifest(place, request, before, entries, [facts for _, facts in whole])
         manifest_blocks = writer.write_blob(manifest.canonical, is_manifest=True)
         sketch = writer.write_blob(chosen.sketch)
         kept = writer.finish()
@@ -232,7 +215,7 @@ def _write(
         kept=kept,
         shared=kept.shared | reused,
         parents=before.parents,
-        suggestion=_suggestion(house, request, before, manifest),
+        suggestion=_suggestion(place, request, target, before, manifest),
     )
 
 
@@ -251,10 +234,10 @@ def _tensors(
     return found
 
 
-def _in_force(house: House, remembered: Mapping[str, Remembered]) -> dict[str, Remembered]:
+def _in_force(place: Workplace, remembered: Mapping[str, Remembered]) -> dict[str, Remembered]:
     """The remembered files all of whose blocks are still in the store."""
     blocks = {path: set(_blocks(entry)) for path, (entry, _) in remembered.items()}
-    found = house.index.find(tuple(set().union(*blocks.values())))
+    found = place.index.find(tuple(set().union(*blocks.values())))
     return {path: remembered[path] for path, needed in blocks.items() if needed <= found.keys()}
 
 
@@ -264,12 +247,12 @@ def _blocks(entry: FileEntry) -> Iterator[BlockId]:
 
 
 def _manifest(
-    house: House, request: PushRequest, before: _Before, entries: Sequence[FileEntry], said: Sequence[FileFacts]
+    place: Workplace, request: PushRequest, before: Before, entries: Sequence[FileEntry], said: Sequence[FileFacts]
 ) -> Manifest:
     declared = request.declared
     facts = Facts(
-        author=house.author,
-        created_ms=house.clock(),
+        author=place.author,
+        created_ms=place.clock(),
         message=declared.message,
         datasets=declared.datasets,
         metrics=declared.metrics,
@@ -287,16 +270,17 @@ def _manifest(
     return manifest
 
 
-def _suggestion(house: House, request: PushRequest, before: _Before, manifest: Manifest) -> Suggestion | None:
+def _suggestion(
+    place: Workplace, request: PushRequest, target: Reference, before: Before, manifest: Manifest
+) -> Suggestion | None:
     if request.bump != "auto":
         return None
-    own = [parent for parent in before.parents if before.model and parent.model_id == before.model.id]
-    return suggestion(house, own[0] if own else before.newest, manifest)
+    own = [parent for parent in before.parents if (parent.namespace, parent.model) == (target.namespace, target.model)]
+    return suggestion(place, own[0] if own else before.newest, manifest)
 
 
 def _pushed(
-    house: House,
-    request: PushRequest,
+    place: Workplace,
     version: VersionRecord,
     files: Sequence[DiskFile],
     draft: Draft | None,
@@ -309,6 +293,6 @@ def _pushed(
         logical_bytes=sum(file.size for file in files),
         new_raw_bytes=draft.kept.new_raw_bytes if draft else 0,
         stored_bytes=draft.kept.stored_bytes if draft else 0,
-        seconds=(house.clock() - began_ms) / 1000,
+        seconds=(place.clock() - began_ms) / 1000,
         label_reason=draft.suggestion.reasons if draft and draft.suggestion else (),
     )

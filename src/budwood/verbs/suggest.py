@@ -10,17 +10,17 @@ from budwood.domain.label import Label, Level
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.manifest import Manifest
 from budwood.domain.records import ModelRecord, VersionRecord
-from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
+from budwood.verbs.workplace import Reads
 
 BUMPS: Final = ("major", "minor", "patch", "auto")
 
 
-def suggestion(house: House, earlier: VersionRecord | None, manifest: Manifest) -> Suggestion:
+def suggestion(place: Reads, earlier: VersionRecord | None, manifest: Manifest) -> Suggestion:
     """What the difference from ``earlier`` asks for; the first version of a model is 1.0.0."""
     if earlier is None:
         return suggest(None)
-    held = load_manifest(house, earlier)
+    held = load_manifest(place, earlier)
     return compare(earlier.reference, "this push", held, manifest, measures={}, configs={}).bump
 
 

@@ -1,0 +1,108 @@
+"""The desk of a registry in this process: what push and pull ask, answered by its own catalog."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from budwood.domain.limits import PACK_BYTES
+from budwood.domain.records import VersionRecord
+from budwood.domain.reference import Reference
+from budwood.store.api import BlockIndex, Objects
+from budwood.store.read import BlockReader
+from budwood.verbs.browse import get
+from budwood.verbs.choose_base import candidates
+from budwood.verbs.draft import Draft, Wishes
+from budwood.verbs.house import House
+from budwood.verbs.lease import Held
+from budwood.verbs.publish import publish, reuse
+from budwood.verbs.resolve import resolve
+from budwood.verbs.workplace import Before, Lease
+
+
+@dataclass(frozen=True, slots=True)
+class HomeDesk:
+    """``workplace.Desk`` over a house."""
+
+    house: House
+
+    def version(self, reference: str) -> VersionRecord:
+        return get(self.house, reference)
+
+    def look(self, target: Reference, parents: Sequence[str]) -> Before:
+        with self.house.catalog.read() as view:
+            return Before(
+                view.newest_version(target.namespace, target.model),
+                tuple(resolve(view, parent) for parent in parents),
+            )
+
+    def candidates(
+        self, target: Reference, parents: Sequence[VersionRecord], structure: str
+    ) -> Sequence[VersionRecord]:
+        with self.house.catalog.read() as view:
+            model = view.model(target.namespace, target.model)
+            return candidates(view, parents, model.id if model else 0, structure)
+
+    def lease(self, target: Reference) -> Held:
+        return Held(self.house, f"push {target.path}")
+
+    def publish(self, draft: Draft, target: Reference, wishes: Wishes, lease: Lease) -> VersionRecord:
+        assert isinstance(lease, Held)
+        return publish(self.house, draft, target, wishes, lease)
+
+    def reuse(
+        self, version: VersionRecord, aliases: tuple[str, ...], tags: Mapping[str, str], lease: Lease | None
+    ) -> VersionRecord:
+        assert lease is None or isinstance(lease, Held)
+        return reuse(self.house, version, aliases, tags, lease)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """``workplace.Workplace`` over a house."""
+
+    house: House
+
+    @property
+    def desk(self) -> HomeDesk:
+        return HomeDesk(self.house)
+
+    @property
+    def objects(self) -> Objects:
+        return self.house.objects
+
+    @property
+    def index(self) -> BlockIndex:
+        return self.house.index
+
+    @property
+    def clock(self) -> Callable[[], int]:
+        return self.house.clock
+
+    @property
+    def ids(self) -> Callable[[], str]:
+        return self.house.ids
+
+    @property
+    def author(self) -> str:
+        return self.house.author
+
+    @property
+    def threads(self) -> int:
+        return self.house.threads
+
+    @property
+    def scratch(self) -> Path | None:
+        return self.house.scratch
+
+    @property
+    def checks(self) -> bool:
+        return True
+
+    def pack_bytes(self, logical_bytes: int) -> int:
+        return PACK_BYTES
+
+    def owns(self, path: Path) -> bool:
+        return self.house.owns(path)
+
+    def reader(self) -> BlockReader:
+        return self.house.reader()

@@ -1,0 +1,43 @@
+"""A version that is written but not published, and what is asked for beside its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from budwood.domain.change import Suggestion
+from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.records import VersionRecord
+from budwood.store.write import Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version whose bytes are durable and which no record names yet.
+
+    ``digest`` and ``manifest_size`` are those of the manifest as it was written, which a newer Budwood may have done.
+    ``shared`` are the blocks it needs that were in the store before: publishing re-checks each of them.
+    """
+
+    manifest: Manifest
+    digest: str
+    manifest_size: int
+    manifest_blocks: tuple[BlockId, ...]
+    structure: str
+    sketch: BlockId
+    kept: Kept
+    shared: frozenset[BlockId]
+    parents: tuple[VersionRecord, ...] = ()
+    suggestion: Suggestion | None = None
+
+
+class Wishes(Protocol):
+    """What is asked for beside the files."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def bump(self) -> str: ...
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
