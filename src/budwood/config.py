@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from budwood.errors import BadValue
 
@@ -17,8 +18,9 @@ FOLDER_NAME: Final = ".budwood"
 FILE_NAME: Final = "budwood.toml"
 
 SETTINGS: Final[Mapping[str, str]] = {
-    "registry": "Where the registry is: a folder. Default: the nearest .budwood upwards, else one in the user's data.",
+    "registry": "Where the registry is: a folder or a server's URL. Default: the nearest .budwood upwards, else one in the user's data.",
     "store": "Where packs lie when not in the registry's folder: a URL such as s3://bucket/prefix.",
+    "token": "What a server knows you by, for programs; people use 'budwood login'. Only read from the environment.",
     "author": "Who pushes: shown on versions and in the ledger. Default: git's user.email, else the login name.",
     "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
     "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
@@ -27,10 +29,13 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``registry`` is None when nothing names one; ``found`` says where the value came from."""
+    """``registry`` is None when nothing names a folder, ``url`` empty when nothing names a server; ``found`` says
+    where the value came from. ``token`` is for ``url`` alone."""
 
     registry: Path | None
+    url: str
     found: str
+    token: str
     store: str
     author: str
     threads: int
@@ -42,15 +47,49 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
     here = _here(folder)
     layers = [_environment(), _file(here / FILE_NAME), _file(_user_folder() / "config.toml")]
     merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
-    path, found = _registry(registry, merged.get("registry", ""), here)
+    environment = layers[0]
+    setting = str(registry or merged.get("registry", ""))
+    url = server_url(setting) if "://" in setting else ""
+    path, found = (None, "url") if url else _registry(registry, merged.get("registry", ""), here)
+    # A budwood.toml that came with somebody's files may name a server; the token in the environment is not for it.
+    named = bool(registry or environment.get("registry") or "registry" not in layers[1])
     return Settings(
         registry=path,
+        url=url,
         found=found,
+        token=environment.get("token", "") if named else "",
         store=merged.get("store", ""),
         author=merged.get("author", ""),
         threads=_whole(merged, "threads", min(8, os.cpu_count() or 1)),
         grace_s=_number(merged, "grace_hours", 24.0) * 3600,
     )
+
+
+def server_url(text: str) -> str:
+    """The address of a server in the one form it is remembered by. Raises BadValue."""
+    try:
+        parts = urlsplit(text.strip())
+        port, host = parts.port, parts.hostname or ""
+    except ValueError as error:
+        raise BadValue(f"The registry {text[:200]!r} is not a URL: {error}.") from error
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        hint = "Give a folder, or a server as https://host[:port]. Where packs lie is the setting 'store'."
+        raise BadValue(f"The registry {_no_secret(text)!r} is not the address of a server.", hint=hint)
+    if parts.username or parts.password:
+        raise BadValue("A registry's URL must hold no user or password.", hint="Use 'budwood login URL'.")
+    shown = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{shown}{f':{port}' if port and port != usual else ''}{parts.path.rstrip('/')}"
+
+
+def credentials_file() -> Path:
+    """Where 'budwood login' keeps tokens."""
+    return _user_folder() / "credentials.json"
+
+
+def _no_secret(text: str) -> str:
+    scheme, _, rest = text.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"[:200]
 
 
 def user_registry() -> Path:
@@ -93,9 +132,6 @@ def _folder(text: str | Path, here: Path) -> Path:
     """A registry's folder. Raises BadValue for what cannot be one."""
     if "\0" in str(text):
         raise BadValue("A registry's path cannot contain a NUL character.")
-    if "://" in str(text):
-        hint = "Give a folder for the metadata as registry, and the URL as the setting 'store'."
-        raise BadValue(f"The registry {str(text)!r} is a URL, not a folder.", hint=hint)
     try:
         return here / Path(text).expanduser()
     except RuntimeError as error:
@@ -113,6 +149,9 @@ def _file(path: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise BadValue(f"{path} cannot be read: {error}.", hint="It must be TOML; see docs/settings.md.") from error
+    if "token" in content:
+        hint = "Use 'budwood login', or BUDWOOD_TOKEN in the environment."
+        raise BadValue(f"{path} holds a token; a token does not belong in a file that is shared.", hint=hint)
     if unknown := sorted(set(content) - set(SETTINGS)):
         raise BadValue(f"{path} has the unknown setting {unknown[0]!r}.", hint=f"Known: {', '.join(SETTINGS)}.")
     return {key: str(value) for key, value in content.items()}

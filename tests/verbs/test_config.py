@@ -93,3 +93,31 @@ def test_a_current_folder_that_is_gone_is_said_so(tmp_path: Path, monkeypatch: p
 def test_impossible_thread_counts_are_refused(tmp_path: Path, threads: int) -> None:
     with pytest.raises(BadValue, match="threads"):
         budwood.connect(tmp_path / "r", author="mara", threads=threads)
+
+
+def test_a_server_is_a_registry_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUDWOOD_TOKEN", "bw_secret")
+    found = config.load(registry="HTTPS://Models.Example.com:443/budwood/", folder=tmp_path)
+    assert (found.url, found.registry, found.token) == ("https://models.example.com/budwood", None, "bw_secret")
+
+
+@pytest.mark.parametrize(
+    "text", ["ftp://host", "http://", "http://me:secret@host", "http://host?q=1", "http://host:99999"]
+)
+def test_no_other_url_is_one(text: str, tmp_path: Path) -> None:
+    with pytest.raises(BadValue) as refused:
+        config.load(registry=text, folder=tmp_path)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_token_is_not_for_a_server_that_a_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "budwood.toml").write_text('registry = "https://elsewhere.example.com"')
+    monkeypatch.setenv("BUDWOOD_TOKEN", "bw_secret")
+    found = config.load(folder=tmp_path)
+    assert (found.url, found.token) == ("https://elsewhere.example.com", "")
+
+
+def test_a_token_in_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "budwood.toml").write_text('token = "bw_secret"')
+    with pytest.raises(BadValue, match="shared"):
+        config.load(folder=tmp_path)

@@ -8,7 +8,6 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,7 +32,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so
 class Typed:
     """The options before the command."""
 
-    registry: Path | None = None
+    registry: str = ""
     debug: bool = False
 
 
@@ -43,7 +42,7 @@ def opened(ctx: typer.Context, *, create: bool = False, author: str = "") -> "It
     from budwood.wiring import connect
 
     typed = ctx.find_object(Typed) or Typed()
-    with connect(typed.registry, author=author, create=create) as registry:
+    with connect(typed.registry or None, author=author, create=create) as registry:
         if registry.made:
             note(f"Made a new registry at {registry.place}")
         yield registry

@@ -8,7 +8,6 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -97,11 +96,13 @@ for _name, _command, _epilog in COMMANDS:
 def budwood(
     ctx: typer.Context,
     registry: Annotated[
-        Path | None,
+        str,
         typer.Option(
-            "--registry", metavar="PATH", help="The registry's folder; else BUDWOOD_REGISTRY, or the nearest .budwood."
+            "--registry",
+            metavar="PATH|URL",
+            help="The registry's folder, or a server; else BUDWOOD_REGISTRY, or the nearest .budwood.",
         ),
-    ] = None,
+    ] = "",
     debug: Annotated[bool, typer.Option("--debug", help="When something fails, print the traceback too.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
