@@ -31,6 +31,7 @@
     └── Unsupported    understood, not offered                                 exit 8
         ├── FrameworkMissing   an optional library is not installed
         ├── TooNew             written by a newer Budwood
+        ├── TooOld             a shared database with an older schema: 'budwood db upgrade'
         └── NotOffered         this part of a request has no meaning here
 
 Each carries a stable ``code``, a one-sentence ``message``, a ``hint`` (what to do next) and ``facts``
@@ -244,6 +245,11 @@ class FrameworkMissing(Unsupported):
 class TooNew(Unsupported):
     code = "too_new"
     default_hint = "Upgrade Budwood: pip install --upgrade budwood."
+
+
+class TooOld(Unsupported):
+    code = "too_old"
+    default_hint = "Run 'budwood db upgrade', once, where no older release writes to this database."
 
 
 class NotOffered(Unsupported):

@@ -7,6 +7,7 @@ import pytest
 
 from budwood.catalog.api import Catalog
 from budwood.catalog.sql import search
+from budwood.catalog.sql.postgres import PostgresCatalog
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing import CatalogSuite
 from budwood.catalog.testing_search import SearchSuite
@@ -28,6 +29,14 @@ class TestSqliteInMemory(CatalogSuite):
         catalog.close()
 
 
+class TestPostgres(CatalogSuite):
+    @pytest.fixture
+    def catalog(self, postgres_url: str) -> Iterator[Catalog]:
+        catalog = PostgresCatalog(postgres_url)
+        yield catalog
+        catalog.close()
+
+
 @pytest.mark.parametrize("rare", [0, 4, 30])
 class TestSearchAlongIndexes(SearchSuite):
     """In a small catalog every term is rare; here few or none are, as in a large one."""
@@ -36,5 +45,15 @@ class TestSearchAlongIndexes(SearchSuite):
     def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
         monkeypatch.setattr(search, "_RARE", rare)
         catalog = SqliteCatalog.in_memory()
+        yield catalog
+        catalog.close()
+
+
+@pytest.mark.parametrize("rare", [0, 4, 30])
+class TestSearchAlongIndexesOfPostgres(SearchSuite):
+    @pytest.fixture
+    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> Iterator[Catalog]:
+        monkeypatch.setattr(search, "_RARE", rare)
+        catalog = PostgresCatalog(postgres_url)
         yield catalog
         catalog.close()

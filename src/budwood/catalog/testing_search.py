@@ -85,6 +85,13 @@ class SearchSuite:
         query = Query(Compare(FieldName("tags", "a"), Operator.LIKE, "üNÏ%"))
         assert paged(catalog, query, 10) == scanned(rows, query) != []
 
+    def test_a_pattern_that_ends_in_an_escape_is_like_nothing(self, catalog: Catalog) -> None:
+        rows = filled(catalog, repeatable(13), 60)
+        for family in ("name", "author", "message", "alias", "label"):
+            for pattern in ("\\", "%\\", "fraud team\\", "\\\\", "%\\\\\\"):
+                query = Query(Not(Compare(FieldName(family), Operator.LIKE, pattern)))
+                assert paged(catalog, query, 40) == scanned(rows, query), query
+
     def test_values_of_the_wrong_kind_are_refused(self, catalog: Catalog) -> None:
         wrong: tuple[tuple[str, Operator, Value], ...] = (
             ("created", Operator.EQ, "yesterday"),
@@ -93,6 +100,7 @@ class SearchSuite:
             ("metrics", Operator.GE, float("nan")),
             ("name", Operator.EQ, True),
             ("name", Operator.EQ, "\ud800"),
+            ("name", Operator.EQ, "a\0"),
             ("kind", Operator.IN, "model"),
             ("retired", Operator.LT, True),
             ("no such", Operator.EQ, "x"),

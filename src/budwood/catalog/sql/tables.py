@@ -18,10 +18,10 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
+from sqlalchemy import Text as AnyText
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -34,6 +34,8 @@ METADATA: Final = MetaData(
 
 # SQLite numbers rows by itself only when the key is exactly INTEGER.
 Id: Final = BigInteger().with_variant(Integer(), "sqlite")
+# Ordered by code point everywhere; a PostgreSQL database may have been made with the rules of any language.
+Text: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 
 def _text(name: str) -> Column[str]:

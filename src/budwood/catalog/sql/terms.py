@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, select, true
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, false, func, select, true
 
 from budwood.catalog.sql.tables import metric, model, param, pointer, tag, version
 from budwood.domain.query import Compare, FieldName, Operator, Value
@@ -140,7 +140,8 @@ def _fact_term(fact: Fact, compare: Compare) -> Term:
 def _model_term(column: Column[str], compare: Compare) -> Term:
     if compare.operator is Operator.LIKE:
         # Names are lower-case, so a lower-case pattern finds them in every database without folding each name.
-        compared: Condition = column.like(_text_of(compare, compare.value).lower(), escape="\\")
+        pattern = _text_of(compare, compare.value).lower()
+        compared: Condition = false() if _ends_escaping(pattern) else column.like(pattern, escape="\\")
     else:
         compared = _compared_text(column, compare)
     holds = select(model.c.id).where(model.c.id == version.c.model_id, compared).correlate(version).exists()
@@ -200,8 +201,13 @@ def _compared_text(column: ColumnElement[str], compare: Compare) -> Condition:
         return column.in_([_text_of(compare, value) for value in compare.value])
     text = _text_of(compare, compare.value)
     if compare.operator is Operator.LIKE:
-        return column.ilike(text, escape="\\")
+        return false() if _ends_escaping(text) else column.ilike(text, escape="\\")
     return _ordered(column, compare.operator, text)
+
+
+def _ends_escaping(pattern: str) -> bool:
+    """Whether nothing stands behind the last backslash: nothing is like that, and PostgreSQL calls it a mistake."""
+    return (len(pattern) - len(pattern.rstrip("\\"))) % 2 == 1
 
 
 def _ordered(column: ColumnElement[Any], operator: Operator, value: str | int | float) -> Condition:
@@ -220,7 +226,7 @@ def _ordered(column: ColumnElement[Any], operator: Operator, value: str | int | 
 
 
 def _text_of(compare: Compare, value: Value) -> str:
-    if isinstance(value, tuple | bool):
+    if isinstance(value, tuple | bool) or "\0" in str(value):
         raise _bad(compare)
     try:
         return str(value).encode().decode()

@@ -7,6 +7,7 @@ revision = "0001"
 down_revision = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -28,8 +29,8 @@ def upgrade() -> None:
 def _lease() -> None:
     op.create_table(
         "lease",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("holder", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("holder", TEXT, nullable=False),
         sa.Column("taken_ms", sa.BigInteger(), nullable=False),
         sa.Column("expires_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lease")),
@@ -42,10 +43,10 @@ def _ledger() -> None:
         "ledger",
         sa.Column("sequence", ID, autoincrement=False, nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("actor", TEXT, nullable=False),
+        sa.Column("action", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_ledger")),
     )
     op.create_index(op.f("ix_ledger_subject_sequence"), "ledger", ["subject", "sequence"], unique=False)
@@ -55,10 +56,10 @@ def _model() -> None:
     op.create_table(
         "model",
         sa.Column("id", ID, nullable=False),
-        sa.Column("namespace", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("namespace", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("owner", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("last_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model")),
@@ -67,8 +68,8 @@ def _model() -> None:
     )
     op.create_table(
         "removed_model",
-        sa.Column("namespace", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("namespace", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("last_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("namespace", "name", name=op.f("pk_removed_model")),
     )
@@ -78,7 +79,7 @@ def _pack() -> None:
     op.create_table(
         "pack",
         sa.Column("id", ID, nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pack")),
         sa.UniqueConstraint("name", name=op.f("uq_pack_name")),
     )
@@ -117,12 +118,12 @@ def _move() -> None:
         "move",
         sa.Column("id", ID, nullable=False),
         sa.Column("model_id", ID, nullable=False),
-        sa.Column("pointer", sa.Text(), nullable=False),
+        sa.Column("pointer", TEXT, nullable=False),
         sa.Column("version_id", sa.BigInteger(), nullable=False),
         sa.Column("version_number", sa.BigInteger(), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
         sa.Column("before_id", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["model_id"], ["model.id"], name=op.f("fk_move_model_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_move")),
@@ -140,22 +141,22 @@ def _version() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("model_id", ID, nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("label", sa.Text(), nullable=False),
-        sa.Column("label_key", sa.Text(), nullable=True),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("stage", sa.Text(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("label", TEXT, nullable=False),
+        sa.Column("label_key", TEXT, nullable=True),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("stage", TEXT, nullable=False),
+        sa.Column("author", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("manifest_size", sa.BigInteger(), nullable=False),
-        sa.Column("structure", sa.Text(), nullable=False),
+        sa.Column("structure", TEXT, nullable=False),
         sa.Column("sketch", sa.LargeBinary(), nullable=False),
-        sa.Column("commit_id", sa.Text(), nullable=False),
+        sa.Column("commit_id", TEXT, nullable=False),
         sa.Column("retired_ms", sa.BigInteger(), nullable=False),
-        sa.Column("retired_reason", sa.Text(), nullable=False),
+        sa.Column("retired_reason", TEXT, nullable=False),
         sa.Column("manifest_blocks", sa.LargeBinary(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("message", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_version")),
         sa.UniqueConstraint("model_id", "number", name=op.f("uq_version_model_id_number")),
         sa.UniqueConstraint("model_id", "label_key", name=op.f("uq_version_model_id_label_key")),
@@ -190,7 +191,7 @@ def _metric() -> None:
     op.create_table(
         "metric",
         sa.Column("version_id", ID, autoincrement=False, nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("key", TEXT, nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_metric_version_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("version_id", "key", name=op.f("pk_metric")),
@@ -203,8 +204,8 @@ def _param() -> None:
     op.create_table(
         "param",
         sa.Column("version_id", ID, autoincrement=False, nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("value", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_param_version_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("version_id", "key", name=op.f("pk_param")),
@@ -222,7 +223,7 @@ def _pointer() -> None:
     op.create_table(
         "pointer",
         sa.Column("model_id", ID, autoincrement=False, nullable=False),
-        sa.Column("pointer", sa.Text(), nullable=False),
+        sa.Column("pointer", TEXT, nullable=False),
         sa.Column("move_id", ID, nullable=False),
         sa.Column("version_id", ID, nullable=True),
         sa.ForeignKeyConstraint(["model_id"], ["model.id"], name=op.f("fk_pointer_model_id")),
@@ -240,8 +241,8 @@ def _stage_change() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("version_id", ID, nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("stage", sa.Text(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("stage", TEXT, nullable=False),
+        sa.Column("author", TEXT, nullable=False),
         sa.ForeignKeyConstraint(
             ["version_id"], ["version.id"], name=op.f("fk_stage_change_version_id"), ondelete="CASCADE"
         ),
@@ -254,10 +255,10 @@ def _tag() -> None:
     op.create_table(
         "tag",
         sa.Column("version_id", ID, autoincrement=False, nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("key", TEXT, nullable=False),
+        sa.Column("value", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("author", TEXT, nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_tag_version_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("version_id", "key", name=op.f("pk_tag")),
