@@ -7,7 +7,7 @@ A setting is taken from, in this order: the argument or flag, ``BUDWOOD_*``, ``.
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ FILE_NAME: Final = "budwood.toml"
 SETTINGS: Final[Mapping[str, str]] = {
     "registry": "Where the registry is: a folder or a server's URL. Default: the nearest .budwood upwards, else one in the user's data.",
     "store": "Where packs lie when not in the registry's folder: a URL such as s3://bucket/prefix.",
+    "database": "Where the metadata is when not in the registry's folder: postgresql://user@host/database.",
     "token": "What a server knows you by, for programs; people use 'budwood login'. Only read from the environment.",
     "author": "Who pushes: shown on versions and in the ledger. Default: git's user.email, else the login name.",
     "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
@@ -30,7 +31,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``registry`` is None when nothing names a folder, ``url`` empty when nothing names a server; ``found`` says
-    where the value came from. ``token`` is for ``url`` alone."""
+    where the value came from. ``token`` is for ``url`` alone; ``database`` may hold a password."""
 
     registry: Path | None
     url: str
@@ -40,12 +41,17 @@ class Settings:
     author: str
     threads: int
     grace_s: float
+    database: str = field(default="", repr=False)
 
 
 def load(*, registry: str | Path | None = None, folder: Path | None = None) -> Settings:
     """Settings as seen from ``folder`` (default: the current one). Raises BadValue."""
     here = _here(folder)
     layers = [_environment(), _file(here / FILE_NAME), _file(_user_folder() / "config.toml")]
+    if "database" in layers[1]:
+        # It may have come with somebody's files, and the driver offers a server whatever password it finds.
+        hint = f"Set BUDWOOD_DATABASE, or write it to {_user_folder() / 'config.toml'}."
+        raise BadValue(f"{here / FILE_NAME} names a database.", hint=hint)
     merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
     environment = layers[0]
     setting = str(registry or merged.get("registry", ""))
@@ -62,6 +68,7 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
         author=merged.get("author", ""),
         threads=_whole(merged, "threads", min(8, os.cpu_count() or 1)),
         grace_s=_number(merged, "grace_hours", 24.0) * 3600,
+        database=merged.get("database", ""),
     )
 
 

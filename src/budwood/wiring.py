@@ -1,8 +1,9 @@
 """The one place that chooses concrete parts: settings in, a ready registry out."""
 
+import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,8 @@ from budwood.client.capture import capture_author
 from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.config import FOLDER_NAME, Settings, load, user_registry
-from budwood.errors import BadValue, RegistryNotFound, StorageFailed
+from budwood.domain.results import SchemaState
+from budwood.errors import BadValue, FrameworkMissing, NotOffered, RegistryNotFound, StorageFailed
 from budwood.store.api import Objects
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
@@ -34,11 +36,11 @@ def connect(
         raise BadValue(f"threads must be a whole number from 1 to 256, not {threads}.")
     settings = load(registry=path)
     root = settings.registry or user_registry()
-    made = not _exists(root / CATALOG_FILE)
+    made = not settings.database and not _exists(root / CATALOG_FILE)
     if made and not create:
         raise RegistryNotFound(f"There is no registry at {root}.", path=str(root))
     house = House(
-        catalog=_catalog(root, create=create),
+        catalog=_catalog(root, settings, create=create),
         objects=_objects(root, settings),
         clock=_now_ms,
         ids=lambda: secrets.token_hex(16),
@@ -63,6 +65,30 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
     return Registry(Near(house, "memory", made=True, grace_s=0.0))
 
 
+def schema_state(registry: str | Path | None = None) -> SchemaState:
+    """The schema of the catalog that settings name, as it is. Raises RegistryNotFound, TooNew, CatalogDamaged."""
+    return _schema(registry, upgrade=False)
+
+
+def upgrade_schema(registry: str | Path | None = None) -> SchemaState:
+    """Bring it to the newest; ``before`` says what it was. Raises the same, and RegistryBusy."""
+    return _schema(registry, upgrade=True)
+
+
+def _schema(registry: str | Path | None, *, upgrade: bool) -> SchemaState:
+    settings = load(registry=registry)
+    if settings.url:
+        raise NotOffered("A server's database is not reached through the server.", hint="Run this where it runs.")
+    if settings.database:
+        with _driver_of_postgres():
+            from budwood.catalog.sql import postgres_schema
+        return (postgres_schema.upgrade if upgrade else postgres_schema.state)(settings.database)
+    from budwood.catalog.sql import sqlite_schema
+
+    path = (settings.registry or user_registry()) / CATALOG_FILE
+    return (sqlite_schema.upgrade if upgrade else sqlite_schema.state)(path)
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
@@ -70,13 +96,35 @@ def _exists(path: Path) -> bool:
         raise StorageFailed(f"{path} cannot be looked at: {error.strerror}.", path=str(path)) from error
 
 
-def _catalog(root: Path, *, create: bool) -> Catalog:
+def _catalog(root: Path, settings: Settings, *, create: bool) -> Catalog:
     if create:
         try:
             make_root(root)
         except OSError as error:
             raise StorageFailed(f"{root} cannot be made: {error.strerror}.", path=str(root)) from error
-    return SqliteCatalog(root / CATALOG_FILE, create=create)
+    if not settings.database:
+        return SqliteCatalog(root / CATALOG_FILE, create=create)
+    if settings.found == "given" or not settings.store:
+        _refuse_two_catalogs(root)
+    with _driver_of_postgres():
+        from budwood.catalog.sql.postgres import PostgresCatalog
+    return PostgresCatalog(settings.database)
+
+
+def _refuse_two_catalogs(root: Path) -> None:
+    """A folder that has a catalog must not be filled with packs that another one knows."""
+    if _exists(root / CATALOG_FILE):
+        message = f"{root} holds a catalog of its own, and the setting 'database' names another."
+        raise BadValue(message, hint="Unset BUDWOOD_DATABASE for this registry, or name another folder.")
+
+
+@contextlib.contextmanager
+def _driver_of_postgres() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        hint = "pip install 'budwood[postgres]'"
+        raise FrameworkMissing("The setting 'database' needs the driver of PostgreSQL.", hint=hint) from error
 
 
 def _objects(root: Path, settings: Settings) -> Objects:

@@ -16,6 +16,7 @@ from typer.main import get_command
 from budwood import __version__
 from budwood.cli import (
     alias,
+    db,
     delete,
     diff,
     export,
@@ -90,6 +91,8 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
 
 for _name, _command, _epilog in COMMANDS:
     app.command(_name, cls=Command, epilog=_epilog, help=search.HELP if _name == "search" else None)(_command)
+
+app.add_typer(db.app, name="db")
 
 
 @app.callback(invoke_without_command=True)

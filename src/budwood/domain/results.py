@@ -174,3 +174,13 @@ class Imported:
     skipped: tuple[VersionRecord, ...]
     new_blocks: int
     stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The schema of a catalog: the revision it has, had before an upgrade (both empty for none), and could have."""
+
+    place: str
+    before: str
+    revision: str
+    newest: str

@@ -12,14 +12,25 @@ import psycopg
 from budwood.catalog import migrations
 from budwood.catalog.sql.postgres import WRITE_LOCK, revision_of
 from budwood.catalog.sql.postgres_session import PostgresDialect, PostgresSession, open_session, place_of, translated
+from budwood.domain.results import SchemaState
 from budwood.errors import CatalogDamaged, TooNew
 
 _UPGRADE_LOCK: Final = WRITE_LOCK + 1
 _TABLES: Final = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
 
 
-def upgrade(dsn: str) -> str:
-    """Run the missing migrations; the revision before, empty for a database without a catalog.
+def state(dsn: str) -> SchemaState:
+    """The schema as it is. Raises TooNew, CatalogDamaged, StorageFailed, RegistryNotFound for no such database."""
+    session = open_session(dsn, PostgresDialect())
+    try:
+        found = _revision(session, place_of(dsn))
+        return SchemaState(place_of(dsn), found, found, migrations.HEAD)
+    finally:
+        session.close()
+
+
+def upgrade(dsn: str) -> SchemaState:
+    """Run the missing migrations.
 
     Raises TooNew, CatalogDamaged for another program's database, RegistryBusy, StorageFailed, RegistryNotFound.
     """
@@ -29,15 +40,15 @@ def upgrade(dsn: str) -> str:
         session.control("SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0")
         session.control(f"SELECT pg_advisory_lock({_UPGRADE_LOCK})")
         session.control("SET lock_timeout = '60s'")
-        before = revision(session, place_of(dsn))
+        before = _revision(session, place_of(dsn))
         if before != migrations.HEAD:
             _migrate(session, place_of(dsn))
-        return before
+        return SchemaState(place_of(dsn), before, migrations.HEAD, migrations.HEAD)
     finally:
         session.close()
 
 
-def revision(session: PostgresSession, place: str) -> str:
+def _revision(session: PostgresSession, place: str) -> str:
     """The schema's revision, empty for an empty database. Raises TooNew, CatalogDamaged for one that is not ours."""
     found = revision_of(session)
     if found is None and session.control(_TABLES) != ("0",):

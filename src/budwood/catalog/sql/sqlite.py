@@ -142,14 +142,8 @@ class SqliteCatalog:
         self._return(session)
 
     def _check_revision(self, session: "SqliteSession") -> None:
-        revision = _revision(session)
-        if revision == migrations.HEAD:
-            return
-        if revision is None:
-            raise CatalogDamaged(f"{self._path} is not a catalog.", path=str(self._path))
-        if revision not in migrations.KNOWN:
-            raise TooNew(f"This catalog has schema {revision}; this Budwood knows up to {migrations.HEAD}.")
-        _migrate(self._path, self._synchronous)
+        if _known_revision(session, self._path) != migrations.HEAD:
+            _migrate(self._path, self._synchronous)
 
     def _open_batch(self) -> "_SqliteBatch":
         return _SqliteBatch(_connect(self._path, (*_WRITE_PRAGMAS, f"synchronous={self._synchronous}")))
@@ -413,6 +407,29 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def revision_at(path: Path) -> str:
+    """The schema's revision of a catalog, which is left as it is.
+
+    Raises RegistryNotFound, TooNew, CatalogDamaged, StorageFailed.
+    """
+    if not path.exists():
+        raise RegistryNotFound(f"There is no catalog at {path}.", path=str(path))
+    session = _connect(path, _READ_PRAGMAS)
+    try:
+        return _known_revision(session, path)
+    finally:
+        session.close()
+
+
+def _known_revision(session: SqliteSession, path: Path) -> str:
+    revision = _revision(session)
+    if revision is None:
+        raise CatalogDamaged(f"{path} is not a catalog.", path=str(path))
+    if revision not in migrations.KNOWN:
+        raise TooNew(f"This catalog has schema {revision}; this Budwood knows up to {migrations.HEAD}.")
+    return revision
 
 
 def _revision(session: SqliteSession) -> str | None:
