@@ -112,7 +112,7 @@ class _Cluster:
             folder.chmod(0o755)
 
     def __enter__(self) -> "_Cluster":
-        words = ["-U", "budwood", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D", str(self._data)]
+        words = ["-U", "budwood", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-k", "-D", str(self._data)]
         self._call("initdb", *words)
         self._start()
         return self

@@ -47,6 +47,7 @@ _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOCK: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()"
 _UPGRADE: Final = "Run 'budwood db upgrade', once, where no other release writes to this database."
+_END_BACKEND: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid ="
 _ASK_AGAIN_S: Final = 0.2
 # The first that the server has: with an ASCII database, its own default would fold ASCII letters alone.
 _FOLDINGS: Final = ("pg_c_utf8", "und-x-icu", "C.utf8", "C.UTF-8", "en_US.utf8", "en_US.UTF-8")
@@ -256,7 +257,8 @@ class _PostgresBatch:
         while True:
             try:
                 self._reopen()
-                # While the old connection is still at work it holds the lock.
+                # The server may not know yet that nobody listens there; what holds the lock is still at work.
+                self._session.control(f"{_END_BACKEND} '{self._number}'::xid8::xid")
                 self._session.control(f"SELECT pg_advisory_lock({WRITE_LOCK}), pg_advisory_unlock({WRITE_LOCK})")
                 (status,) = self._session.control(f"SELECT pg_xact_status('{self._number}'::xid8)")
                 break

@@ -69,6 +69,7 @@ _FAMILIES: Final[Mapping[str, type[BudwoodError]]] = {
     "57P": StorageFailed,
     "58": StorageFailed,
 }
+_ADDRESS_HINT: Final = "Write postgresql://USER@HOST/DATABASE, with '%40' for an '@' in a name or password."
 
 
 class ConnectionLost(StorageFailed):
@@ -123,7 +124,10 @@ class PostgresSession:
 
     def control(self, sql: str) -> tuple[str, ...]:
         """Run SQL without values: transaction control and settings. The first row of the last result, as text."""
-        done = self._connection.pgconn.exec_(sql.encode())
+        try:
+            done = self._connection.pgconn.exec_(sql.encode())
+        except psycopg.Error as error:
+            raise self._translated(error) from error
         if done.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
             raise self._translated(psycopg.errors.error_from_result(done))
         if done.ntuples == 0:
@@ -179,7 +183,10 @@ class PostgresSession:
             self._connection.close()
 
     def _translated(self, error: psycopg.Error) -> Exception:
-        if self.is_lost or self._connection.pgconn.transaction_status == TransactionStatus.UNKNOWN:
+        # What carries no SQLSTATE comes from libpq, which at times finds out only later that nobody is there.
+        from_library = error.sqlstate is None and type(error) in (psycopg.OperationalError, psycopg.DatabaseError)
+        if self.is_lost or from_library:
+            self.close()
             return ConnectionLost(f"The connection to {self._place} was lost: {first_line(error)}.")
         return translated(error, self._place)
 
@@ -207,6 +214,9 @@ def place_of(dsn: str) -> str:
     """Which database a DSN names, without the secrets in it. Raises BadValue."""
     words = _parsed(dsn)
     host, port, name = (str(words.get(key) or "") for key in ("host", "port", "dbname"))
+    if "@" in host or (not port.replace(",", "").isdigit() and port):
+        # A password with an '@' or ':' of its own was cut in two, and the rest would be shown as the host's name.
+        raise BadValue("The database's address is not understood.", hint=_ADDRESS_HINT)
     host = host if not host.startswith("/") else "localhost"
     return f"postgresql://{host}{f':{port}' if port else ''}/{name}"
 
@@ -249,8 +259,7 @@ def _parsed(dsn: str) -> dict[str, Any]:
         return dict(conninfo_to_dict(dsn))
     except psycopg.Error:
         # The reason quotes a part of the DSN, which may be the password.
-        hint = "Write postgresql://USER@HOST/DATABASE, with '%40' for an '@' in a name or password."
-        raise BadValue("The database's address is not understood.", hint=hint) from None
+        raise BadValue("The database's address is not understood.", hint=_ADDRESS_HINT) from None
 
 
 def _joined(compiled: Compiled, values: dict[str, object]) -> Mapping[str, Any]:
