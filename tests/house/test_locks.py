@@ -18,13 +18,13 @@ def locked(path: Path) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pins}
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "torch.txt", "pip.txt"])
+@pytest.mark.parametrize("name", [*LOCKS, "swift.txt", "torch.txt", "pip.txt"])
 def test_a_lock_names_no_address(name: str, root: Path) -> None:
     written = (root / "requirements" / name).read_text("utf-8")
     assert re.findall(r"\w+://|^-e|^--?[a-z-]*(?:index|find-links)", written, re.M) == []
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "swift.txt"])
 def test_every_locked_package_has_its_hashes(name: str, root: Path) -> None:
     written = (root / "requirements" / name).read_text("utf-8")
     entries = re.split(r"\n(?=[A-Za-z0-9])", written.strip())

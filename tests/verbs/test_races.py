@@ -22,7 +22,7 @@ from budwood.catalog.api import Catalog, Transaction, View
 from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.errors import BudwoodError, Damaged, LeaseLost, NotFound, RegistryBusy, StillInUse
-from budwood.store.api import Objects, ObjectWriter, StoredObject
+from budwood.store.api import Method, Objects, ObjectWriter, StoredObject
 from budwood.verbs import publish as publishing
 from budwood.verbs import sweep as sweeping
 from budwood.verbs.house import House
@@ -149,6 +149,9 @@ class StoppingObjects(Stopping):
 
     def clean(self, older_than_ms: int) -> int:
         return self._objects.clean(older_than_ms)
+
+    def sign(self, method: Method, key: str, expires_s: int) -> str | None:
+        return self._objects.sign(method, key, expires_s)
 
     def close(self) -> None:
         """The registry's own objects are closed."""

@@ -82,4 +82,5 @@ PACK_BYTES: Final = 256 * MIB
 PACK_BLOCKS: Final = 4_000_000
 CHAIN_DEPTH: Final = 2
 LEASE_S: Final = 3_600
+SIGNED_S: Final = 7 * 24 * 3_600
 GRACE_S: Final = 24 * 3_600

@@ -7,12 +7,13 @@ backends are chosen by wiring; ``store/testing.py`` is the suite each of them mu
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from budwood.domain.facts import FileFacts
 from budwood.domain.manifest import BlockId
 
 Buffer = bytes | bytearray | memoryview
+Method = Literal["GET", "PUT"]
 Progress = Callable[[int], None]
 """Called with the number of raw bytes finished since the last call, from any thread."""
 
@@ -99,6 +100,14 @@ class Objects(Protocol):
 
     def clean(self, older_than_ms: int) -> int:
         """Remove what crashed writers left behind (unpublished, last touched before); the bytes freed."""
+
+    def sign(self, method: Method, key: str, expires_s: int) -> str | None:
+        """An address at which whoever has it may read (ranges too) or write this one object until it expires.
+
+        None where the backend cannot sign; then the bytes go through a server of ours. ``expires_s`` is at most
+        ``limits.SIGNED_S``. The writer's length and bytes are not bound by it: check what was written. Raises
+        StorageFailed.
+        """
 
     def close(self) -> None:
         """Release handles. Using the store afterwards is a bug."""

@@ -10,6 +10,7 @@ from budwood.store.backends.folder import FolderObjects
 from budwood.store.backends.memory import MemoryObjects
 from budwood.store.backends.remote import RemoteObjects
 from budwood.store.testing import ObjectsSuite
+from tests.servers.swift import Bucket
 
 
 class TestFolderObjects(ObjectsSuite):
@@ -41,6 +42,12 @@ class TestRemoteObjectsOverFiles(ObjectsSuite):
     @pytest.fixture
     def objects(self, tmp_path: Path) -> Objects:
         return RemoteObjects((tmp_path / "bucket").as_uri())
+
+
+class TestRemoteObjectsOverS3(ObjectsSuite):
+    @pytest.fixture
+    def objects(self, s3_bucket: Bucket) -> Objects:
+        return RemoteObjects(f"{s3_bucket.url}/some/prefix", s3_bucket.options)
 
 
 class TestRemoteObjectsInMemory(ObjectsSuite):

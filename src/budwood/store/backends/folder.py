@@ -26,7 +26,7 @@ import numpy as np
 
 from budwood.domain.limits import MIB
 from budwood.errors import BudwoodError, PackDamaged, StorageFailed, StorageFull
-from budwood.store.api import Buffer, ObjectWriter, StoredObject
+from budwood.store.api import Buffer, Method, ObjectWriter, StoredObject
 from budwood.store.backends import checked_key, is_key
 from budwood.store.backends.staging import Disk, Stream, write_all
 
@@ -135,6 +135,10 @@ class FolderObjects:
         except OSError as error:
             raise _failed("clean", "tmp", error) from error
         return freed
+
+    def sign(self, method: Method, key: str, expires_s: int) -> str | None:
+        """None: there is nobody to honour a signature."""
+        return None
 
     def close(self) -> None:
         """Close every file and stop the writing thread."""

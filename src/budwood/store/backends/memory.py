@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from budwood.errors import PackDamaged, StorageFailed
-from budwood.store.api import Buffer, ObjectWriter, StoredObject
+from budwood.store.api import Buffer, Method, ObjectWriter, StoredObject
 from budwood.store.backends import checked_key
 
 
@@ -69,6 +69,10 @@ class MemoryObjects:
             for writer in stale:
                 del self._unpublished[id(writer)]
             return sum(writer.size for writer in stale)
+
+    def sign(self, method: Method, key: str, expires_s: int) -> str | None:
+        """None: there is nobody to honour a signature."""
+        return None
 
     def close(self) -> None:
         """Nothing to release: what was published can be read again, as from a folder opened a second time."""

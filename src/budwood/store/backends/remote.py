@@ -12,17 +12,18 @@ multipart uploads. ``file:///`` does not survive power loss as a ``FolderObjects
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self, cast
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import from_url
+from obstore.store import AzureStore, GCSStore, S3Store, from_url
 
-from budwood.domain.limits import MIB
+from budwood.domain.limits import MIB, SIGNED_S
 from budwood.errors import BudwoodError, PackDamaged, StorageFailed, StorageFull
-from budwood.store.api import Buffer, ObjectWriter, StoredObject
+from budwood.store.api import Buffer, Method, ObjectWriter, StoredObject
 from budwood.store.backends import checked_key, is_key
 
 SMALL_BYTES: Final = MIB
@@ -111,6 +112,16 @@ class RemoteObjects:
     def clean(self, older_than_ms: int) -> int:
         """Nothing: what a dead client left of an upload cannot be listed, and its local file had no name."""
         return 0
+
+    def sign(self, method: Method, key: str, expires_s: int) -> str | None:
+        """An address for one object, signed with the store's keys. None for ``file:`` and ``memory:``."""
+        assert 0 < expires_s <= SIGNED_S, "longer than stores accept"
+        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+            return None
+        try:
+            return obstore.sign(self._store, method, checked_key(key), timedelta(seconds=expires_s))
+        except _LIBRARY_ERRORS as error:
+            raise _failed("sign", key, error) from error
 
     def close(self) -> None:
         """Nothing to release: obstore shares its connections."""
