@@ -13,14 +13,15 @@ from budwood import errors
 if TYPE_CHECKING:
     from budwood.client.registry import Registry
     from budwood.client.version import Version
-    from budwood.wiring import connect, in_memory
+    from budwood.wiring import connect, in_memory, restore
 
 __version__ = "0.1.0"
-__all__ = ["Registry", "Version", "__version__", "connect", "errors", "in_memory"]
+__all__ = ["Registry", "Version", "__version__", "connect", "errors", "in_memory", "restore"]
 
 _HOMES = {
     "connect": "budwood.wiring",
     "in_memory": "budwood.wiring",
+    "restore": "budwood.wiring",
     "Registry": "budwood.client.registry",
     "Version": "budwood.client.version",
 }

@@ -18,7 +18,7 @@ FOLDER_NAME: Final = ".budwood"
 FILE_NAME: Final = "budwood.toml"
 
 SETTINGS: Final[Mapping[str, str]] = {
-    "registry": "Where the registry is: a folder or a server's URL. Default: the nearest .budwood upwards, else one in the user's data.",
+    "registry": "Where the registry is: a folder or a server's URL. Default: the nearest .budwood, else your own.",
     "store": "Where packs lie when not in the registry's folder: a URL such as s3://bucket/prefix.",
     "database": "Where the metadata is when not in the registry's folder: postgresql://user@host/database.",
     "token": "What a server knows you by, for programs; people use 'budwood login'. Only read from the environment.",
@@ -42,6 +42,7 @@ class Settings:
     threads: int
     grace_s: float
     database: str = field(default="", repr=False)
+    store_endpoint: str = ""
 
 
 def load(*, registry: str | Path | None = None, folder: Path | None = None) -> Settings:
@@ -69,7 +70,16 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
         threads=_whole(merged, "threads", min(8, os.cpu_count() or 1)),
         grace_s=_number(merged, "grace_hours", 24.0) * 3600,
         database=merged.get("database", ""),
+        store_endpoint=_endpoint(merged.get("store", "")),
     )
+
+
+def _endpoint(store: str) -> str:
+    """Where an S3 store is when not at Amazon. Its keys and region the library finds by itself."""
+    if not store.startswith("s3:"):
+        return ""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    return next((found for name in names if (found := os.environ.get(name))), "")
 
 
 def server_url(text: str) -> str:

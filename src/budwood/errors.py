@@ -13,9 +13,11 @@
     │   └── LimitExceeded      larger than a named limit
     ├── NotFound       no such thing, or not yours                             exit 3
     │   ├── RegistryNotFound, ModelNotFound, VersionNotFound
-    │   └── FileNotInVersion, TensorNotInVersion, SourceNotFound
+    │   ├── FileNotInVersion, TensorNotInVersion, SourceNotFound
+    │   └── NoBackup           a folder that holds none
     ├── Conflict       not now                                                 exit 4
     │   ├── LabelTaken         the label already names another version
+    │   ├── RegistryNotEmpty   a backup is restored into an empty place only
     │   ├── FileChanged        a file changed while it was read
     │   ├── TargetDiffers      the folder to pull into holds something else
     │   ├── LeaseLost          a sweep ran while the push slept; push again
@@ -24,10 +26,10 @@
     │   ├── StillInUse         something points to it; lists what
     │   └── Retired            the version was retired
     ├── Damaged        bytes or records are not what they claim                exit 6
-    │   ├── BlockDamaged, PackDamaged, ManifestDamaged, BundleDamaged
+    │   ├── BlockDamaged, PackDamaged, ManifestDamaged, BundleDamaged, BackupDamaged
     │   └── CatalogDamaged     the metadata database is not intact, or not ours
     ├── Unavailable    a part we need does not answer, or is full              exit 7
-    │   ├── StorageFull, StorageFailed, RegistryBusy
+    │   ├── StorageFull, StorageFailed, RegistryBusy, ServerUnreachable
     └── Unsupported    understood, not offered                                 exit 8
         ├── FrameworkMissing   an optional library is not installed
         ├── TooNew             written by a newer Budwood
@@ -141,6 +143,11 @@ class TensorNotInVersion(NotFound):
     default_hint = "'budwood show REF --tensors' lists the tensors of a version."
 
 
+class NoBackup(NotFound):
+    code = "no_backup"
+    default_hint = "A backup is a folder that 'budwood backup' wrote."
+
+
 class SourceNotFound(NotFound):
     code = "source_not_found"
     default_hint = "Check the path to the file or folder."
@@ -153,6 +160,10 @@ class Conflict(BudwoodError):
 class LabelTaken(Conflict):
     code = "label_taken"
     default_hint = "A label is set once. Choose another, or let --bump choose the next."
+
+
+class RegistryNotEmpty(Conflict):
+    code = "registry_not_empty"
 
 
 class FileChanged(Conflict):
@@ -210,6 +221,11 @@ class BundleDamaged(Damaged):
     default_hint = "Copy the bundle again from where it was exported; nothing was imported."
 
 
+class BackupDamaged(Damaged):
+    code = "backup_damaged"
+    default_hint = "Use another backup; nothing was restored."
+
+
 class CatalogDamaged(Damaged):
     code = "catalog_damaged"
     default_hint = "Restore the catalog from a backup; the packs are untouched by this."
@@ -227,6 +243,11 @@ class StorageFull(Unavailable):
 class StorageFailed(Unavailable):
     code = "storage_failed"
     default_hint = "Check the disk or the object store, then run it again. Nothing was published."
+
+
+class ServerUnreachable(Unavailable):
+    code = "server_unreachable"
+    default_hint = "Check the URL and the network, and that the server runs; then run it again."
 
 
 class RegistryBusy(Unavailable):

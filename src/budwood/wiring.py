@@ -13,12 +13,13 @@ from budwood.client.capture import capture_author
 from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.config import FOLDER_NAME, Settings, load, user_registry
-from budwood.domain.results import SchemaState
+from budwood.domain.results import Restored, SchemaState
 from budwood.errors import BadValue, FrameworkMissing, NotOffered, RegistryNotFound, StorageFailed
-from budwood.store.api import Objects
+from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
 from budwood.verbs.house import House
+from budwood.verbs.restore import restore as restore_house
 
 CATALOG_FILE: Final = "catalog.sqlite3"
 CACHE_FOLDER: Final = "cache"
@@ -63,6 +64,21 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
         threads=2,
     )
     return Registry(Near(house, "memory", made=True, grace_s=0.0))
+
+
+def restore(
+    backup: str | Path,
+    registry: str | Path | None = None,
+    *,
+    threads: int | None = None,
+    progress: Progress = lambda _: None,
+) -> Restored:
+    """Make the registry at ``registry`` (a new folder, or an empty database that settings name) from a backup.
+
+    Raises NoBackup, BackupDamaged, TooNew, RegistryNotEmpty, NotOffered for a URL, StorageFull, StorageFailed.
+    """
+    with connect(registry, threads=threads) as opened:
+        return restore_house(opened.house, Path(backup), place=opened.place, progress=progress)
 
 
 def schema_state(registry: str | Path | None = None) -> SchemaState:
@@ -132,7 +148,8 @@ def _objects(root: Path, settings: Settings) -> Objects:
         return FolderObjects(root)
     from budwood.store.backends.remote import RemoteObjects
 
-    return RemoteObjects(settings.store)
+    options = {"endpoint": settings.store_endpoint} if settings.store_endpoint else None
+    return RemoteObjects(settings.store, options)
 
 
 def _now_ms() -> int:

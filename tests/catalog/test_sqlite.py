@@ -344,7 +344,7 @@ def test_the_folder_of_a_catalog_in_memory_goes_with_it() -> None:
     assert not folder.exists()
 
 
-SCANS = {"_COUNT_MODELS", "_COUNT_VERSIONS", "_COUNT_BLOCKS", "_COUNT_PACKS", "_PACKS", "_FORGET_PACKS"}
+SCANS = {"_REVISION", "_COUNT_MODELS", "_COUNT_VERSIONS", "_COUNT_BLOCKS", "_COUNT_PACKS", "_PACKS", "_FORGET_PACKS"}
 
 
 def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCatalog) -> None:

@@ -8,7 +8,7 @@ Everything here is a point or range query on an index; a page is bounded by ``li
 from a cursor, so page N costs what page 1 costs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -18,6 +18,7 @@ from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord
 from budwood.store.api import BlockRow
+from budwood.store.archive import TableShape
 
 T = TypeVar("T")
 
@@ -149,6 +150,18 @@ class View(Protocol):
     def counts(self) -> Mapping[str, int]:
         """models, versions, blocks, packs."""
 
+    def revision(self) -> str:
+        """The schema's."""
+
+    def shapes(self) -> Sequence[TableShape]:
+        """Every table of a backup, parents before children."""
+
+    def dump(self, table: str) -> Iterator[Sequence[Sequence[object]]]:
+        """A table's rows in pages: plain values and bytes, in the order of the shape's columns."""
+
+    def counters(self) -> Mapping[str, int]:
+        """The last id each table ever gave, where that outlives its rows."""
+
 
 class Transaction(View, Protocol):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""
@@ -202,6 +215,11 @@ class Transaction(View, Protocol):
 
     def drop_lease(self, lease_id: str) -> None: ...
     def drop_expired_leases(self, *, now_ms: int) -> int: ...
+    def fill(self, tables: Iterable[tuple[str, Iterable[Sequence[object]]]], counters: Mapping[str, int]) -> None:
+        """Take over a dump whole, tables in the order of ``shapes``, instead of what is here.
+
+        Only while there is no model.
+        """
 
 
 class Catalog(Protocol):

@@ -16,6 +16,7 @@ from typer.main import get_command
 from budwood import __version__
 from budwood.cli import (
     alias,
+    backup,
     db,
     delete,
     diff,
@@ -26,6 +27,7 @@ from budwood.cli import (
     pull,
     push,
     rebuild_index,
+    restore,
     retire,
     roll_back,
     search,
@@ -86,6 +88,8 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
     ("export", export.export, export.EPILOG),
     ("import", import_bundle.import_bundle, import_bundle.EPILOG),
     ("rebuild-index", rebuild_index.rebuild_index, rebuild_index.EPILOG),
+    ("backup", backup.backup, backup.EPILOG),
+    ("restore", restore.restore, restore.EPILOG),
     ("ledger", ledger.ledger, ledger.EPILOG),
 )
 

@@ -25,6 +25,7 @@ from budwood.domain.facts import FileFacts
 from budwood.domain.names import Kind
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
+    BackedUp,
     Exported,
     Family,
     Imported,
@@ -38,6 +39,7 @@ from budwood.domain.results import (
 )
 from budwood.errors import BadValue, NotOffered
 from budwood.store.api import Progress
+from budwood.verbs.backup import backup
 from budwood.verbs.describe import Declared
 from budwood.verbs.house import House
 from budwood.verbs.pull import PullRequest, pull
@@ -261,6 +263,13 @@ class Registry:
     def import_bundle(self, path: str | Path, *, progress: Progress = no_progress) -> Imported:
         """Take in an exported bundle, every byte verified first. Raises BadBundle, BundleDamaged, LabelTaken."""
         return self._place.import_bundle(Path(path), progress=progress)
+
+    def backup(self, folder: str | Path, *, progress: Progress = no_progress) -> BackedUp:
+        """Copy catalog and packs, consistent, while others work; again into the same folder copies what is new.
+
+        Only where the registry's own files are. Raises NotOffered, TargetDiffers, StorageFull, StorageFailed.
+        """
+        return backup(self.house, Path(folder), progress=progress)
 
     def ledger(self, *, after: int = 0, limit: int = 100, subject: str = "") -> Sequence[LedgerEntry]:
         """Every change of state, oldest first."""

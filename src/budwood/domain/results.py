@@ -184,3 +184,27 @@ class SchemaState:
     before: str
     revision: str
     newest: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackedUp:
+    """A backup. ``copied_packs`` were not in an earlier one at the same place."""
+
+    path: str
+    versions: int
+    packs: int
+    copied_packs: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A registry made from a backup, every byte of which was verified first."""
+
+    place: str
+    made_ms: int
+    versions: int
+    packs: int
+    size: int
+    seconds: float

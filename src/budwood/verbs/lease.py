@@ -17,8 +17,10 @@ LEASE_MS: Final = LEASE_S * 1000
 RENEW_MS: Final = LEASE_MS // 4
 SWEEPING: Final = "sweep"
 REBUILDING: Final = "rebuild-index"
-"""Holders that keep out of each other's way: one deletes packs that nothing names, the other names them again.
-Each takes its lease before it looks for the other's, so that at least one of two at once sees the other."""
+BACKING_UP: Final = "backup"
+"""Holders that keep out of each other's way: one deletes packs that nothing names, the others name them again or
+copy what was named a moment ago. Each takes its lease before it looks for the others', so that at least one of two
+at once sees the other."""
 
 
 class Held:
@@ -35,12 +37,16 @@ class Held:
 
     def new_pack_name(self) -> str:
         """A fresh name for a pack. Raises LeaseLost when the lease ran out meanwhile."""
+        self.keep_alive()
+        self._packs += 1
+        return f"{self.id}-{self._packs:04d}"
+
+    def keep_alive(self) -> None:
+        """Renew when a quarter of the time is gone; to be called now and then. Raises LeaseLost."""
         now = self._house.clock()
         if now - self._renewed_ms > RENEW_MS:
             self._house.catalog.write(lambda transaction: self.confirm(transaction, now))
             self._renewed_ms = now
-        self._packs += 1
-        return f"{self.id}-{self._packs:04d}"
 
     def confirm(self, transaction: Transaction, now_ms: int) -> None:
         """Raises LeaseLost unless the lease still lives; every publishing transaction asks."""

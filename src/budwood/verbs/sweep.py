@@ -22,7 +22,7 @@ from budwood.errors import RegistryBusy
 from budwood.store.api import BlockRow, StoredObject
 from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.house import House
-from budwood.verbs.lease import REBUILDING, SWEEPING, is_held, leased, pack_lease
+from budwood.verbs.lease import BACKING_UP, REBUILDING, SWEEPING, is_held, leased, pack_lease
 from budwood.verbs.needed import every_manifest, listed_packs, named_blocks, with_bases
 
 MARK_TRIES: Final = 5
@@ -31,6 +31,7 @@ DEAD_SHARE: Final = 0.3
 DEAD_BYTES: Final = 1 * MIB
 PAGE: Final = 10_000
 DELETING_S: Final = 600
+KEEPERS: Final = (REBUILDING, BACKING_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +171,10 @@ def _waiting(house: House) -> int:
 
 
 def _delete_nameless(house: House, now: int) -> int:
-    """How many packs were deleted. None while an index is made anew, which may yet name them (see rebuild.py)."""
+    """How many packs were deleted. None while an index is made anew or a backup runs, which may yet name them."""
     with leased(house, SWEEPING, hold_s=DELETING_S) as lease:
         began_ms, deleted = house.clock(), 0
-        for info in () if is_held(house, REBUILDING) else _look(house, now).nameless:
+        for info in () if any(is_held(house, holder) for holder in KEEPERS) else _look(house, now).nameless:
             # What is not done while the lease surely lives is left to the next sweep.
             if house.clock() - began_ms > DELETING_S * 500:
                 break

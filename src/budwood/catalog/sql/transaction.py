@@ -3,7 +3,7 @@
 A transaction lives inside one call of ``Catalog.write``. Bulk changes are one statement and many rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 from budwood.catalog.api import Lease, NewVersion
+from budwood.catalog.sql import dump
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tables import (
     block,
@@ -294,6 +295,15 @@ class SqlTransaction(SqlView):
         self._session.change_many(_ADD_PARAM, params)
         parents = ({"child_id": version_id, "parent_id": parent} for parent in dict.fromkeys(new.parent_ids))
         self._session.change_many(_ADD_PARENT, parents)
+
+    def fill(self, tables: Iterable[tuple[str, Iterable[Sequence[object]]]], counters: Mapping[str, int]) -> None:
+        assert not self.models(limit=1), "a catalog that is in use cannot be filled"
+        for shape in reversed(self.shapes()):
+            dump.empty(self._session, shape.name)
+        for name, rows in tables:
+            dump.load(self._session, name, rows)
+        for name, last in counters.items():
+            dump.count_on(self._session, name, last)
 
     def _pack_id(self, name: str) -> int:
         row = self._session.one(_PACK_ID, name=name)

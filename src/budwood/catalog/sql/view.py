@@ -7,10 +7,10 @@ Each question is one ``Statement`` at the top of its section. The block index, p
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
-from sqlalchemy import Select, and_, bindparam, func, select, tuple_
+from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
 
 from budwood.catalog.api import VersionPage
-from budwood.catalog.sql import search
+from budwood.catalog.sql import dump, search
 from budwood.catalog.sql.index import IndexView
 from budwood.catalog.sql.session import Row, Statement, opaque
 from budwood.catalog.sql.tables import ledger, lineage, model, move, pointer, stage_change, tag, version
@@ -20,6 +20,7 @@ from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord
+from budwood.store.archive import TableShape
 
 BLOCK_ID_BYTES: Final = 32
 PREFIX_ROWS: Final = 10
@@ -180,6 +181,8 @@ _COUNT_MODELS: Final = Statement(select(func.count()).select_from(model))
 _COUNT_OF_MODEL: Final = Statement(select(func.count()).where(version.c.model_id == bindparam("model_id")))
 _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 
+_REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
+
 
 class SqlView(IndexView):
     """``catalog.api.View`` over one session."""
@@ -278,6 +281,19 @@ class SqlView(IndexView):
         else:
             rows = self._session.all(_LEDGER, after=after, limit=page(limit))
         return [_entry_from(row) for row in rows]
+
+    def revision(self) -> str:
+        row = self._session.one(_REVISION)
+        return str(row[0]) if row else ""
+
+    def shapes(self) -> Sequence[TableShape]:
+        return dump.shapes()
+
+    def dump(self, table: str) -> Iterator[Sequence[Row]]:
+        return dump.rows_of(self._session, table)
+
+    def counters(self) -> dict[str, int]:
+        return dump.counters(self._session)
 
     def counts(self) -> dict[str, int]:
         counted = {"models": _COUNT_MODELS, "versions": _COUNT_VERSIONS}
