@@ -1,0 +1,41 @@
+"""A registry whose metadata is in PostgreSQL and whose packs are in an object store: the same, from anywhere."""
+
+from pathlib import Path
+
+import pytest
+
+import budwood
+from budwood.errors import StorageFailed
+from tests.servers.swift import Bucket
+
+
+@pytest.fixture(autouse=True)
+def _shared(s3_bucket: Bucket, postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("BUDWOOD_DATABASE", postgres_url)
+    monkeypatch.setenv("BUDWOOD_STORE", f"{s3_bucket.url}/team")
+    for name, value in s3_bucket.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_what_one_pushes_another_pulls_from_a_folder_of_their_own(tmp_path: Path) -> None:
+    source = tmp_path / "model"
+    source.mkdir()
+    (source / "weights.bin").write_bytes(bytes(range(256)) * 20_000)
+    (source / "card.md").write_text("A model.\n")
+    with budwood.connect(tmp_path / "mara", author="mara") as registry:
+        pushed = registry.push(source, "encoder", aliases=["champion"])
+    assert not list((tmp_path / "mara").rglob("*.pack"))
+    with budwood.connect(tmp_path / "jo", author="jo", create=False) as registry:
+        registry.pull("encoder@champion", tmp_path / "pulled")
+        assert registry.get("encoder").digest == pushed.version.digest
+        assert registry.verify(read_data=True).problems == ()
+    assert (tmp_path / "pulled/weights.bin").read_bytes() == (source / "weights.bin").read_bytes()
+
+
+def test_a_wrong_key_to_the_store_is_an_error_of_the_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "guessed-wrong")
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+    with budwood.connect(tmp_path / "mara", author="mara") as registry, pytest.raises(StorageFailed) as raised:
+        registry.push(tmp_path / "weights.bin", "encoder")
+    assert "guessed-wrong" not in str(raised.value)
