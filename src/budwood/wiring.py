@@ -13,6 +13,7 @@ from budwood.client.capture import capture_author
 from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.config import FOLDER_NAME, Settings, load, user_registry
+from budwood.domain.limits import VALUE_BYTES
 from budwood.domain.results import Restored, SchemaState
 from budwood.errors import BadValue, FrameworkMissing, NotOffered, RegistryNotFound, StorageFailed
 from budwood.store.api import Objects, Progress
@@ -20,6 +21,7 @@ from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
 from budwood.verbs.house import House
 from budwood.verbs.restore import restore as restore_house
+from budwood.verbs.tag import check_text
 
 CATALOG_FILE: Final = "catalog.sqlite3"
 CACHE_FOLDER: Final = "cache"
@@ -45,7 +47,7 @@ def connect(
         objects=_objects(root, settings),
         clock=_now_ms,
         ids=lambda: secrets.token_hex(16),
-        author=author or capture_author(settings.author),
+        author=_checked(author) or capture_author(settings.author),
         threads=threads or settings.threads,
         scratch=root / CACHE_FOLDER,
     )
@@ -103,6 +105,11 @@ def _schema(registry: str | Path | None, *, upgrade: bool) -> SchemaState:
 
     path = (settings.registry or user_registry()) / CATALOG_FILE
     return (sqlite_schema.upgrade if upgrade else sqlite_schema.state)(path)
+
+
+def _checked(author: str) -> str:
+    check_text(author, "The author", VALUE_BYTES, "VALUE_BYTES")
+    return author
 
 
 def _exists(path: Path) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import budwood
-from budwood.errors import StorageFailed
+from budwood.errors import Invalid, StorageFailed
 from tests.servers.swift import Bucket
 
 
@@ -39,3 +39,27 @@ def test_a_wrong_key_to_the_store_is_an_error_of_the_storage(tmp_path: Path, mon
     with budwood.connect(tmp_path / "mara", author="mara") as registry, pytest.raises(StorageFailed) as raised:
         registry.push(tmp_path / "weights.bin", "encoder")
     assert "guessed-wrong" not in str(raised.value)
+
+
+def test_text_that_a_database_cannot_hold_is_refused_as_invalid(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+    with budwood.connect(tmp_path / "mara", author="mara") as registry:
+        registry.push(tmp_path / "weights.bin", "encoder", tags={"team": "search"})
+        for act in (
+            lambda: budwood.connect(tmp_path / "jo", author="j\0"),
+            lambda: registry.push(tmp_path / "weights.bin", "encoder", message="a\0b"),
+            lambda: registry.push(tmp_path / "weights.bin", "encoder", tags={"team": "a\0b"}),
+            lambda: registry.push(tmp_path / "weights.bin", "encoder", params={"a": "a\0b"}),
+            lambda: registry.push(tmp_path / "weights.bin", "enc\0der"),
+            lambda: registry.tag("encoder", {"team": "\0"}),
+            lambda: registry.tag("encoder", remove=["te\0am"]),
+            lambda: registry.alias("encoder", "cham\0pion"),
+            lambda: registry.retire("encoder", "be\0cause"),
+            lambda: registry.get("encoder@cham\0pion"),
+            lambda: registry.search("tags.team = 'a\0'"),
+            lambda: registry.list(after="default/a\0"),
+            lambda: registry.ledger(subject="a\0"),
+        ):
+            with pytest.raises(Invalid):
+                act()
+        assert registry.tag("encoder", {"team": "risk"}, remove=["absent"])[0].value == "risk"

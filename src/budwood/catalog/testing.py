@@ -22,7 +22,7 @@ from budwood.catalog.testing_index import IndexSuite
 from budwood.catalog.testing_search import SearchSuite
 from budwood.domain.names import Kind, Stage
 from budwood.domain.records import ModelRecord, Move, MoveReason, Tag, VersionRecord
-from budwood.errors import LabelTaken
+from budwood.errors import BadValue, LabelTaken
 
 _AT_MS: Final = 1_795_000_000_000
 
@@ -350,6 +350,14 @@ class CatalogSuite(IndexSuite, SearchSuite):
             assert entries[0].body == body
             assert [entry.sequence for entry in view.ledger(after=1, limit=2)] == [2, 3]
             assert [entry.sequence for entry in view.ledger(after=1, subject="model-0")] == [3, 5]
+
+    def test_what_cannot_be_stored_cannot_be_asked_for_either(self, catalog: Catalog) -> None:
+        model = add_model(catalog)
+        with catalog.read() as view:
+            fails(BadValue, lambda: view.ledger(subject="half a character: \ud800"))
+            fails(BadValue, lambda: view.ledger(after=10**30))
+        fails(BadValue, lambda: add_version(catalog, model, author="\ud800"))
+        assert add_version(catalog, model).number == 1
 
     def test_ledger_and_numbers_stay_dense_under_many_threads(self, catalog: Catalog) -> None:
         model = add_model(catalog)

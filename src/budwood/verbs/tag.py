@@ -40,7 +40,7 @@ def tag(house: House, reference: str, put: Mapping[str, str], remove: Sequence[s
         version = resolve(transaction, reference)
         for key, value in wanted.items():
             transaction.put_tag(version.id, Tag(key, value, house.author, now))
-        removed = [key for key in remove if transaction.remove_tag(version.id, key)]
+        removed = [key for key in map(TagKey, remove) if transaction.remove_tag(version.id, key)]
         tags = tuple(transaction.tags(version.id))
         if len(tags) > TAGS_PER_VERSION:
             raise LimitExceeded(f"A version has at most {TAGS_PER_VERSION} tags.", limit="TAGS_PER_VERSION")

@@ -71,6 +71,9 @@ _FAMILIES: Final[Mapping[str, type[BudwoodError]]] = {
 }
 _ADDRESS_HINT: Final = "Write postgresql://USER@HOST/DATABASE, with '%40' for an '@' in a name or password."
 
+# The driver turns values into bytes by itself: text may hold half of a character, a number be too large.
+_DRIVER_ERRORS: Final = (psycopg.Error, UnicodeError, OverflowError)
+
 
 class ConnectionLost(StorageFailed):
     """The connection is gone; what was not committed is too."""
@@ -126,7 +129,7 @@ class PostgresSession:
         """Run SQL without values: transaction control and settings. The first row of the last result, as text."""
         try:
             done = self._connection.pgconn.exec_(sql.encode())
-        except psycopg.Error as error:
+        except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
         if done.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
             raise self._translated(psycopg.errors.error_from_result(done))
@@ -137,21 +140,21 @@ class PostgresSession:
     def run(self, compiled: Compiled) -> list[Row]:
         try:
             return self._cursor.execute(compiled.sql, compiled.fixed, prepare=False).fetchall()
-        except psycopg.Error as error:
+        except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def all(self, statement: Statement, **values: object) -> list[Row]:
         compiled = statement.compiled(self.dialect)
         try:
             return self._cursor.execute(compiled.sql, _joined(compiled, values)).fetchall()
-        except psycopg.Error as error:
+        except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def one(self, statement: Statement, **values: object) -> Row | None:
         compiled = statement.compiled(self.dialect)
         try:
             return self._cursor.execute(compiled.sql, _joined(compiled, values)).fetchone()
-        except psycopg.Error as error:
+        except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def add(self, statement: Statement, **values: object) -> int:
@@ -163,7 +166,7 @@ class PostgresSession:
         compiled = statement.compiled(self.dialect)
         try:
             return self._cursor.execute(compiled.sql, _joined(compiled, values)).rowcount
-        except psycopg.Error as error:
+        except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
@@ -171,7 +174,7 @@ class PostgresSession:
         whole = ({**compiled.fixed, **row} for row in rows) if compiled.fixed else rows
         try:
             self._cursor.executemany(compiled.sql, whole)
-        except psycopg.Error as error:
+        except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def lend(self) -> psycopg.Connection[Row]:
@@ -182,7 +185,9 @@ class PostgresSession:
         with suppress(psycopg.Error):
             self._connection.close()
 
-    def _translated(self, error: psycopg.Error) -> Exception:
+    def _translated(self, error: Exception) -> Exception:
+        if not isinstance(error, psycopg.Error):
+            return BadValue(f"A value cannot be stored: {error}.")
         # What carries no SQLSTATE comes from libpq, which at times finds out only later that nobody is there.
         from_library = error.sqlstate is None and type(error) in (psycopg.OperationalError, psycopg.DatabaseError)
         if self.is_lost or from_library:
@@ -227,6 +232,8 @@ def translated(error: psycopg.Error, place: str) -> Exception:
     for length in (5, 3, 2):
         if family := _FAMILIES.get(state[:length]):
             return family(f"The catalog at {place}: {first_line(error)}.")
+    if not state and isinstance(error, psycopg.DataError):
+        return BadValue(f"A value cannot be stored: {first_line(error)}.")
     if not state and isinstance(error, psycopg.OperationalError):
         family = RegistryNotFound if _says_no_database(error) else StorageFailed
         return family(f"The catalog at {place} does not answer: {first_line(error)}.")

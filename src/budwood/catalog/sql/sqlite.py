@@ -32,6 +32,7 @@ from budwood.catalog.sql.view import SqlView
 from budwood.catalog.sql.writer import GroupWriter
 from budwood.domain.limits import BUSY_S, READERS_KEPT
 from budwood.errors import (
+    BadValue,
     BudwoodError,
     CatalogDamaged,
     RegistryBusy,
@@ -55,8 +56,9 @@ _REVISION_TABLE: Final = (
     "CREATE TABLE alembic_version ("
     "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
-# The driver decodes text by itself, and a damaged page may hold anything.
-_DRIVER_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+# The driver turns values into bytes and back by itself: text may hold half of a character, a number be too large,
+# and a damaged page hold anything.
+_DRIVER_ERRORS: Final = (sqlite3.Error, UnicodeError, OverflowError)
 _FAMILIES: Final[Mapping[int, type[BudwoodError]]] = {
     sqlite3.SQLITE_FULL: StorageFull,
     sqlite3.SQLITE_IOERR: StorageFailed,
@@ -463,10 +465,12 @@ def _joined(compiled: Compiled, values: dict[str, object]) -> Mapping[str, Any]:
     return {**compiled.fixed, **values} if compiled.fixed else values
 
 
-def _translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> BaseException:
+def _translated(error: Exception, path: Path) -> BaseException:
     """The error of ours that says what the caller can do; a mistake in our own SQL stays what it is."""
     if isinstance(error, UnicodeDecodeError):
         return CatalogDamaged(f"The catalog at {path} holds text that is none.", path=str(path))
+    if isinstance(error, UnicodeError | OverflowError):
+        return BadValue(f"A value cannot be stored: {error}.")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     family = _FAMILIES.get(code)
     if family is None:
