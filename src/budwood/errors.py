@@ -16,7 +16,7 @@
     │   ├── FileNotInVersion, TensorNotInVersion, SourceNotFound
     │   └── NoBackup           a folder that holds none
     ├── Conflict       not now                                                 exit 4
-    │   ├── LabelTaken         the label already names another version
+    │   ├── LabelTaken         the label names another version, or did until that was deleted
     │   ├── RegistryNotEmpty   a backup is restored into an empty place only
     │   ├── FileChanged        a file changed while it was read
     │   ├── TargetDiffers      the folder to pull into holds something else

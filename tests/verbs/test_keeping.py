@@ -239,6 +239,21 @@ def test_a_label_that_is_taken_stops_an_import_whole(registry: Registry, model: 
         assert other.get("m").number == 1
 
 
+def test_only_the_deleted_version_itself_brings_its_label_back(
+    registry: Registry, model: MakeModel, tmp_path: Path
+) -> None:
+    first = registry.push(model(), "m", label="1.0.0").version
+    registry.export(["m@1.0.0"], tmp_path / "b")
+    registry.delete("m@1.0.0")
+    taken = registry.import_bundle(tmp_path / "b").versions
+    assert [(version.number, version.label, version.digest) for version in taken] == [(2, "1.0.0", first.digest)]
+    with budwood.in_memory() as other:
+        other.push(model(seed=5), "m", label="1.0.0")
+        other.delete("m@1.0.0")
+        with pytest.raises(LabelTaken, match="was deleted"):
+            other.import_bundle(tmp_path / "b")
+
+
 def test_what_is_no_bundle_is_refused(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"not a tar" * 100)
     with pytest.raises(BadBundle):

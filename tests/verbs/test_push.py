@@ -122,6 +122,20 @@ def test_labels_are_set_once_and_bumps_count_on(registry: Registry, model: MakeM
     assert registry.push(model(seed=4), "encoder", bump="major").version.label == "2.0.0"
 
 
+def test_the_label_of_a_deleted_version_is_given_to_nothing_else(registry: Registry, model: MakeModel) -> None:
+    registry.push(model(), "encoder", label="1.0.0")
+    registry.push(model(seed=2), "encoder", bump="minor")
+    registry.delete("encoder@1.1.0")
+    with pytest.raises(LabelTaken, match=r"1\.1\.0 was given to encoder@v2, which was deleted"):
+        registry.push(model(seed=3), "encoder", label="1.1.0")
+    assert registry.push(model(seed=3), "encoder", bump="minor").version.label == "1.2.0"
+    for label in ("1.0.0", "1.2.0"):
+        registry.delete(f"encoder@{label}")
+    registry.delete_model("encoder")
+    again = registry.push(model(seed=4), "encoder", bump="auto").version
+    assert (again.number, again.label) == (4, "2.0.0")
+
+
 def test_bump_auto_says_why(registry: Registry, model: MakeModel) -> None:
     first = registry.push(model(), "encoder", bump="auto")
     tuned = registry.push(model(moved=0.01), "encoder", bump="auto")

@@ -17,6 +17,7 @@ from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord
+from budwood.errors import LabelTaken
 from budwood.store.api import BlockRow
 from budwood.store.archive import TableShape
 
@@ -64,6 +65,24 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedLabel:
+    """The version that had a label until it was deleted. Only the same digest may have it again."""
+
+    number: int
+    digest: str
+
+    def refusal(self, path: str, label: str) -> LabelTaken:
+        """What whoever asks for the label again, for something else, is told."""
+        named = f"{path}@v{self.number}"
+        return LabelTaken(
+            f"The label {label} was given to {named}, which was deleted; a label is never given again.",
+            label=label,
+            model=path,
+            number=self.number,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PackUse:
     """One pack by the index: rows in force, rows condemned, and the encoded bytes of each."""
 
@@ -85,6 +104,9 @@ class View(Protocol):
     def version_by_number(self, namespace: str, name: str, number: int) -> VersionRecord | None: ...
     def version_by_label(self, namespace: str, name: str, label: str) -> VersionRecord | None:
         """Build metadata (+…) does not tell labels apart."""
+
+    def removed_label(self, namespace: str, name: str, label: str) -> RemovedLabel | None:
+        """Which deleted version had this label, also of a model that was removed; None when none had."""
 
     def version_by_pointer(self, namespace: str, name: str, pointer: str) -> VersionRecord | None:
         """``pointer`` is an alias, or ``stage:production``: what the newest move points at."""
@@ -168,13 +190,14 @@ class Transaction(View, Protocol):
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord: ...
     def remove_model(self, model_id: int) -> None:
-        """Only when it has no versions; asserted. A model made again under its name goes on counting."""
+        """Only when it has no versions; asserted. A model made again under its name goes on counting,
+        and the labels it gave stay given."""
 
     def add_version(self, new: NewVersion) -> VersionRecord:
-        """Takes the model's next number. Raises LabelTaken."""
+        """Takes the model's next number. Raises LabelTaken, also when a deleted version had the label."""
 
     def remove_version(self, version_id: int) -> None:
-        """The record, its tags, metrics, params and edges to parents; its number is never used again."""
+        """The record, its tags, metrics, params and edges to parents; its number and label are never used again."""
 
     def retire(self, version_id: int, *, at_ms: int, reason: str) -> None: ...
     def set_stage(self, version_id: int, stage: Stage, *, at_ms: int, author: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from budwood.catalog.api import Catalog, NewVersion, Transaction
+from budwood.catalog.api import Catalog, NewVersion, RemovedLabel, Transaction
 from budwood.catalog.testing_index import IndexSuite
 from budwood.catalog.testing_search import SearchSuite
 from budwood.domain.names import Kind, Stage
@@ -265,7 +265,34 @@ class CatalogSuite(IndexSuite, SearchSuite):
             assert list(view.tags(version.id)) == []
             assert list(view.stage_history(version.id)) == []
         assert list(catalog.check()) == []
-        assert add_version(catalog, model, label="1.0.0").number == 2
+        assert add_version(catalog, model).number == 2
+
+    def test_the_label_of_a_removed_version_is_given_to_nothing_else(self, catalog: Catalog) -> None:
+        model, other = add_model(catalog), add_model(catalog, "other")
+        version = add_version(catalog, model, label="1.0.0+cpu", digest="a" * 64)
+        with catalog.read() as view:
+            assert view.removed_label("default", "encoder", "1.0.0") is None
+        catalog.write(lambda transaction: transaction.remove_version(version.id))
+        with catalog.read() as view:
+            for label in ("1.0.0", "1.0.0+gpu"):
+                assert view.removed_label("default", "encoder", label) == RemovedLabel(1, "a" * 64)
+            assert view.removed_label("default", "encoder", "1.0.1") is None
+            assert view.removed_label("default", "encoder", "") is None
+            assert view.removed_label("default", "other", "1.0.0") is None
+        error = fails(LabelTaken, lambda: add_version(catalog, model, label="1.0.0", digest="b" * 64))
+        assert isinstance(error, LabelTaken)
+        assert error.facts["number"] == 1
+        assert add_version(catalog, other, label="1.0.0", digest="b" * 64).number == 1
+        assert add_version(catalog, model, label="1.0.0", digest="a" * 64).number == 2
+
+    def test_the_labels_of_a_removed_model_stay_given(self, catalog: Catalog) -> None:
+        model = add_model(catalog)
+        version = add_version(catalog, model, label="1.0.0", digest="a" * 64)
+        catalog.write(lambda transaction: transaction.remove_version(version.id))
+        catalog.write(lambda transaction: transaction.remove_model(model.id))
+        again = add_model(catalog)
+        fails(LabelTaken, lambda: add_version(catalog, again, label="1.0.0", digest="b" * 64))
+        assert add_version(catalog, again, label="1.0.1").number == 2
 
     def test_a_retired_version_says_since_when_and_why(self, catalog: Catalog) -> None:
         version = add_version(catalog, add_model(catalog))

@@ -1,4 +1,4 @@
-"""delete: remove a version's record for ever. Its number is never used again; sweep frees its bytes."""
+"""delete: remove a version's record for ever. Its number and label are never used again; sweep frees its bytes."""
 
 from budwood.catalog.api import Transaction
 from budwood.domain.records import ModelRecord, VersionRecord

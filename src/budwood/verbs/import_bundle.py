@@ -104,6 +104,9 @@ def _check_free(view: View, versions: Sequence[BundledVersion]) -> None:
         if holder is not None or (version.namespace, version.model, label) in labels:
             path = model_path(version.namespace, version.model)
             raise LabelTaken(f"The label {version.label} already names another version of {path}.", label=version.label)
+        gone = view.removed_label(version.namespace, version.model, version.label)
+        if gone is not None and gone.digest != version.digest:
+            raise gone.refusal(model_path(version.namespace, version.model), version.label)
         labels.add((version.namespace, version.model, label))
 
 

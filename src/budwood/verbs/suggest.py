@@ -25,11 +25,17 @@ def suggestion(place: Reads, earlier: VersionRecord | None, manifest: Manifest) 
 
 
 def next_free_label(view: View, model: ModelRecord, level: str) -> str:
-    """The label ``level`` above the highest one the model has. A level of none still needs a label: patch."""
+    """The label ``level`` above the highest one the model has; those of deleted versions are passed over.
+
+    A level of none still needs a label: patch.
+    """
     before, highest = 0, None
     while page := view.versions(model.id, before=before, limit=PAGE_ROWS):
         labels = [Label.parse(version.label) for version in page if version.label]
         highest = max([*labels, highest] if highest else labels, default=None)
         before = page[-1].number
-    wanted = Level(level)
-    return str(next_label(highest, Level.PATCH if wanted is Level.NONE else wanted))
+    step = Level.PATCH if Level(level) is Level.NONE else Level(level)
+    following = next_label(highest, step)
+    while view.removed_label(model.namespace, model.name, str(following)) is not None:
+        following = next_label(following, step)
+    return str(following)

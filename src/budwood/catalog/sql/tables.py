@@ -73,6 +73,17 @@ removed_model: Final = Table(
     _big("last_number"),
 )
 
+# A label is given once, whoever deletes what: it may only ever come back to the version that had it.
+removed_label: Final = Table(
+    "removed_label",
+    METADATA,
+    Column("namespace", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("label_key", Text, primary_key=True),
+    _big("number"),
+    _text("digest"),
+)
+
 version: Final = Table(
     "version",
     METADATA,

@@ -24,6 +24,7 @@ from budwood.catalog.sql.tables import (
     pack,
     param,
     pointer,
+    removed_label,
     removed_model,
     stage_change,
     tag,
@@ -100,6 +101,7 @@ _ADD_VERSION: Final = _insert_numbered(version)
 _ADD_METRIC: Final = _insert(metric)
 _ADD_PARAM: Final = _insert(param)
 _ADD_PARENT: Final = _insert(lineage)
+_PUT_REMOVED_LABEL: Final = _upsert(removed_label, "namespace", "name", "label_key")
 _REMOVE_VERSION: Final = Statement(delete(version).where(version.c.id == bindparam("of_version")))
 _RETIRE: Final = Statement(
     update(version)
@@ -171,7 +173,7 @@ class SqlTransaction(SqlView):
         numbered = self._session.one(_NUMBERED, model_id=new.model_id)
         assert numbered is not None, "a version belongs to a model"
         number, namespace, name = numbered
-        self._refuse_taken(new, model_path(namespace, name))
+        self._refuse_taken(new, namespace, name)
         version_id = self._session.add(_ADD_VERSION, number=number, **_version_values(new))
         self._add_facts(version_id, new)
         added = self.version_by_id(version_id)
@@ -179,6 +181,16 @@ class SqlTransaction(SqlView):
         return added
 
     def remove_version(self, version_id: int) -> None:
+        gone = self.version_by_id(version_id)
+        if gone is not None and (key := label_key(gone.label)):
+            self._session.change(
+                _PUT_REMOVED_LABEL,
+                namespace=gone.namespace,
+                name=gone.model,
+                label_key=key,
+                number=gone.number,
+                digest=gone.digest,
+            )
         # Tags, metrics, params, stage changes and edges to parents go with it by foreign key.
         self._session.change(_REMOVE_VERSION, of_version=version_id)
 
@@ -269,9 +281,11 @@ class SqlTransaction(SqlView):
     def drop_expired_leases(self, *, now_ms: int) -> int:
         return self._session.change(_DROP_EXPIRED, now_ms=now_ms)
 
-    def _refuse_taken(self, new: NewVersion, path: str) -> None:
-        key = label_key(new.label)
-        holder = self._session.one(_LABEL_HOLDER, model_id=new.model_id, label_key=key) if key else None
+    def _refuse_taken(self, new: NewVersion, namespace: str, name: str) -> None:
+        key, path = label_key(new.label), model_path(namespace, name)
+        if key is None:
+            return
+        holder = self._session.one(_LABEL_HOLDER, model_id=new.model_id, label_key=key)
         if holder is not None:
             raise LabelTaken(
                 f"The label {new.label} already names {path}@v{holder[0]}.",
@@ -279,6 +293,9 @@ class SqlTransaction(SqlView):
                 model=path,
                 number=holder[0],
             )
+        gone = self.removed_label(namespace, name, new.label)
+        if gone is not None and gone.digest != new.digest:
+            raise gone.refusal(path, new.label)
 
     def _add_facts(self, version_id: int, new: NewVersion) -> None:
         metrics = ({"version_id": version_id, "key": key, "value": value} for key, value in new.metrics.items())

@@ -9,11 +9,21 @@ from typing import Final, cast
 
 from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
 
-from budwood.catalog.api import VersionPage
+from budwood.catalog.api import RemovedLabel, VersionPage
 from budwood.catalog.sql import dump, search
 from budwood.catalog.sql.index import IndexView
 from budwood.catalog.sql.session import Row, Statement, opaque
-from budwood.catalog.sql.tables import ledger, lineage, model, move, pointer, stage_change, tag, version
+from budwood.catalog.sql.tables import (
+    ledger,
+    lineage,
+    model,
+    move,
+    pointer,
+    removed_label,
+    stage_change,
+    tag,
+    version,
+)
 from budwood.domain import canon
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.manifest import BlockId
@@ -88,6 +98,13 @@ _MODELS: Final = _limited(
 _BY_ID: Final = Statement(_versions.where(version.c.id == bindparam("version_id")))
 _BY_NUMBER: Final = Statement(_versions_of_name.where(version.c.number == bindparam("number")))
 _BY_LABEL: Final = Statement(_versions_of_name.where(version.c.label_key == bindparam("label_key")))
+_REMOVED_LABEL: Final = Statement(
+    select(removed_label.c.number, removed_label.c.digest).where(
+        removed_label.c.namespace == bindparam("namespace"),
+        removed_label.c.name == bindparam("name"),
+        removed_label.c.label_key == bindparam("label_key"),
+    )
+)
 _BY_POINTER: Final = Statement(
     _versions.join(pointer, pointer.c.version_id == version.c.id).where(
         model.c.namespace == bindparam("namespace"),
@@ -206,6 +223,10 @@ class SqlView(IndexView):
 
     def version_by_label(self, namespace: str, name: str, label: str) -> VersionRecord | None:
         return _first(self._session.one(_BY_LABEL, namespace=namespace, name=name, label_key=label_key(label)))
+
+    def removed_label(self, namespace: str, name: str, label: str) -> RemovedLabel | None:
+        row = self._session.one(_REMOVED_LABEL, namespace=namespace, name=name, label_key=label_key(label))
+        return RemovedLabel(*row) if row else None
 
     def version_by_pointer(self, namespace: str, name: str, pointer: str) -> VersionRecord | None:
         return _first(self._session.one(_BY_POINTER, namespace=namespace, name=name, pointer=pointer))

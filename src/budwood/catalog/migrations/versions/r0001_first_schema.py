@@ -73,6 +73,15 @@ def _model() -> None:
         sa.Column("last_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("namespace", "name", name=op.f("pk_removed_model")),
     )
+    op.create_table(
+        "removed_label",
+        sa.Column("namespace", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("label_key", TEXT, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("namespace", "name", "label_key", name=op.f("pk_removed_label")),
+    )
 
 
 def _pack() -> None:
