@@ -1,5 +1,6 @@
 """A registry whose metadata is in PostgreSQL and whose packs are in an object store: the same, from anywhere."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,36 @@ def test_text_that_a_database_cannot_hold_is_refused_as_invalid(tmp_path: Path) 
             with pytest.raises(Invalid):
                 act()
         assert registry.tag("encoder", {"team": "risk"}, remove=["absent"])[0].value == "risk"
+
+
+def test_a_backup_moves_a_registry_from_folders_to_servers_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "weights.bin"
+    source.write_bytes(bytes(range(256)) * 5_000)
+    servers = {name: os.environ[name] for name in ("BUDWOOD_DATABASE", "BUDWOOD_STORE")}
+    for name in servers:
+        monkeypatch.delenv(name)
+    with budwood.connect(tmp_path / "laptop", author="mara") as registry:
+        for step in range(3):
+            registry.push(source, "encoder", message=f"step {step}", tags={"team": "search"})
+        registry.delete("encoder@v3")
+        before = registry.ledger()
+        registry.backup(tmp_path / "backup")
+    for name, value in servers.items():
+        monkeypatch.setenv(name, value)
+    budwood.restore(tmp_path / "backup", tmp_path / "cache")
+    with budwood.connect(tmp_path / "cache", author="jo") as registry:
+        assert list(registry.ledger()) == list(before)
+        assert registry.push(source, "encoder", message="step 4").version.number == 4
+        registry.pull("encoder@v2", tmp_path / "pulled")
+        assert registry.verify(read_data=True).problems == ()
+        registry.backup(tmp_path / "second")
+    for name in servers:
+        monkeypatch.delenv(name)
+    budwood.restore(tmp_path / "second", tmp_path / "again")
+    with budwood.connect(tmp_path / "again", author="jo") as registry:
+        assert registry.get("encoder").number == 4
+        assert registry.push(source, "encoder", message="step 5").version.number == 5
+        assert registry.verify(read_data=True).problems == ()
+    assert (tmp_path / "pulled/weights.bin").read_bytes() == source.read_bytes()

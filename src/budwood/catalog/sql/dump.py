@@ -103,7 +103,11 @@ def _counted() -> tuple[str, ...]:
 def _counter(name: str) -> Statement:
     def build(dialect: Dialect) -> TextClause:
         if dialect.name == "sqlite":
-            return text(f"SELECT seq FROM sqlite_sequence WHERE name = '{name}'")  # noqa: S608 a table of ours
+            # Some tables count by their highest id alone here; PostgreSQL has a sequence for each.
+            return text(
+                f"SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{name}'), 0),"  # noqa: S608 ours
+                f" coalesce(max(id), 0)) FROM {name}"
+            )
         return text(f"SELECT last_value FROM pg_sequences WHERE sequencename = '{name}_id_seq'")  # noqa: S608
 
     return Statement(build)
