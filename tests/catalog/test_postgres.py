@@ -298,9 +298,7 @@ def test_a_commit_that_nobody_can_be_asked_about_is_said_to_be_unknown(
 def test_a_writer_that_falls_silent_does_not_keep_the_others_out(
     catalog: PostgresCatalog, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient = tuple(line.replace("'60s'", "'200ms'") for line in postgres_session._SETTINGS)
-    assert impatient != postgres_session._SETTINGS
-    monkeypatch.setattr(postgres_session, "_SETTINGS", impatient)
+    monkeypatch.setattr(postgres, "_END_SILENT", postgres._END_SILENT.replace("'60s'", "'200ms'"))
     silent = PostgresCatalog(postgres_url)
     begun, woken = threading.Event(), threading.Event()
 
@@ -317,6 +315,14 @@ def test_a_writer_that_falls_silent_does_not_keep_the_others_out(
         with pytest.raises(StorageFailed):
             stalled.result(30)
     silent.close()
+
+
+def test_a_reader_may_be_silent_for_as_long_as_it_likes(catalog: PostgresCatalog) -> None:
+    with catalog.read() as view:
+        assert sum(view.counts().values()) == 0
+        session = catalog._borrow()
+        assert session.control("SHOW idle_in_transaction_session_timeout") == ("0",)
+        catalog._return(session)
 
 
 def drop_connections(url: str) -> None:

@@ -27,7 +27,7 @@ PROGRAMS = ("initdb", "postgres")
 class PostgresServer:
     """A running server. ``url(name)`` is the address of one of its databases."""
 
-    def __init__(self, url: Callable[[str], str], pid: int = 0, restart: Callable[[], None] | None = None) -> None:
+    def __init__(self, url: Callable[[str], str], restart: Callable[[], None] | None = None) -> None:
         self.url = url
         self._restart = restart
         self._made = 0
@@ -42,6 +42,7 @@ class PostgresServer:
         """The name of a new database."""
         self._made += 1
         name = f"budwood_{os.getpid()}_{self._made}"
+        self.drop(name)
         self.run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING UTF8")
         return name
 

@@ -37,7 +37,7 @@ from budwood.catalog.sql.tables import METADATA
 from budwood.catalog.sql.transaction import SqlTransaction
 from budwood.catalog.sql.view import SqlView
 from budwood.catalog.sql.writer import GroupWriter
-from budwood.domain.limits import BUSY_S, POSTGRES_READERS, READERS_KEPT
+from budwood.domain.limits import BUSY_S, POSTGRES_READERS, READERS_KEPT, STALLED_WRITE_S
 from budwood.errors import BudwoodError, CatalogDamaged, RegistryBusy, RegistryNotFound, StorageFailed, TooNew, TooOld
 
 T = TypeVar("T")
@@ -46,6 +46,8 @@ WRITE_LOCK: Final = 0x627564776F6F64
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOCK: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()"
+# A writer that stopped without dying would keep all others out; a reader may look at its snapshot for hours.
+_END_SILENT: Final = f"SET idle_in_transaction_session_timeout = '{STALLED_WRITE_S}s'"
 _UPGRADE: Final = "Run 'budwood db upgrade', once, where no other release writes to this database."
 _END_BACKEND: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid ="
 _ASK_AGAIN_S: Final = 0.2
@@ -105,7 +107,7 @@ class PostgresCatalog:
     def _start(self) -> None:
         self._idle: list[PostgresSession] = []
         self._places = threading.BoundedSemaphore(POSTGRES_READERS)
-        self._writer = GroupWriter(lambda: _PostgresBatch(self._open_session))
+        self._writer = GroupWriter(lambda: _PostgresBatch(self._open_writer))
 
     def _check(self, session: PostgresSession) -> None:
         (encoding,) = session.control("SHOW server_encoding")
@@ -123,6 +125,15 @@ class PostgresCatalog:
 
     def _open_session(self) -> PostgresSession:
         return open_session(self._dsn, self._dialect, self._generation)
+
+    def _open_writer(self) -> PostgresSession:
+        session = self._open_session()
+        try:
+            session.control(_END_SILENT)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def _borrow(self) -> PostgresSession:
         if self._closed:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect
 from sqlalchemy.sql.elements import BinaryExpression
 
 from budwood.catalog.sql.session import Compiled, Row, Statement
-from budwood.domain.limits import BUSY_S, STALLED_WRITE_S
+from budwood.domain.limits import BUSY_S
 from budwood.errors import (
     BadValue,
     BudwoodError,
@@ -44,8 +44,6 @@ _SETTINGS: Final = (
     # Estimates of a general plan are far off at times, and compiling a query that reads fifty rows never pays.
     "SET jit = off",
     f"SET lock_timeout = '{BUSY_S}s'",
-    # A writer that stopped without dying would keep all others out.
-    f"SET idle_in_transaction_session_timeout = '{STALLED_WRITE_S}s'",
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )
 # By the beginning of their SQLSTATE, the longest first.
