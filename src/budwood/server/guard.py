@@ -5,7 +5,6 @@ read, gives every answer its headers, and tells the watchers (logs, metrics) abo
 What a parser hides from ASGI is judged in protocol.py, which hands its verdict over in the scope.
 """
 
-import secrets
 import time
 from collections.abc import Callable
 from enum import Enum, auto
@@ -37,17 +36,13 @@ class Unread(Enum):
     PENDING = auto()
 
 
-def new_request_id() -> str:
-    """Sixteen hexadecimal digits nobody can guess."""
-    return secrets.token_hex(8)
-
-
 def _plain_door(path: str, method: str) -> Door:
     return Door(methods=METHODS)
 
 
 class Guard:
     """``doors(path, method)`` answers for the route table; it is asked only when a request has a body or an odd method.
+    ``new_id`` makes request ids of ASCII characters.
 
     ``watchers`` are called once for each request, after its last byte; they must be quick and must not raise.
     """
@@ -56,12 +51,12 @@ class Guard:
         self,
         app: ASGIApp,
         *,
+        new_id: Callable[[], str],
         hosts: Hosts | None = None,
         limits: HttpLimits | None = None,
         doors: Doors = _plain_door,
         watchers: tuple[Watcher, ...] = (),
         clock: Callable[[], float] = time.perf_counter,
-        new_id: Callable[[], str] = new_request_id,
     ) -> None:
         self._app = app
         self._hosts = hosts or Hosts()

@@ -1,8 +1,10 @@
 """A guard around an application that says what reached it, asked in this process."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -90,7 +92,7 @@ def ask() -> Ask:
                 said.body += message.get("body", b"")
                 said.ended = not message.get("more_body", False)
 
-        guard = Guard(echo, watchers=(said.exchanges.append,), **keywords)
+        guard = Guard(echo, new_id=partial(secrets.token_hex, 8), watchers=(said.exchanges.append,), **keywords)
         scope: Scope = {
             "type": "http",
             "method": method,

@@ -177,7 +177,7 @@ def test_too_many_requests_at_once_are_told_to_come_back_but_health_is_answered(
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body"})
 
-        guard = Guard(app, limits=HttpLimits(requests_at_once=2))
+        guard = Guard(app, new_id=lambda: "0", limits=HttpLimits(requests_at_once=2))
         statuses: list[int] = []
 
         async def send(message: Any) -> None:
