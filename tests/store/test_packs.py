@@ -95,11 +95,26 @@ def test_a_full_pack_is_followed_by_another_and_every_row_is_found(small_packs: 
 
 
 def test_a_pack_is_limited_in_blocks_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("budwood.store.packs.PACK_BLOCKS", 3)
+    monkeypatch.setattr("budwood.store.packs.PARCEL_BLOCKS", 3)
     store = MemoryObjects()
     rows = write(store, [bytes([value]) for value in range(10)])
     assert [row.pack for row in rows] == ["lease.0"] * 3 + ["lease.1"] * 3 + ["lease.2"] * 3 + ["lease.3"]
     assert stored_rows(store) == list(rows)
+
+
+def test_a_pack_is_limited_in_what_it_takes_to_check_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("budwood.store.packs.PARCEL_RAW_BYTES", 100)
+    rows = write(MemoryObjects(), [bytes([value]) * 40 for value in range(5)])
+    assert [row.pack for row in rows] == ["lease.0"] * 2 + ["lease.1"] * 2 + ["lease.2"]
+
+
+def test_packs_are_as_large_as_was_asked() -> None:
+    store = MemoryObjects()
+    with PackSet(store, names(), pack_bytes=50_000) as packs:
+        for content in (os.urandom(9_000) for _ in range(20)):
+            packs.add(block(content), [content], len(content))
+        packs.finish()
+    assert [stored.size for stored in store.list()] == [pytest.approx(45_000, rel=0.02)] * 4
 
 
 def test_an_aborted_set_leaves_only_whole_packs(small_packs: int, tmp_path: Path) -> None:

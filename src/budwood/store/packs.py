@@ -11,7 +11,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,12 +19,13 @@ from typing import Any, Final, Self
 import numpy as np
 from blake3 import blake3
 
-from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, PACK_BLOCKS, PACK_BYTES
+from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, PACK_BLOCKS, PACK_BYTES, PARCEL_BLOCKS, PARCEL_RAW_BYTES
 from budwood.domain.manifest import BlockId
 from budwood.errors import BlockDamaged, PackDamaged, TooNew
 from budwood.store.api import BlockRow, Buffer, Objects, ObjectWriter
 
 PACK_FORMAT: Final = 1
+SEALED_AT_ONCE: Final = 2
 
 _HEADER: Final = struct.Struct("<12sI")
 _HEADER_MAGIC: Final = b"budwood.pack"
@@ -80,19 +81,20 @@ def pack_name(key: str) -> str:
 class PackSet:
     """Writes blocks into as few packs as their size allows. ``add`` may be called from several threads.
 
-    A full pack is published in the background while the next one fills; one at a time, so that no more than two
-    are being written. Leaving without ``finish`` discards what is not published. Packs that were already
-    published then remain: no row names them, and a sweep removes them.
+    A full pack is published in the background while the next one fills; ``SEALED_AT_ONCE`` at a time. Leaving
+    without ``finish`` discards what is not published. Packs that were already published then remain: no row names
+    them, and a sweep removes them. ``pack_bytes`` is the most a pack may have, ``PACK_BYTES`` when it is 0.
     """
 
-    def __init__(self, objects: Objects, names: Iterator[str] | Callable[[], str]) -> None:
+    def __init__(self, objects: Objects, names: Iterator[str] | Callable[[], str], *, pack_bytes: int = 0) -> None:
         self._objects = objects
         self._next_name = names if callable(names) else names.__next__
+        self._pack_bytes = pack_bytes or PACK_BYTES
         self._lock = threading.Lock()
         self._pack: _Pack | None = None
         self._rows: list[BlockRow] = []
         self._sealer: ThreadPoolExecutor | None = None
-        self._sealing: Future[None] | None = None
+        self._sealing: list[Future[None]] = []
 
     def add(self, block: NewBlock, parts: Sequence[Buffer], length: int) -> BlockRow:
         """Append the encoded block; where it lies. The parts have ``length`` bytes and may be reused at once.
@@ -102,9 +104,8 @@ class PackSet:
         assert sum(memoryview(part).nbytes for part in parts) == length, "the parts do not have the length given"
         check = _check(parts)
         with self._lock:
-            if self._sealing is not None and self._sealing.done():
-                self._sealing.result()
-            if self._pack is not None and not self._pack.has_room(length):
+            self._forget_sealed()
+            if self._pack is not None and not self._pack.has_room(length, block.raw_length, self._pack_bytes):
                 self._seal_behind()
             if self._pack is None:
                 self._pack = _Pack(self._objects, self._next_name())
@@ -115,10 +116,11 @@ class PackSet:
     def finish(self) -> tuple[BlockRow, ...]:
         """Publish everything; every row, in the order added. It is durable then. Raises StorageFull, StorageFailed."""
         with self._lock:
-            self._wait_for_sealing()
+            self._wait_for_sealing(leave=SEALED_AT_ONCE - 1)
             if self._pack is not None:
-                self._pack.seal()
-                self._pack = None
+                pack, self._pack = self._pack, None
+                pack.seal()
+            self._wait_for_sealing(leave=0)
             return tuple(self._rows)
 
     def __enter__(self) -> Self:
@@ -135,17 +137,25 @@ class PackSet:
                 self._sealer.shutdown()
 
     def _seal_behind(self) -> None:
-        self._wait_for_sealing()
+        self._wait_for_sealing(leave=SEALED_AT_ONCE - 1)
         assert self._pack is not None
         if self._sealer is None:
-            self._sealer = ThreadPoolExecutor(1, "budwood-seal")
-        self._sealing = self._sealer.submit(self._pack.seal)
+            self._sealer = ThreadPoolExecutor(SEALED_AT_ONCE, "budwood-seal")
+        self._sealing.append(self._sealer.submit(self._pack.seal))
         self._pack = None
 
-    def _wait_for_sealing(self) -> None:
+    def _forget_sealed(self) -> None:
         """Raises what went wrong there, every time it is asked: a set that lost a pack never finishes."""
-        if self._sealing is not None:
-            self._sealing.result()
+        for sealed in [sealing for sealing in self._sealing if sealing.done()]:
+            sealed.result()
+            self._sealing.remove(sealed)
+
+    def _wait_for_sealing(self, *, leave: int) -> None:
+        """Until no more than so many packs are being published. Raises as above."""
+        self._forget_sealed()
+        while len(self._sealing) > leave:
+            wait(self._sealing, return_when=FIRST_COMPLETED)
+            self._forget_sealed()
 
 
 class _Pack:
@@ -155,15 +165,21 @@ class _Pack:
         self._name = name
         self._writer: ObjectWriter = objects.create(pack_key(name))
         self._rows: list[BlockRow] = []
+        self._raw_bytes = 0
         try:
             self._writer.append([_HEADER.pack(_HEADER_MAGIC, PACK_FORMAT)])
         except BaseException:
             self.discard()
             raise
 
-    def has_room(self, length: int) -> bool:
+    def has_room(self, length: int, raw_length: int, pack_bytes: int) -> bool:
+        """Also by what it takes to check a pack: one that a server would refuse is never written."""
         index_bytes = (len(self._rows) + 1) * _ENTRY.itemsize + _TRAILER.size
-        return self._writer.size + length + index_bytes <= PACK_BYTES and len(self._rows) < PACK_BLOCKS
+        return (
+            self._writer.size + length + index_bytes <= pack_bytes
+            and self._raw_bytes + raw_length <= PARCEL_RAW_BYTES
+            and len(self._rows) < PARCEL_BLOCKS
+        )
 
     def add(self, block: NewBlock, parts: Sequence[Buffer], length: int, check: int) -> BlockRow:
         _assert_writable(block, length)
@@ -181,6 +197,7 @@ class _Pack:
             is_manifest=block.is_manifest,
         )
         self._rows.append(row)
+        self._raw_bytes += block.raw_length
         return row
 
     def seal(self) -> None:

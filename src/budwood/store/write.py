@@ -75,7 +75,8 @@ class _Job:
 class BlockWriter:
     """Writes files and small blobs as blocks; ``finish`` makes them durable. Leaving without it discards.
 
-    ``known`` maps the content of files already kept to their SHA-256.
+    ``known`` maps the content of files already kept to their SHA-256. ``pack_bytes`` is for ``PackSet``, ``checks``
+    for ``encode_block``.
     """
 
     def __init__(
@@ -88,10 +89,13 @@ class BlockWriter:
         bases: Bases | None = None,
         known: Mapping[KnownFile, str] | None = None,
         progress: Progress = lambda _: None,
+        pack_bytes: int = 0,
+        checks: bool = True,
     ) -> None:
         keep_freed_memory()
         self._index = index
-        self._packs = PackSet(objects, names)
+        self._packs = PackSet(objects, names, pack_bytes=pack_bytes)
+        self._checks = checks
         self._reader = BlockReader(objects, index)
         self.bases = bases or Bases({})
         self.known = known or {}
@@ -286,7 +290,7 @@ class BlockWriter:
         is_manifest: bool = False,
     ) -> Plan:
         base_raw = self._base_bytes(base) if base is not None else None
-        encoded = encode_block(raw, dtype=dtype, base=base_raw, hint=hint)
+        encoded = encode_block(raw, dtype=dtype, base=base_raw, hint=hint, checks=self._checks)
         differs = base is not None and needs_base(encoded.tag)
         new = NewBlock(
             block,

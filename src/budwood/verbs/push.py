@@ -190,6 +190,8 @@ def _write(
         bases=chosen.bases,
         known=chosen.known,
         progress=progress,
+        pack_bytes=place.pack_bytes(sum(file.size for file in files)),
+        checks=place.checks,
     ) as writer:
         written = writer.write_files(readings)
         said = {file.path: reading.facts for file, reading in readings}

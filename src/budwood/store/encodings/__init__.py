@@ -35,19 +35,21 @@ class Encoded:
     plan: Plan
 
 
-def encode_block(raw: memoryview, *, dtype: str, base: memoryview | None = None, hint: Plan | None = None) -> Encoded:
+def encode_block(
+    raw: memoryview, *, dtype: str, base: memoryview | None = None, hint: Plan | None = None, checks: bool = True
+) -> Encoded:
     """The block in the smallest encoding that decodes to it again; never longer than ``raw``.
 
     ``dtype`` is the manifest's ("" for chunks). ``base`` may be of another length. ``raw`` has 1 to
-    ``BLOCK_BYTES`` bytes.
+    ``BLOCK_BYTES`` bytes. Without ``checks`` it is not decoded here: whoever receives it does that before keeping it.
     """
     assert 0 < len(raw) <= BLOCK_BYTES, len(raw)
     raw = raw.cast("B") if raw.format != "B" or raw.ndim != 1 else raw
     if hint is not None and (base is not None or not ENCODINGS[hint.tag].needs_base):
-        encoded = _encode(raw, hint, base)
+        encoded = _encode(raw, hint, base, checks=checks)
         if encoded.length <= REPLAN * hint.share * len(raw):
             return encoded
-    return _encode(raw, plan_block(raw, dtype, base), base)
+    return _encode(raw, plan_block(raw, dtype, base), base, checks=checks)
 
 
 def decode_block(tag: int, encoded: memoryview, *, base: memoryview | None, target: memoryview) -> None:
@@ -65,10 +67,10 @@ def needs_base(tag: int) -> bool:
     return encoding(tag).needs_base
 
 
-def _encode(raw: memoryview, plan: Plan, base: memoryview | None) -> Encoded:
+def _encode(raw: memoryview, plan: Plan, base: memoryview | None, *, checks: bool) -> Encoded:
     parts = ENCODINGS[plan.tag].encode(raw, base if base is not None else memoryview(b""), plan)
     length = sum(map(len, parts))
-    if plan.tag != RAW and length < len(raw) and _comes_back(raw, plan, parts, base):
+    if plan.tag != RAW and length < len(raw) and (not checks or _comes_back(raw, plan, parts, base)):
         return Encoded(plan.tag, parts, length, plan)
     return Encoded(RAW, (raw,), len(raw), Plan(RAW, plan.width))
 
