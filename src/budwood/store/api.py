@@ -105,8 +105,8 @@ class Objects(Protocol):
         """An address at which whoever has it may read (ranges too) or write this one object until it expires.
 
         None where the backend cannot sign; then the bytes go through a server of ours. ``expires_s`` is at most
-        ``limits.SIGNED_S``. The writer's length and bytes are not bound by it: check what was written. Raises
-        StorageFailed.
+        ``limits.SIGNED_S``. The writer's length and bytes are not bound by it: check what was written. Azure wants
+        ``x-ms-blob-type: BlockBlob`` with a PUT. Raises StorageFailed.
         """
 
     def close(self) -> None:
