@@ -22,8 +22,8 @@ from budwood.domain.paths import check_paths, safe_path
 from budwood.domain.records import VersionRecord, model_path
 from budwood.domain.reference import Reference
 from budwood.domain.results import Imported
-from budwood.errors import BadBundle, BlockDamaged, BundleDamaged, LabelTaken, SourceNotFound
-from budwood.store.api import Progress
+from budwood.errors import BadBundle, BlockDamaged, BundleDamaged, LabelTaken, LeaseLost, SourceNotFound
+from budwood.store.api import BlockRow, Progress
 from budwood.store.bundle import BundledBlock, BundledParent, BundledVersion, BundleReader
 from budwood.store.encodings import decode_block, encode_block
 from budwood.store.packs import NewBlock, PackSet
@@ -34,6 +34,7 @@ from budwood.verbs.draft import Draft
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held, leased
 from budwood.verbs.publish import publish
+from budwood.verbs.push import PUBLISH_TRIES
 from budwood.verbs.tag import checked_tags
 
 
@@ -147,18 +148,42 @@ def _take_in(
     skipped: tuple[VersionRecord, ...],
     progress: Progress,
 ) -> Imported:
-    """One transaction a version, oldest first. The first carries the blocks; the rest find them in force."""
+    """Again for what is left, when a sweep took a block that was shared; what is published stays."""
     versions: list[VersionRecord] = []
-    kept = Kept((), frozenset(), 0)
-    for number, version in enumerate(wanted):
-        with leased(house, "import") as lease:
-            if number == 0:
-                manifests = frozenset(block for each in wanted for block in each.manifest_blocks)
-                kept = _copy(house, decoder, manifests, lease, progress)
-            draft = _draft(house, decoder, version, kept if number == 0 else None)
+    written: list[BlockRow] = []
+    last = PUBLISH_TRIES - 1
+    for attempt in range(PUBLISH_TRIES):
+        try:
+            _take_rest(house, decoder, wanted, versions, written, progress)
+            break
+        except LeaseLost:
+            if attempt == last:
+                raise
+    return Imported(tuple(versions), skipped, len(written), sum(row.length for row in written))
+
+
+def _take_rest(
+    house: House,
+    decoder: "Decoder",
+    wanted: Sequence[BundledVersion],
+    versions: list[VersionRecord],
+    written: list[BlockRow],
+    progress: Progress,
+) -> None:
+    """All blocks first, under one lease; then one transaction a version, oldest first, which names only the blocks
+    that this version needs. A block that is written and not named yet is no sweep's, while the lease lives."""
+    rest = wanted[len(versions) :]
+    if not rest:
+        return
+    with leased(house, "import") as lease:
+        manifests = frozenset(block for each in rest for block in each.manifest_blocks)
+        kept = _copy(house, decoder, manifests, lease, progress)
+        written += kept.rows
+        for left, version in zip(range(len(rest) - 1, -1, -1), rest, strict=True):
+            draft = _draft(house, decoder, version, kept)
             wishes = _Wishes(version.label, tags=_tags(version))
-            versions.append(publish(house, draft, _target(version), wishes, lease))
-    return Imported(tuple(versions), skipped, len(kept.rows), kept.stored_bytes)
+            published = publish(house, draft, _target(version), wishes, lease, more_follow=left > 0)
+            versions.append(published)
 
 
 def _copy(house: House, decoder: "Decoder", manifests: frozenset[BlockId], lease: Held, progress: Progress) -> Kept:
@@ -170,6 +195,7 @@ def _copy(house: House, decoder: "Decoder", manifests: frozenset[BlockId], lease
     depths: dict[BlockId, int] = {}
     with PackSet(house.objects, lease.new_pack_name) as packs:
         for block in decoder.blocks.values():
+            lease.keep_alive()
             raw, written = decoder.decode(block)
             if (here := house.index.find([block.id]).get(block.id)) is not None:
                 shared.add(block.id)
@@ -191,10 +217,14 @@ def _copy(house: House, decoder: "Decoder", manifests: frozenset[BlockId], lease
     return Kept(rows, frozenset(shared), sum(row.raw_length for row in rows))
 
 
-def _draft(house: House, decoder: "Decoder", version: BundledVersion, kept: Kept | None) -> Draft:
-    """``kept`` None when the version before brought the blocks: then all it needs must be in force."""
+def _draft(house: House, decoder: "Decoder", version: BundledVersion, kept: Kept) -> Draft:
+    """The version with those of the kept blocks that it needs."""
     manifest = decoder.manifest(version)
     needed = {*manifest.block_ids(), *version.manifest_blocks, *([version.sketch] if version.sketch else [])}
+    rows = {row.id: row for row in kept.rows}
+    leaning = needed
+    while leaning := {rows[block].base for block in leaning if block in rows and rows[block].base} - needed:
+        needed |= leaning
     with house.catalog.read() as view:
         parents = [found for parent in version.parents if (found := _parent(view, parent))]
     return Draft(
@@ -204,8 +234,8 @@ def _draft(house: House, decoder: "Decoder", version: BundledVersion, kept: Kept
         manifest_blocks=version.manifest_blocks,
         structure=version.structure,
         sketch=version.sketch,
-        kept=kept or Kept((), frozenset(), 0),
-        shared=kept.shared if kept else frozenset(needed),
+        kept=Kept(tuple(row for row in kept.rows if row.id in needed), kept.shared & needed, kept.new_raw_bytes),
+        shared=kept.shared & needed,
         parents=tuple(parents),
     )
 

@@ -21,8 +21,13 @@ from budwood.verbs.suggest import next_free_label
 from budwood.verbs.tag import checked_tags
 
 
-def publish(house: House, draft: Draft, target: Reference, wishes: Wishes, lease: Held) -> VersionRecord:
-    """Raises LabelTaken, LeaseLost, LimitExceeded, StorageFull, StorageFailed."""
+def publish(
+    house: House, draft: Draft, target: Reference, wishes: Wishes, lease: Held, *, more_follow: bool = False
+) -> VersionRecord:
+    """The lease ends with it, unless more follow that were written under it.
+
+    Raises LabelTaken, LeaseLost, LimitExceeded, StorageFull, StorageFailed.
+    """
     now = house.clock()
 
     def work(transaction: Transaction) -> VersionRecord:
@@ -41,7 +46,8 @@ def publish(house: House, draft: Draft, target: Reference, wishes: Wishes, lease
             "tags": dict(wishes.tags),
         }
         transaction.add_ledger(now, house.author, "version.pushed", version.reference, body)
-        transaction.drop_lease(lease.id)
+        if not more_follow:
+            transaction.drop_lease(lease.id)
         return version
 
     return house.catalog.write(work)

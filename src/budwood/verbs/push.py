@@ -189,7 +189,7 @@ def _write(
         threads=place.threads,
         bases=chosen.bases,
         known=chosen.known,
-        progress=progress,
+        progress=_kept_alive(lease, progress),
         pack_bytes=place.pack_bytes(sum(file.size for file in files)),
         checks=place.checks,
     ) as writer:
@@ -219,6 +219,16 @@ def _write(
         parents=before.parents,
         suggestion=_suggestion(place, request, target, before, manifest),
     )
+
+
+def _kept_alive(lease: Lease, progress: Progress) -> Progress:
+    """A push of known blocks begins no pack, so the lease is also renewed as the files are read."""
+
+    def advance(length: int) -> None:
+        lease.keep_alive()
+        progress(length)
+
+    return advance
 
 
 def _tensors(

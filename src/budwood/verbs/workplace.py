@@ -34,6 +34,9 @@ class Lease(Protocol):
     def new_pack_name(self) -> str:
         """A fresh name for a pack; keeps the lease alive. Raises LeaseLost."""
 
+    def keep_alive(self) -> None:
+        """Renew it when some of its time is gone; cheap otherwise, and asked from any thread. Raises LeaseLost."""
+
     def drop(self) -> None:
         """For a push that published nothing."""
 
