@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 import budwood
 from budwood.catalog.api import Transaction
 from budwood.client.registry import Registry
+from budwood.domain.limits import INDEX_ROWS
 from budwood.domain.names import Stage
 from budwood.errors import BadBundle, Damaged, Invalid, LabelTaken, ManifestDamaged, SourceNotFound
+from budwood.store.api import BlockRow
 from budwood.store.packs import pack_key
 
 MakeModel = Callable[..., Path]
@@ -209,6 +211,18 @@ def test_stats_tell_logical_from_stored_and_who_shares(registry: Registry, model
     pair = usage.shared[0]
     assert {pair.model, pair.other} == {"a", "b"}
     assert pair.shared_bytes > 700_000
+
+
+def test_a_dry_run_counts_more_than_a_page_of_what_is_due() -> None:
+    rows = [
+        BlockRow(number.to_bytes(32), "packs/ab/one.pack", 100 * number, 100, 200, 0, 0)
+        for number in range(INDEX_ROWS + 7)
+    ]
+    with budwood.in_memory(clock=lambda: 1_000) as registry:
+        registry.house.catalog.write(lambda transaction: transaction.add_blocks(rows))
+        registry.house.catalog.write(lambda transaction: transaction.condemn([row.id for row in rows], at_ms=1))
+        preview = registry.sweep(dry_run=True, grace_s=0.5)
+        assert (preview.freed_blocks, preview.freed_bytes) == (INDEX_ROWS + 7, 100 * (INDEX_ROWS + 7))
 
 
 def test_a_bundle_carries_versions_into_another_registry(registry: Registry, model: MakeModel, tmp_path: Path) -> None:

@@ -165,6 +165,9 @@ class View(Protocol):
         """Rows in force by id, those above ``after``; of one pack when it is given."""
 
     def condemned(self, *, before_ms: int, limit: int = 10_000) -> Sequence[BlockRow]: ...
+    def condemned_total(self, *, before_ms: int) -> tuple[int, int]:
+        """How many condemned rows there are, and their encoded bytes."""
+
     def packs(self) -> Sequence[PackUse]: ...
     def leases(self, *, now_ms: int) -> Sequence[Lease]:
         """Those that live."""

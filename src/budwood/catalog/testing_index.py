@@ -60,6 +60,8 @@ class IndexSuite:
             assert list(view.blocks()) == [third]
             assert {row.id for row in view.condemned(before_ms=11)} == {first.id, second.id}
             assert list(view.condemned(before_ms=10)) == []
+            assert view.condemned_total(before_ms=11) == (2, 200)
+            assert view.condemned_total(before_ms=10) == (0, 0)
             assert view.counts()["blocks"] == 1
         moved = BlockRow(first.id, "packs/cd/new.pack", 5, 6, 2_000, 0, 7)
         catalog.write(lambda transaction: transaction.add_blocks([moved]))

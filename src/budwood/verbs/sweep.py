@@ -50,8 +50,11 @@ def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> S
     with house.catalog.read() as view:
         leases = len(view.leases(now_ms=now))
     if dry_run:
-        due = [*_condemned(house, before_ms), *(condemned if grace_s == 0 else ())]
-        return Swept(True, len(condemned), _bytes(condemned), len(due), _bytes(due), live_leases=leases)
+        with house.catalog.read() as view:
+            due_blocks, due_bytes = view.condemned_total(before_ms=before_ms)
+        if grace_s == 0:
+            due_blocks, due_bytes = due_blocks + len(condemned), due_bytes + _bytes(condemned)
+        return Swept(True, len(condemned), _bytes(condemned), due_blocks, due_bytes, live_leases=leases)
     forgotten = _forget(house, before_ms, now)
     house.catalog.write(lambda transaction: transaction.drop_expired_leases(now_ms=now))
     mostly_dead = _look(house, now).mostly_dead

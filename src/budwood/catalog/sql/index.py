@@ -53,6 +53,11 @@ _CONDEMNED: Final = Statement(
     .order_by(block.c.condemned_ms, block.c.id)
     .limit(bindparam("limit"))
 )
+_CONDEMNED_TOTAL: Final = Statement(
+    select(func.count(), func.coalesce(func.sum(block.c.length), 0)).where(
+        _is_condemned, block.c.condemned_ms < bindparam("before_ms")
+    )
+)
 _is_live: Final = block.c.condemned_ms == 0
 _PACKS: Final = Statement(
     select(
@@ -108,6 +113,10 @@ class IndexView:
 
     def condemned(self, *, before_ms: int, limit: int = 10_000) -> Sequence[BlockRow]:
         return [_block_from(row) for row in self._session.all(_CONDEMNED, before_ms=before_ms, limit=_page(limit))]
+
+    def condemned_total(self, *, before_ms: int) -> tuple[int, int]:
+        blocks, length = self._session.all(_CONDEMNED_TOTAL, before_ms=before_ms)[0]
+        return int(blocks), int(length)
 
     def packs(self) -> Sequence[PackUse]:
         return sorted((PackUse(*row) for row in self._session.all(_PACKS)), key=lambda use: use.pack)
