@@ -10,6 +10,7 @@
     │   ├── BadValue           a metric, parameter, tag or setting out of its range
     │   ├── UnsafeEntry        a symlink, FIFO, device or socket among the files
     │   ├── BadBundle          an export that is not one
+    │   ├── BadParcel          bytes sent to a server that are not what they claim
     │   └── LimitExceeded      larger than a named limit
     ├── NotFound       no such thing, or not yours                             exit 3
     │   ├── RegistryNotFound, ModelNotFound, VersionNotFound
@@ -107,6 +108,11 @@ class UnsafeEntry(Invalid):
 class BadBundle(Invalid):
     code = "bad_bundle"
     default_hint = "A bundle is the single file that 'budwood export' writes."
+
+
+class BadParcel(Invalid):
+    code = "bad_parcel"
+    default_hint = "Nothing of it was kept. Upgrade Budwood on both sides; if it happens again, report it."
 
 
 class LimitExceeded(Invalid):

@@ -215,8 +215,8 @@ class _Pack:
         self._writer.__exit__(None, None, None)
 
 
-def read_footer(objects: Objects, name: str) -> tuple[BlockRow, ...]:
-    """Every row of a pack, in the order written, from the pack alone. Reads and holds only its index.
+def read_footer(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> tuple[BlockRow, ...]:
+    """Every row of a pack, in the order written, from the pack alone. Reads and holds only its index, ``most`` rows.
 
     Raises PackDamaged when anything about the index is not as it was written, TooNew, StorageFailed.
     """
@@ -229,7 +229,7 @@ def read_footer(objects: Objects, name: str) -> tuple[BlockRow, ...]:
     header = objects.read(key, 0, _HEADER.size)
     trailer = _read_trailer(name, header, objects.read(key, size - _TRAILER.size, _TRAILER.size))
     footer_bytes = trailer.count * _ENTRY.itemsize
-    if not 0 < trailer.count <= PACK_BLOCKS or trailer.offset + footer_bytes + _TRAILER.size != size:
+    if not 0 < trailer.count <= most or trailer.offset + footer_bytes + _TRAILER.size != size:
         raise _damaged(name, f"{trailer.count} blocks indexed at byte {trailer.offset} do not fit in {size} bytes")
     footer = objects.read(key, trailer.offset, footer_bytes)
     if blake3(footer).digest() != trailer.digest:

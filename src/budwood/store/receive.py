@@ -1,0 +1,191 @@
+"""Checking a pack that somebody else wrote: nothing in it is believed, everything is decoded and hashed.
+
+The footer must describe the pack to its last byte. Every block is decoded, onto bases that lie in this pack or that
+the sender may see, and its BLAKE3 compared with the name it goes by; only then are its rows fit for an index. What a
+sender may not see counts as not there, so that the answer says nothing about it.
+
+Memory is bounded by a few buffers a worker thread, and by ``PARCEL_BLOCKS`` rows.
+"""
+
+import threading
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, wait
+from dataclasses import dataclass
+from typing import Final
+
+from blake3 import blake3
+
+from budwood.domain.limits import BLOCK_BYTES, PARCEL_BLOCKS, PARCEL_BYTES, PARCEL_RAW_BYTES
+from budwood.domain.manifest import BlockId
+from budwood.errors import BadParcel, Damaged, TooNew
+from budwood.store.api import BlockIndex, BlockRow, Objects
+from budwood.store.encodings import decode_block, needs_base
+from budwood.store.packs import pack_key, read_footer
+from budwood.store.read import BlockReader, Rows
+
+RUN_BYTES: Final = 2 * BLOCK_BYTES
+"""Adjacent blocks are read together up to this, so that tiny ones do not cost a read each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a pack is checked against. A block may be a difference from one that is ``visible`` to its sender; what
+    that one leans on is ``all``'s affair. ``threads`` of ``workers`` are used at once."""
+
+    objects: Objects
+    visible: BlockIndex
+    all: BlockIndex
+    workers: Executor
+    threads: int
+
+
+def check_pack(on: Standing, name: str, size: int) -> tuple[BlockRow, ...]:
+    """The rows of the pack ``name``, which must have ``size`` bytes, once every block of it is what it claims.
+
+    Raises BadParcel; Damaged when a block of our own is, StorageFailed.
+    """
+    rows = _footer(on.objects, name, size)
+    own = {row.id: row for row in rows}
+    reader = BlockReader(on.objects, _Together(own, on.all))
+    checker = _Checker(on.objects, reader, _bases(own, _Together(own, on.visible), reader))
+    runs = iter(list(_runs(rows)))
+    lock, stop = threading.Lock(), threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            with lock:
+                run = next(runs, None)
+            if run is None:
+                return
+            checker.check(run)
+
+    pending = [on.workers.submit(work) for _ in range(max(1, on.threads))]
+    wait(pending, return_when=FIRST_EXCEPTION)
+    stop.set()
+    wait(pending)
+    for done in pending:
+        done.result()
+    return rows
+
+
+def _footer(objects: Objects, name: str, size: int) -> tuple[BlockRow, ...]:
+    """Raises BadParcel."""
+    found = objects.size(pack_key(name))
+    if found is None:
+        raise BadParcel("The pack was not sent.", hint="Send its bytes, then complete it.", pack=name)
+    if found != size or size > PARCEL_BYTES:
+        raise BadParcel(f"The pack has {found} bytes and not {size}.", pack=name)
+    try:
+        rows = read_footer(objects, name, most=PARCEL_BLOCKS)
+    except (Damaged, TooNew) as error:
+        raise BadParcel(error.message, pack=name) from error
+    if len({row.id for row in rows}) < len(rows):
+        raise BadParcel("The pack holds a block twice.", pack=name)
+    if sum(row.raw_length for row in rows) > PARCEL_RAW_BYTES:
+        raise BadParcel("The pack decodes to more than a pack may.", limit="PARCEL_RAW_BYTES", pack=name)
+    for row in rows:
+        _check_encoding(row)
+    return rows
+
+
+def _check_encoding(row: BlockRow) -> None:
+    """Raises BadParcel."""
+    try:
+        leans = needs_base(row.encoding)
+    except TooNew as error:
+        raise BadParcel(error.message, pack=row.pack, block=row.id.hex()) from error
+    if leans != bool(row.base):
+        raise BadParcel("A block's encoding and its base contradict each other.", pack=row.pack, block=row.id.hex())
+
+
+def _bases(own: Mapping[BlockId, BlockRow], visible: BlockIndex, reader: BlockReader) -> Rows:
+    """The rows of all bases, and of theirs. Raises BadParcel for one that the sender cannot see or that is not nearer
+    to the ground, BlockDamaged for one that should be ours."""
+    wanted = tuple({row.base for row in own.values() if row.base})
+    if wanted and (missing := set(wanted) - visible.find(wanted).keys()):
+        pack = next(iter(own.values())).pack
+        raise BadParcel("A block is a difference from one that is not here.", pack=pack, block=min(missing).hex())
+    bases = reader.rows(wanted)
+    for row in (*own.values(), *bases.values()):
+        if row.base and bases[row.base].depth >= row.depth:
+            raise BadParcel("A chain of differences does not lead to the ground.", pack=row.pack, block=row.id.hex())
+    return bases
+
+
+def _runs(rows: Sequence[BlockRow]) -> Iterator[list[BlockRow]]:
+    """Rows that lie side by side, cut where a run would be too long; the footer was checked to be in order."""
+    run: list[BlockRow] = []
+    held = 0
+    for row in rows:
+        if run and held + row.length > RUN_BYTES:
+            yield run
+            run, held = [], 0
+        run.append(row)
+        held += row.length
+    yield run
+
+
+class _Checker:
+    """Decodes and hashes. Each thread has its own buffers."""
+
+    def __init__(self, objects: Objects, reader: BlockReader, bases: Rows) -> None:
+        self._objects, self._reader, self._bases = objects, reader, bases
+        self._local = threading.local()
+
+    def check(self, run: Sequence[BlockRow]) -> None:
+        """Raises BadParcel, Damaged, StorageFailed."""
+        first, last = run[0], run[-1]
+        encoded = self._buffer("run", RUN_BYTES, last.offset + last.length - first.offset)
+        self._objects.read_into(pack_key(first.pack), first.offset, encoded)
+        for row in run:
+            start = row.offset - first.offset
+            self._check_one(row, encoded[start : start + row.length])
+
+    def _check_one(self, row: BlockRow, encoded: memoryview) -> None:
+        if zlib.crc32(encoded) != row.check:
+            raise _wrong(row, "does not match its check sum")
+        target = self._buffer("target", BLOCK_BYTES, row.raw_length)
+        base = self._base(row)
+        try:
+            decode_block(row.encoding, encoded, base=base, target=target)
+        except Damaged as error:
+            raise _wrong(row, f"cannot be decoded: {error.message}") from error
+        if blake3(target).digest() != row.id:
+            raise _wrong(row, "does not match its digest")
+
+    def _base(self, row: BlockRow) -> memoryview | None:
+        if not row.base:
+            return None
+        base = self._bases[row.base]
+        target = self._buffer("base", BLOCK_BYTES, base.raw_length)
+        try:
+            self._reader.decode(base, self._bases, target)
+        except Damaged as error:
+            if base.pack == row.pack:
+                raise _wrong(base, f"cannot be decoded: {error.message}") from error
+            raise
+        return target
+
+    def _buffer(self, use: str, most: int, length: int) -> memoryview:
+        buffers: dict[str, memoryview] = self._local.__dict__
+        if use not in buffers:
+            buffers[use] = memoryview(bytearray(most))
+        return buffers[use][:length]
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """The pack's own blocks, then others."""
+
+    own: Mapping[BlockId, BlockRow]
+    others: BlockIndex
+
+    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        found = {block: self.own[block] for block in ids if block in self.own}
+        rest = [block for block in ids if block not in found]
+        return {**self.others.find(rest), **found} if rest else found
+
+
+def _wrong(row: BlockRow, reason: str) -> BadParcel:
+    return BadParcel(f"The block at byte {row.offset} {reason}.", pack=row.pack, block=row.id.hex())
