@@ -1,0 +1,90 @@
+"""A server in a child process, and what must hold after each attack on it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.attacks.wire import INTERNALS, Reply, exchange
+
+MOST_GROWTH_BYTES = 64 << 20
+
+
+@dataclass
+class Target:
+    """A running server. ``child`` is it, not a shell around it."""
+
+    child: subprocess.Popen[str]
+    port: int
+    resting_bytes: int = 0
+
+    def ask(self, sent: bytes, wait_s: float = 2.0) -> list[Reply]:
+        """The answers to raw bytes, checked for what no answer may show."""
+        began = time.monotonic()
+        answers = exchange(self.port, sent, wait_s)
+        assert time.monotonic() - began <= wait_s + 0.5
+        for answer in answers:
+            assert "server" not in answer.headers
+            if answer.status >= 400:
+                assert answer.code, answer
+                assert not INTERNALS.search(answer.body), answer.body
+        return answers
+
+    @property
+    def resident_bytes(self) -> int:
+        return int(Path(f"/proc/{self.child.pid}/statm").read_text().split()[1]) * 4096
+
+    def assert_well(self) -> None:
+        """The same process, healthy within a second, not grown."""
+        assert self.child.poll() is None, "the server died"
+        began = time.monotonic()
+        (healthy,) = self.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert healthy.status == 200
+        assert time.monotonic() - began < 1.0
+        assert self.resident_bytes - self.resting_bytes < MOST_GROWTH_BYTES
+
+
+Start = Callable[..., Target]
+
+
+@pytest.fixture(scope="session")
+def start_target() -> Iterator[Start]:
+    """``start_target(**limits)``: a server with other limits, stopped at the end."""
+    children: list[subprocess.Popen[str]] = []
+
+    def start(**limits: Any) -> Target:
+        words = [sys.executable, "-m", "tests.attacks.small_server", json.dumps(limits)]
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        children.append(child)
+        assert child.stdout is not None
+        target = Target(child, int(child.stdout.readline()))
+        for _ in range(20):
+            target.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        target.resting_bytes = target.resident_bytes
+        return target
+
+    yield start
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.wait(20)
+        assert child.stdout is not None
+        child.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def one_target(start_target: Start) -> Target:
+    return start_target(linger_s=0.3)
+
+
+@pytest.fixture
+def target(one_target: Target) -> Iterator[Target]:
+    """One server for all attacks; each leaves it well."""
+    yield one_target
+    one_target.assert_well()
