@@ -20,7 +20,7 @@ from budwood.catalog import migrations
 from budwood.catalog.api import Transaction
 from budwood.catalog.sql import postgres, postgres_schema, postgres_session
 from budwood.catalog.sql.postgres import WRITE_LOCK, PostgresCatalog
-from budwood.catalog.sql.tables import METADATA
+from budwood.catalog.sql.schema import METADATA
 from budwood.catalog.testing import add_model, add_version, new_version
 from budwood.catalog.testing_index import block_rows
 from budwood.errors import (

@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction
-from budwood.catalog.sql import index, sqlite, transaction, view
+from budwood.catalog.sql import index, people_transaction, people_view, sqlite, transaction, view
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing import add_model, add_version, new_version
@@ -344,13 +344,22 @@ def test_the_folder_of_a_catalog_in_memory_goes_with_it() -> None:
     assert not folder.exists()
 
 
-SCANS = {"_REVISION", "_COUNT_MODELS", "_COUNT_VERSIONS", "_COUNT_BLOCKS", "_COUNT_PACKS", "_PACKS", "_FORGET_PACKS"}
+SCANS = {
+    "_REVISION",
+    "_UNSTAGE_DEAD",
+    "_COUNT_MODELS",
+    "_COUNT_VERSIONS",
+    "_COUNT_BLOCKS",
+    "_COUNT_PACKS",
+    "_PACKS",
+    "_FORGET_PACKS",
+}
 
 
 def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCatalog) -> None:
     statements = {
         name: thing
-        for module in (view, index, transaction)
+        for module in (view, index, transaction, people_view, people_transaction)
         for name, thing in vars(module).items()
         if isinstance(thing, Statement)
     }

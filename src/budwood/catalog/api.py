@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
@@ -62,6 +63,8 @@ class Lease:
     holder: str
     taken_ms: int
     expires_ms: int
+    namespace: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,12 @@ class PackUse:
     condemned_bytes: int
 
 
-class View(Protocol):
-    """What can be read."""
+class View(PeopleView, Protocol):
+    """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
 
     def model(self, namespace: str, name: str) -> ModelRecord | None: ...
-    def models(self, *, after: str = "", limit: int = 100) -> Sequence[ModelRecord]:
-        """By ``namespace/name``, those behind ``after`` ("namespace/name")."""
+    def models(self, *, after: str = "", limit: int = 100, reach: Reach = None) -> Sequence[ModelRecord]:
+        """By ``namespace/name``, those behind ``after`` ("namespace/name"), in namespaces within reach."""
 
     def version_by_id(self, version_id: int) -> VersionRecord | None: ...
     def version_by_number(self, namespace: str, name: str, number: int) -> VersionRecord | None: ...
@@ -127,8 +130,8 @@ class View(Protocol):
     def all_versions(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[VersionRecord]:
         """Every version of the registry by id, those above ``after_id``: for sweep, verify, stats."""
 
-    def versions_of_structure(self, structure: str, *, limit: int) -> Sequence[VersionRecord]:
-        """Newest first, over all models."""
+    def versions_of_structure(self, structure: str, *, limit: int, reach: Reach = None) -> Sequence[VersionRecord]:
+        """Newest first, over all models within reach."""
 
     def parents(self, version_id: int) -> Sequence[VersionRecord]: ...
     def children(self, version_id: int) -> Sequence[VersionRecord]: ...
@@ -152,14 +155,17 @@ class View(Protocol):
         """(at_ms, stage) of one version, oldest first, without the birth in development."""
 
     def tags(self, version_id: int) -> Sequence[Tag]: ...
-    def search(self, query: Query, *, cursor: str = "", limit: int = 100) -> VersionPage:
+    def search(self, query: Query, *, cursor: str = "", limit: int = 100, reach: Reach = None) -> VersionPage:
         """Versions that match, in the query's order; all values are bound, never spliced."""
 
-    def ledger(self, *, after: int = 0, limit: int = 100, subject: str = "") -> Sequence[LedgerEntry]:
-        """Oldest first, those above ``after``."""
+    def ledger(
+        self, *, after: int = 0, limit: int = 100, subject: str = "", reach: Reach = None
+    ) -> Sequence[LedgerEntry]:
+        """Oldest first, those above ``after``. With a reach, only entries of its namespaces."""
 
-    def find_blocks(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
-        """Rows in force; condemned ones are left out."""
+    def find_blocks(self, ids: Sequence[BlockId], *, reach: Reach = None) -> Mapping[BlockId, BlockRow]:
+        """Rows in force; condemned ones are left out. With a reach, only blocks that lie in a pack of one of its
+        namespaces, or that one of them holds. What such a block leans on may be out of reach: callers look."""
 
     def blocks(self, *, pack: str = "", after: BlockId = b"", limit: int = 10_000) -> Sequence[BlockRow]:
         """Rows in force by id, those above ``after``; of one pack when it is given."""
@@ -188,7 +194,7 @@ class View(Protocol):
         """The last id each table ever gave, where that outlives its rows."""
 
 
-class Transaction(View, Protocol):
+class Transaction(View, PeopleTransaction, Protocol):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord: ...
@@ -223,11 +229,17 @@ class Transaction(View, Protocol):
     def remove_tag(self, version_id: int, key: str) -> bool:
         """Whether there was one."""
 
-    def add_ledger(self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object]) -> int:
-        """The new entry's sequence number: dense, in commit order."""
+    def add_ledger(
+        self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object], namespace: str = ""
+    ) -> int:
+        """The new entry's sequence number: dense, in commit order. Each active webhook of the namespace that wants
+        such entries gets a delivery. ``namespace`` is empty for what concerns the registry as a whole."""
 
-    def add_blocks(self, rows: Sequence[BlockRow]) -> None:
-        """Insert, or put a condemned or moved block back in force at its new place."""
+    def add_blocks(self, rows: Sequence[BlockRow], namespace: str = "") -> None:
+        """Insert, or put a condemned or moved block back in force at its new place.
+
+        New packs belong to the namespace; its bytes are counted. Empty where nobody knows whose they are.
+        """
 
     def condemn(self, ids: Sequence[BlockId], *, at_ms: int) -> None:
         """Take them out of force; their rows stay until ``forget_blocks``."""

@@ -109,6 +109,7 @@ class LedgerEntry:
     action: str
     subject: str
     body: Mapping[str, object] = field(default_factory=dict)
+    namespace: str = ""
 
 
 def model_path(namespace: str, name: str) -> str:

@@ -17,7 +17,7 @@ def alias(house: House, reference: str, name: str) -> Moved:
         version = resolve(transaction, reference)
         moved = point(transaction, pointer, version, at_ms=now, author=house.author)
         body = {"alias": pointer, "version": version.number, "before": moved.before.number if moved.before else 0}
-        transaction.add_ledger(now, house.author, "alias.set", version.reference, body)
+        transaction.add_ledger(now, house.author, "alias.set", version.reference, body, version.namespace)
         return moved
 
     return house.catalog.write(work)
@@ -33,7 +33,7 @@ def remove_alias(house: House, model: str, name: str) -> Moved:
         if moved is None:
             raise VersionNotFound(f"{record.path} has no alias {pointer!r}.", alias=str(pointer))
         body = {"alias": pointer, "before": moved.before.number if moved.before else 0}
-        transaction.add_ledger(now, house.author, "alias.removed", record.path, body)
+        transaction.add_ledger(now, house.author, "alias.removed", record.path, body, record.namespace)
         return moved
 
     return house.catalog.write(work)

@@ -27,7 +27,7 @@ def delete(house: House, reference: str) -> VersionRecord:
         leave_stage(transaction, version, at_ms=now, author=house.author)
         transaction.remove_version(version.id)
         body = {"number": version.number, "label": version.label, "digest": version.digest}
-        transaction.add_ledger(now, house.author, "version.deleted", version.reference, body)
+        transaction.add_ledger(now, house.author, "version.deleted", version.reference, body, version.namespace)
         return version
 
     return house.catalog.write(work)
@@ -44,7 +44,7 @@ def delete_model(house: House, model: str) -> ModelRecord:
                 f"{record.path} still has versions.", hint=f"Delete them first, starting with {left[0].reference}."
             )
         transaction.remove_model(record.id)
-        transaction.add_ledger(now, house.author, "model.deleted", record.path, {})
+        transaction.add_ledger(now, house.author, "model.deleted", record.path, {}, record.namespace)
         return record
 
     return house.catalog.write(work)

@@ -43,7 +43,7 @@ class HomeDesk:
             return candidates(view, parents, model.id if model else 0, structure)
 
     def lease(self, target: Reference) -> Held:
-        return Held(self.house, f"push {target.path}")
+        return Held(self.house, f"push {target.path}", namespace=target.namespace)
 
     def publish(self, draft: Draft, target: Reference, wishes: Wishes, lease: Lease) -> VersionRecord:
         assert isinstance(lease, Held)

@@ -26,13 +26,13 @@ at once sees the other."""
 class Held:
     """A lease in force. ``new_pack_name`` renews it when a quarter of its time is gone."""
 
-    def __init__(self, house: House, holder: str, hold_s: int = LEASE_S) -> None:
+    def __init__(self, house: House, holder: str, hold_s: int = LEASE_S, namespace: str = "") -> None:
         now = house.clock()
         self._house = house
         self._renewed_ms = now
         self._packs = 0
         self.id = house.ids()
-        lease = Lease(self.id, holder, now, now + hold_s * 1000)
+        lease = Lease(self.id, holder, now, now + hold_s * 1000, namespace, house.author)
         house.catalog.write(lambda transaction: transaction.take_lease(lease))
 
     def new_pack_name(self) -> str:

@@ -35,7 +35,7 @@ def publish(
         _check_shared(transaction, draft.shared)
         model = _model(transaction, draft, target, house.author, now)
         label = _label(transaction, draft, model, wishes)
-        transaction.add_blocks(new_rows(transaction, draft.kept.rows))
+        transaction.add_blocks(new_rows(transaction, draft.kept.rows), target.namespace)
         version = transaction.add_version(_new_version(draft, model, label, now))
         _name(transaction, version, wishes.aliases, wishes.tags, at_ms=now, author=house.author)
         body = {
@@ -45,7 +45,7 @@ def publish(
             "aliases": list(wishes.aliases),
             "tags": dict(wishes.tags),
         }
-        transaction.add_ledger(now, house.author, "version.pushed", version.reference, body)
+        transaction.add_ledger(now, house.author, "version.pushed", version.reference, body, version.namespace)
         if not more_follow:
             transaction.drop_lease(lease.id)
         return version
@@ -73,7 +73,7 @@ def reuse(
         if aliases or tags:
             _name(transaction, version, aliases, tags, at_ms=now, author=house.author)
             body = {"aliases": list(aliases), "tags": dict(tags)}
-            transaction.add_ledger(now, house.author, "version.named", version.reference, body)
+            transaction.add_ledger(now, house.author, "version.named", version.reference, body, version.namespace)
         return version
 
     if lease is None and not aliases and not tags:

@@ -28,7 +28,8 @@ def retire(house: House, reference: str, reason: str = "") -> VersionRecord:
             leave_stage(transaction, version, at_ms=now, author=house.author)
             transaction.set_stage(version.id, Stage.ARCHIVED, at_ms=now, author=house.author)
             transaction.retire(version.id, at_ms=now, reason=reason)
-            transaction.add_ledger(now, house.author, "version.retired", version.reference, {"reason": reason})
+            body = {"reason": reason}
+            transaction.add_ledger(now, house.author, "version.retired", version.reference, body, version.namespace)
         retired = transaction.version_by_id(version.id)
         assert retired is not None
         return retired

@@ -27,7 +27,7 @@ def roll_back(house: House, model: str, pointer: str) -> Moved:
             "from": moved.before.number if moved.before else 0,
             "to": moved.after.number if moved.after else 0,
         }
-        transaction.add_ledger(now, house.author, "pointer.rolled-back", record.path, body)
+        transaction.add_ledger(now, house.author, "pointer.rolled-back", record.path, body, record.namespace)
         return moved
 
     return house.catalog.write(work)

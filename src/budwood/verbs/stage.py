@@ -30,7 +30,12 @@ def stage(house: House, reference: str, to: str) -> Moved:
         moved = point(transaction, stage_pointer(target), version, at_ms=now, author=house.author)
         transaction.set_stage(version.id, target, at_ms=now, author=house.author)
         transaction.add_ledger(
-            now, house.author, "version.staged", version.reference, {"from": str(was), "to": str(target)}
+            now,
+            house.author,
+            "version.staged",
+            version.reference,
+            {"from": str(was), "to": str(target)},
+            version.namespace,
         )
         return moved
 

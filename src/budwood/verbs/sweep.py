@@ -202,7 +202,8 @@ def _rewrite(house: House, pack: str) -> None:
         def work(transaction: Transaction) -> None:
             lease.confirm(transaction, now)
             held = transaction.find_blocks([row.id for row in rows])
-            transaction.add_blocks([row for row in fresh if row.id in held and held[row.id].pack == pack])
+            moved = [row for row in fresh if row.id in held and held[row.id].pack == pack]
+            transaction.add_blocks(moved, transaction.pack_owner(pack))
             transaction.add_ledger(now, house.author, "pack.rewritten", pack, {"blocks": len(fresh)})
             transaction.drop_lease(lease.id)
 

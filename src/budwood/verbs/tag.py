@@ -45,7 +45,7 @@ def tag(house: House, reference: str, put: Mapping[str, str], remove: Sequence[s
         if len(tags) > TAGS_PER_VERSION:
             raise LimitExceeded(f"A version has at most {TAGS_PER_VERSION} tags.", limit="TAGS_PER_VERSION")
         body = {"put": dict(wanted), "removed": removed}
-        transaction.add_ledger(now, house.author, "version.tagged", version.reference, body)
+        transaction.add_ledger(now, house.author, "version.tagged", version.reference, body, version.namespace)
         return tags
 
     return house.catalog.write(work)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from budwood.catalog.sql.tables import METADATA
+from budwood.catalog.sql.schema import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 context.run_migrations()

@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import LargeBinary, Table, TextClause, bindparam, insert, select, text, tuple_
 from sqlalchemy.engine import Dialect
 
+from budwood.catalog.sql.schema import METADATA
 from budwood.catalog.sql.session import Row, Session, Statement
-from budwood.catalog.sql.tables import METADATA
 from budwood.store.archive import TableShape
 
 LEFT_OUT: Final = frozenset({"lease", "staged"})

@@ -4,13 +4,16 @@ Pack names are interned: a block row carries a small number. Many ids are asked 
 widths, so that a question about a million blocks compiles four statements and not one per width.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import Select, bindparam, case, func, literal_column, select
+from sqlalchemy import BindParameter, Select, bindparam, case, func, literal_column, select
+from sqlalchemy.sql import ClauseElement
 
 from budwood.catalog.api import Lease, PackUse
+from budwood.catalog.people_api import Reach
+from budwood.catalog.sql.people_tables import holding, namespace
 from budwood.catalog.sql.session import Row, Session, Statement
 from budwood.catalog.sql.tables import block, lease, pack
 from budwood.domain.limits import INDEX_ROWS
@@ -43,7 +46,27 @@ def _finding(width: int) -> Statement:
     return Statement(lambda _: _in_force.where(block.c.id.in_([bindparam(f"id{n}") for n in range(width)])))
 
 
+def _asking(build: Callable[[Sequence[BindParameter[bytes]]], ClauseElement]) -> dict[int, Statement]:
+    """One question about many ids, a statement a width."""
+
+    def of(width: int) -> Statement:
+        return Statement(lambda _: build([bindparam(f"id{n}") for n in range(width)]))
+
+    return {width: of(width) for width in _WIDTHS}
+
+
 _FIND: Final = {width: _finding(width) for width in _WIDTHS}
+OWNERS: Final = _asking(
+    lambda ids: (
+        select(block.c.id, pack.c.namespace_id, block.c.length, block.c.condemned_ms)
+        .join_from(block, pack, pack.c.id == block.c.pack_id)
+        .where(block.c.id.in_(ids))
+    )
+)
+HOLDERS: Final = _asking(
+    lambda ids: select(holding.c.block_id, holding.c.namespace_id, holding.c.length).where(holding.c.block_id.in_(ids))
+)
+_IDS: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _BLOCKS: Final = _paged(_in_force)
 _BLOCKS_OF: Final = _paged(_in_force.where(pack.c.name == bindparam("pack")))
 # Written out, not bound: only then is it seen to match the partial index.
@@ -71,7 +94,7 @@ _PACKS: Final = Statement(
     .group_by(block.c.pack_id)
 )
 _LEASES: Final = Statement(
-    select(lease.c.id, lease.c.holder, lease.c.taken_ms, lease.c.expires_ms)
+    select(lease.c.id, lease.c.holder, lease.c.taken_ms, lease.c.expires_ms, lease.c.namespace, lease.c.author)
     .where(lease.c.expires_ms > bindparam("now_ms"))
     .order_by(lease.c.taken_ms, lease.c.id)
 )
@@ -94,15 +117,22 @@ class IndexView:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def find_blocks(self, ids: Sequence[BlockId]) -> dict[BlockId, BlockRow]:
+    def find_blocks(self, ids: Sequence[BlockId], *, reach: Reach = None) -> dict[BlockId, BlockRow]:
+        found = {row[0]: _block_from(row) for row in self._ask(_FIND, ids)}
+        return found if reach is None else self._within(found, reach)
+
+    def _within(self, found: Mapping[BlockId, BlockRow], reach: frozenset[str]) -> dict[BlockId, BlockRow]:
+        """Those of the blocks that lie in a pack of these namespaces, or that one of them holds."""
+        mine = {row[0] for name in reach for row in self._session.all(_IDS, name=name)}
+        seen = {row[0] for row in self._ask(OWNERS, tuple(found)) if row[1] in mine}
+        seen |= {row[0] for row in self._ask(HOLDERS, [each for each in found if each not in seen]) if row[1] in mine}
+        return {each: row for each, row in found.items() if each in seen}
+
+    def _ask(self, statements: Mapping[int, Statement], ids: Sequence[BlockId]) -> Iterator[Row]:
         # Sorted, neighbours share the pages of the index.
-        wanted = sorted(set(ids))
-        found: dict[BlockId, BlockRow] = {}
-        for chunk in _chunks(wanted):
+        for chunk in _chunks(sorted(set(ids))):
             values = {f"id{n}": block_id for n, block_id in enumerate(chunk)}
-            for row in self._session.all(_FIND[len(chunk)], **values):
-                found[row[0]] = _block_from(row)
-        return found
+            yield from self._session.all(statements[len(chunk)], **values)
 
     def blocks(self, *, pack: str = "", after: BlockId = b"", limit: int = 10_000) -> Sequence[BlockRow]:
         if pack:

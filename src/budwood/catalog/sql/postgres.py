@@ -32,8 +32,8 @@ from budwood.catalog.sql.postgres_session import (
     open_session,
     place_of,
 )
+from budwood.catalog.sql.schema import METADATA
 from budwood.catalog.sql.session import compile_for
-from budwood.catalog.sql.tables import METADATA
 from budwood.catalog.sql.transaction import SqlTransaction
 from budwood.catalog.sql.view import SqlView
 from budwood.catalog.sql.writer import GroupWriter

@@ -20,9 +20,10 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, literal, not_, null, or_, select, true, tuple_
 
+from budwood.catalog.people_api import Reach
 from budwood.catalog.sql.cursor import Place, read_cursor, write_cursor
 from budwood.catalog.sql.session import Row, Session, compile_for, opaque
-from budwood.catalog.sql.tables import version
+from budwood.catalog.sql.tables import model, version
 from budwood.catalog.sql.terms import FACTS, Ordering, compared_number, ordering_of, term_of
 from budwood.domain.query import And, Compare, Filter, Not, Operator, Or, Query
 from budwood.errors import BadFilter
@@ -39,13 +40,13 @@ class Found:
     cursor: str
 
 
-def find_ids(session: Session, query: Query, *, cursor: str, limit: int) -> Found:
+def find_ids(session: Session, query: Query, *, cursor: str, limit: int, reach: Reach = None) -> Found:
     """Raises BadFilter for values a field cannot be compared with, BadValue for a cursor that is not ours."""
     place = read_cursor(query, cursor, ordering_of(query.order.field).value_type) if cursor else None
     if limit < 1:
         return Found((), cursor)
     try:
-        rows = list(_rows(session, query, place, limit + 1))
+        rows = list(_rows(session, query, place, limit + 1, reach))
     except (OverflowError, UnicodeError) as error:
         raise BadFilter(f"A value of this search cannot be compared: {error}.") from error
     more = len(rows) > limit
@@ -64,11 +65,11 @@ class _Walk:
     among: ColumnElement[bool]
 
 
-def _rows(session: Session, query: Query, place: Place | None, limit: int) -> Iterator[Row]:
+def _rows(session: Session, query: Query, place: Place | None, limit: int, reach: Reach) -> Iterator[Row]:
     """(id, order value) of up to ``limit`` matches behind ``place``."""
     terms = _terms(query.filter)
     ordering = ordering_of(query.order.field)
-    condition = opaque(_condition(query.filter))
+    condition = opaque(and_(_condition(query.filter), _within(reach)))
     walk = _walk(session, query, ordering, terms)
     found = 0
     if place is None or place.value is not None:
@@ -162,6 +163,12 @@ def _terms(filter_: Filter | None) -> list[Compare]:
         case And(parts):
             return [term for part in parts for term in _terms(part)]
     return []
+
+
+def _within(reach: Reach) -> ColumnElement[bool]:
+    if reach is None:
+        return true()
+    return version.c.model_id.in_(select(model.c.id).where(model.c.namespace.in_(sorted(reach))))
 
 
 def _condition(filter_: Filter | None) -> ColumnElement[bool]:

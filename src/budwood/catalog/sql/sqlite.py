@@ -25,8 +25,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction, View
+from budwood.catalog.sql.schema import BIRTH, METADATA
 from budwood.catalog.sql.session import Compiled, Row, Statement
-from budwood.catalog.sql.tables import METADATA
 from budwood.catalog.sql.transaction import SqlTransaction
 from budwood.catalog.sql.view import SqlView
 from budwood.catalog.sql.writer import GroupWriter
@@ -388,6 +388,7 @@ def schema_statements() -> Iterator[str]:
         yield str(CreateTable(table).compile(dialect=DIALECT))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             yield str(CreateIndex(index).compile(dialect=DIALECT))
+    yield str(BIRTH.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
     yield _REVISION_TABLE
     yield f"INSERT INTO alembic_version VALUES ('{migrations.HEAD}')"  # noqa: S608 a constant
 

@@ -38,15 +38,18 @@ Id: Final = BigInteger().with_variant(Integer(), "sqlite")
 Text: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
 
 
-def _text(name: str) -> Column[str]:
+def words(name: str) -> Column[str]:
+    """A column of text."""
     return Column(name, Text, nullable=False)
 
 
-def _big(name: str) -> Column[int]:
+def big(name: str) -> Column[int]:
+    """A column of whole numbers: times, sizes, counts."""
     return Column(name, BigInteger, nullable=False)
 
 
-def _blob(name: str) -> Column[bytes]:
+def blob(name: str) -> Column[bytes]:
+    """A column of bytes."""
     return Column(name, LargeBinary, nullable=False)
 
 
@@ -54,12 +57,12 @@ model: Final = Table(
     "model",
     METADATA,
     Column("id", Id, primary_key=True),
-    _text("namespace"),
-    _text("name"),
-    _text("kind"),
-    _text("owner"),
-    _big("created_ms"),
-    _big("last_number"),
+    words("namespace"),
+    words("name"),
+    words("kind"),
+    words("owner"),
+    big("created_ms"),
+    big("last_number"),
     UniqueConstraint("namespace", "name"),
     sqlite_autoincrement=True,
 )
@@ -70,7 +73,7 @@ removed_model: Final = Table(
     METADATA,
     Column("namespace", Text, primary_key=True),
     Column("name", Text, primary_key=True),
-    _big("last_number"),
+    big("last_number"),
 )
 
 # A label is given once, whoever deletes what: it may only ever come back to the version that had it.
@@ -80,8 +83,8 @@ removed_label: Final = Table(
     Column("namespace", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("label_key", Text, primary_key=True),
-    _big("number"),
-    _text("digest"),
+    big("number"),
+    words("digest"),
 )
 
 version: Final = Table(
@@ -89,24 +92,24 @@ version: Final = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("model_id", Id, ForeignKey("model.id"), nullable=False),
-    _big("number"),
-    _text("digest"),
-    _text("label"),
+    big("number"),
+    words("digest"),
+    words("label"),
     Column("label_key", Text),
-    _text("kind"),
-    _text("stage"),
-    _text("author"),
-    _big("created_ms"),
-    _big("size_bytes"),
-    _big("manifest_size"),
-    _text("structure"),
-    _blob("sketch"),
-    _text("commit_id"),
-    _big("retired_ms"),
-    _text("retired_reason"),
+    words("kind"),
+    words("stage"),
+    words("author"),
+    big("created_ms"),
+    big("size_bytes"),
+    big("manifest_size"),
+    words("structure"),
+    blob("sketch"),
+    words("commit_id"),
+    big("retired_ms"),
+    words("retired_reason"),
     # The long ones last: a row is read only as far as its last wanted column.
-    _blob("manifest_blocks"),
-    _text("message"),
+    blob("manifest_blocks"),
+    words("message"),
     UniqueConstraint("model_id", "number"),
     UniqueConstraint("model_id", "label_key"),
     Index(None, "model_id", "commit_id"),
@@ -145,8 +148,8 @@ param: Final = Table(
     METADATA,
     Column("version_id", Id, ForeignKey("version.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("key", Text, primary_key=True),
-    _text("value"),
-    _big("created_ms"),
+    words("value"),
+    big("created_ms"),
     Index(None, "key", "value", "created_ms", "version_id"),
     sqlite_with_rowid=False,
 )
@@ -156,10 +159,10 @@ tag: Final = Table(
     METADATA,
     Column("version_id", Id, ForeignKey("version.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("key", Text, primary_key=True),
-    _text("value"),
-    _big("created_ms"),
-    _text("author"),
-    _big("at_ms"),
+    words("value"),
+    big("created_ms"),
+    words("author"),
+    big("at_ms"),
     Index(None, "key", "value", "created_ms", "version_id"),
     sqlite_with_rowid=False,
 )
@@ -169,14 +172,14 @@ move: Final = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("model_id", Id, ForeignKey("model.id"), nullable=False),
-    _text("pointer"),
+    words("pointer"),
     # History outlives what it names: 0 where the pointer was taken away.
-    _big("version_id"),
-    _big("version_number"),
-    _big("at_ms"),
-    _text("author"),
-    _text("reason"),
-    _big("before_id"),
+    big("version_id"),
+    big("version_number"),
+    big("at_ms"),
+    words("author"),
+    words("reason"),
+    big("before_id"),
     Index(None, "model_id", "pointer", "id", "at_ms"),
     Index(None, "model_id", "id"),
     sqlite_autoincrement=True,
@@ -199,9 +202,9 @@ stage_change: Final = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("version_id", Id, ForeignKey("version.id", ondelete="CASCADE"), nullable=False),
-    _big("at_ms"),
-    _text("stage"),
-    _text("author"),
+    big("at_ms"),
+    words("stage"),
+    words("author"),
     Index(None, "version_id", "id"),
 )
 
@@ -209,19 +212,24 @@ ledger: Final = Table(
     "ledger",
     METADATA,
     Column("sequence", Id, primary_key=True, autoincrement=False),
-    _big("at_ms"),
-    _text("actor"),
-    _text("action"),
-    _text("subject"),
-    _text("body"),
+    big("at_ms"),
+    words("actor"),
+    words("action"),
+    words("subject"),
+    # Empty for what concerns the registry as a whole.
+    words("namespace"),
+    words("body"),
     Index(None, "subject", "sequence"),
+    Index(None, "namespace", "sequence"),
 )
 
 pack: Final = Table(
     "pack",
     METADATA,
     Column("id", Id, primary_key=True),
-    _text("name"),
+    words("name"),
+    # Who wrote it: a tenant sees what lies in its own packs. 0 where that is not known.
+    big("namespace_id"),
     UniqueConstraint("name"),
 )
 
@@ -231,16 +239,16 @@ block: Final = Table(
     Column("id", LargeBinary, primary_key=True),
     # No foreign key: checking one makes SQLite journal each row of a bulk write by itself, 100 times as slow.
     Column("pack_id", Id, nullable=False),
-    _big("position"),
-    _big("length"),
-    _big("raw_length"),
+    big("position"),
+    big("length"),
+    big("raw_length"),
     Column("encoding", SmallInteger, nullable=False),
-    _big("crc"),
-    _blob("base"),
+    big("crc"),
+    blob("base"),
     Column("depth", SmallInteger, nullable=False),
     Column("is_manifest", SmallInteger, nullable=False),
     # 0 while in force.
-    _big("condemned_ms"),
+    big("condemned_ms"),
     Index(None, "pack_id", "id"),
     sqlite_with_rowid=False,
 )
@@ -255,8 +263,11 @@ lease: Final = Table(
     "lease",
     METADATA,
     Column("id", Text, primary_key=True),
-    _text("holder"),
-    _big("taken_ms"),
-    _big("expires_ms"),
+    words("holder"),
+    words("namespace"),
+    words("author"),
+    big("taken_ms"),
+    big("expires_ms"),
     Index(None, "expires_ms"),
+    Index(None, "namespace", "expires_ms"),
 )

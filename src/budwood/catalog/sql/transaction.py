@@ -3,15 +3,16 @@
 A transaction lives inside one call of ``Catalog.write``. Bulk changes are one statement and many rows.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select, update
-from sqlalchemy.engine import Dialect
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy import bindparam, delete, func, select, update
 
 from budwood.catalog.api import Lease, NewVersion
 from budwood.catalog.sql import dump
+from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
+from budwood.catalog.sql.people_tables import staged
+from budwood.catalog.sql.people_transaction import PeopleWrites
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tables import (
     block,
@@ -38,38 +39,7 @@ from budwood.domain.records import ModelRecord, Move, MoveReason, Tag, VersionRe
 from budwood.errors import LabelTaken
 from budwood.store.api import BlockRow
 
-
-def _insert(table: Table) -> Statement:
-    """One row, every column named."""
-    return Statement(insert(table).values({column.name: bindparam(column.name) for column in table.c}))
-
-
-def _insert_numbered(table: Table) -> Statement:
-    """One row whose id the database gives; for ``Session.add``."""
-    row = insert(table).values({column.name: bindparam(column.name) for column in table.c if column.name != "id"})
-    # SQLite tells the id without being asked, and before 3.35 cannot be asked.
-    return Statement(lambda dialect: row if dialect.name == "sqlite" else row.returning(table.c.id))
-
-
-def _upsert(table: Table, *key: str) -> Statement:
-    return Statement(_upsert_builder(table, key))
-
-
-def _upsert_builder(table: Table, key: Sequence[str]) -> Callable[[Dialect], ClauseElement]:
-    def build(dialect: Dialect) -> ClauseElement:
-        # Both dialects spell it alike, but each has its own class for it.
-        if dialect.name == "postgresql":
-            from sqlalchemy.dialects.postgresql import insert as insert_or
-        else:
-            from sqlalchemy.dialects.sqlite import insert as insert_or  # type: ignore[assignment]
-        row = insert_or(table)
-        changed = {column.name: row.excluded[column.name] for column in table.c if column.name not in key}
-        return row.on_conflict_do_update(index_elements=list(key), set_=changed)
-
-    return build
-
-
-_ADD_MODEL: Final = _insert_numbered(model)
+_ADD_MODEL: Final = insert_numbered(model)
 _REMOVE_MODEL: Final = tuple(
     Statement(delete(table).where(column == bindparam("of_model")))
     for table, column in ((pointer, pointer.c.model_id), (move, move.c.model_id), (model, model.c.id))
@@ -77,7 +47,7 @@ _REMOVE_MODEL: Final = tuple(
 _MODEL_NAME: Final = Statement(
     select(model.c.namespace, model.c.name, model.c.last_number).where(model.c.id == bindparam("model_id"))
 )
-_PUT_REMOVED: Final = _upsert(removed_model, "namespace", "name")
+_PUT_REMOVED: Final = upsert(removed_model, "namespace", "name")
 _LAST_REMOVED: Final = Statement(
     select(removed_model.c.last_number).where(
         removed_model.c.namespace == bindparam("namespace"), removed_model.c.name == bindparam("name")
@@ -97,11 +67,11 @@ _LABEL_HOLDER: Final = Statement(
         version.c.model_id == bindparam("model_id"), version.c.label_key == bindparam("label_key")
     )
 )
-_ADD_VERSION: Final = _insert_numbered(version)
-_ADD_METRIC: Final = _insert(metric)
-_ADD_PARAM: Final = _insert(param)
-_ADD_PARENT: Final = _insert(lineage)
-_PUT_REMOVED_LABEL: Final = _upsert(removed_label, "namespace", "name", "label_key")
+_ADD_VERSION: Final = insert_numbered(version)
+_ADD_METRIC: Final = insert_row(metric)
+_ADD_PARAM: Final = insert_row(param)
+_ADD_PARENT: Final = insert_row(lineage)
+_PUT_REMOVED_LABEL: Final = upsert(removed_label, "namespace", "name", "label_key")
 _REMOVE_VERSION: Final = Statement(delete(version).where(version.c.id == bindparam("of_version")))
 _RETIRE: Final = Statement(
     update(version)
@@ -111,19 +81,19 @@ _RETIRE: Final = Statement(
 _SET_STAGE: Final = Statement(
     update(version).where(version.c.id == bindparam("of_version")).values(stage=bindparam("to_stage"))
 )
-_ADD_STAGE_CHANGE: Final = _insert_numbered(stage_change)
-_ADD_MOVE: Final = _insert_numbered(move)
-_PUT_POINTER: Final = _upsert(pointer, "model_id", "pointer")
+_ADD_STAGE_CHANGE: Final = insert_numbered(stage_change)
+_ADD_MOVE: Final = insert_numbered(move)
+_PUT_POINTER: Final = upsert(pointer, "model_id", "pointer")
 _CREATED: Final = Statement(select(version.c.created_ms).where(version.c.id == bindparam("version_id")))
-_PUT_TAG: Final = _upsert(tag, "version_id", "key")
+_PUT_TAG: Final = upsert(tag, "version_id", "key")
 _REMOVE_TAG: Final = Statement(
     delete(tag).where(tag.c.version_id == bindparam("of_version"), tag.c.key == bindparam("of_key"))
 )
 _LAST_SEQUENCE: Final = Statement(select(func.coalesce(func.max(ledger.c.sequence), 0)))
-_ADD_ENTRY: Final = _insert(ledger)
+_ADD_ENTRY: Final = insert_row(ledger)
 _PACK_ID: Final = Statement(select(pack.c.id).where(pack.c.name == bindparam("name")))
-_ADD_PACK: Final = _insert_numbered(pack)
-_PUT_BLOCK: Final = _upsert(block, "id")
+_ADD_PACK: Final = insert_numbered(pack)
+_PUT_BLOCK: Final = upsert(block, "id")
 _CONDEMN: Final = Statement(
     update(block)
     .where(block.c.id == bindparam("of_id"), block.c.condemned_ms == 0)
@@ -133,15 +103,19 @@ _FORGET: Final = Statement(delete(block).where(block.c.id == bindparam("of_id"),
 _FORGET_PACKS: Final = Statement(
     delete(pack).where(~select(block.c.id).where(block.c.pack_id == pack.c.id).correlate(pack).exists())
 )
-_TAKE_LEASE: Final = _insert(lease)
+_TAKE_LEASE: Final = insert_row(lease)
 _RENEW_LEASE: Final = Statement(
     update(lease).where(lease.c.id == bindparam("of_id")).values(expires_ms=bindparam("until_ms"))
 )
 _DROP_LEASE: Final = Statement(delete(lease).where(lease.c.id == bindparam("of_id")))
 _DROP_EXPIRED: Final = Statement(delete(lease).where(lease.c.expires_ms <= bindparam("now_ms")))
+_UNSTAGE: Final = Statement(delete(staged).where(staged.c.lease_id == bindparam("of_lease")))
+_UNSTAGE_DEAD: Final = Statement(
+    delete(staged).where(~select(lease.c.id).where(lease.c.id == staged.c.lease_id).correlate(staged).exists())
+)
 
 
-class SqlTransaction(SqlView):
+class SqlTransaction(SqlView, PeopleWrites):
     """``catalog.api.Transaction`` over one session."""
 
     __slots__ = ()
@@ -149,6 +123,7 @@ class SqlTransaction(SqlView):
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
         removed = self._session.one(_LAST_REMOVED, namespace=namespace, name=name)
         last_number: int = removed[0] if removed else 0
+        self._namespace_id(namespace) or self.add_namespace(namespace, at_ms=at_ms)
         model_id = self._session.add(
             _ADD_MODEL,
             namespace=namespace,
@@ -176,12 +151,15 @@ class SqlTransaction(SqlView):
         self._refuse_taken(new, namespace, name)
         version_id = self._session.add(_ADD_VERSION, number=number, **_version_values(new))
         self._add_facts(version_id, new)
+        self._count_versions(namespace, 1)
         added = self.version_by_id(version_id)
         assert added is not None
         return added
 
     def remove_version(self, version_id: int) -> None:
         gone = self.version_by_id(version_id)
+        if gone is not None:
+            self._count_versions(gone.namespace, -1)
         if gone is not None and (key := label_key(gone.label)):
             self._session.change(
                 _PUT_REMOVED_LABEL,
@@ -245,17 +223,30 @@ class SqlTransaction(SqlView):
     def remove_tag(self, version_id: int, key: str) -> bool:
         return self._session.change(_REMOVE_TAG, of_version=version_id, of_key=key) > 0
 
-    def add_ledger(self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object]) -> int:
+    def add_ledger(
+        self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object], namespace: str = ""
+    ) -> int:
         last = self._session.one(_LAST_SEQUENCE)
         sequence: int = 1 + (last[0] if last else 0)
         written = canon.dumps(canon.pack(body)).decode()
         self._session.change(
-            _ADD_ENTRY, sequence=sequence, at_ms=at_ms, actor=actor, action=action, subject=subject, body=written
+            _ADD_ENTRY,
+            sequence=sequence,
+            at_ms=at_ms,
+            actor=actor,
+            action=action,
+            subject=subject,
+            namespace=namespace,
+            body=written,
         )
+        if namespace:
+            self._announce(namespace, action, sequence, at_ms)
         return sequence
 
-    def add_blocks(self, rows: Sequence[BlockRow]) -> None:
-        packs = {name: self._pack_id(name) for name in sorted({row.pack for row in rows})}
+    def add_blocks(self, rows: Sequence[BlockRow], namespace: str = "") -> None:
+        self._count_blocks(rows, namespace)
+        owner = self._namespace_id(namespace)
+        packs = {name: self._pack_id(name, owner) for name in sorted({row.pack for row in rows})}
         # In key order, a bulk insert touches each page of the index once.
         ordered = sorted(rows, key=lambda row: row.id)
         self._session.change_many(_PUT_BLOCK, (_block_values(row, packs[row.pack]) for row in ordered))
@@ -264,12 +255,19 @@ class SqlTransaction(SqlView):
         self._session.change_many(_CONDEMN, ({"of_id": block_id, "at_ms": at_ms} for block_id in sorted(ids)))
 
     def forget_blocks(self, ids: Sequence[BlockId]) -> None:
+        self._forget_counted(ids)
         self._session.change_many(_FORGET, ({"of_id": block_id} for block_id in sorted(ids)))
         self._session.change(_FORGET_PACKS)
 
     def take_lease(self, lease: Lease) -> None:
         self._session.change(
-            _TAKE_LEASE, id=lease.id, holder=lease.holder, taken_ms=lease.taken_ms, expires_ms=lease.expires_ms
+            _TAKE_LEASE,
+            id=lease.id,
+            holder=lease.holder,
+            namespace=lease.namespace,
+            author=lease.author,
+            taken_ms=lease.taken_ms,
+            expires_ms=lease.expires_ms,
         )
 
     def renew_lease(self, lease_id: str, *, expires_ms: int) -> bool:
@@ -277,9 +275,13 @@ class SqlTransaction(SqlView):
 
     def drop_lease(self, lease_id: str) -> None:
         self._session.change(_DROP_LEASE, of_id=lease_id)
+        self._session.change(_UNSTAGE, of_lease=lease_id)
 
     def drop_expired_leases(self, *, now_ms: int) -> int:
-        return self._session.change(_DROP_EXPIRED, now_ms=now_ms)
+        dropped = self._session.change(_DROP_EXPIRED, now_ms=now_ms)
+        if dropped:
+            self._session.change(_UNSTAGE_DEAD)
+        return dropped
 
     def _refuse_taken(self, new: NewVersion, namespace: str, name: str) -> None:
         key, path = label_key(new.label), model_path(namespace, name)
@@ -322,9 +324,9 @@ class SqlTransaction(SqlView):
         for name, last in counters.items():
             dump.count_on(self._session, name, last)
 
-    def _pack_id(self, name: str) -> int:
+    def _pack_id(self, name: str, owner: int) -> int:
         row = self._session.one(_PACK_ID, name=name)
-        return cast(int, row[0]) if row else self._session.add(_ADD_PACK, name=name)
+        return cast(int, row[0]) if row else self._session.add(_ADD_PACK, name=name, namespace_id=owner)
 
 
 def _version_values(new: NewVersion) -> dict[str, Any]:

@@ -5,13 +5,15 @@ Each question is one ``Statement`` at the top of its section. The block index, p
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final, cast
 
 from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
 
 from budwood.catalog.api import RemovedLabel, VersionPage
+from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
-from budwood.catalog.sql.index import IndexView
+from budwood.catalog.sql.people_view import PeopleReads
 from budwood.catalog.sql.session import Row, Statement, opaque
 from budwood.catalog.sql.tables import (
     ledger,
@@ -95,6 +97,11 @@ _MODELS: Final = _limited(
     .where(tuple_(model.c.namespace, model.c.name) > tuple_(bindparam("namespace"), bindparam("name")))
     .order_by(model.c.namespace, model.c.name)
 )
+_MODELS_IN: Final = _limited(
+    select(*MODEL_COLUMNS)
+    .where(model.c.namespace == bindparam("namespace"), model.c.name > bindparam("name"))
+    .order_by(model.c.name)
+)
 _BY_ID: Final = Statement(_versions.where(version.c.id == bindparam("version_id")))
 _BY_NUMBER: Final = Statement(_versions_of_name.where(version.c.number == bindparam("number")))
 _BY_LABEL: Final = Statement(_versions_of_name.where(version.c.label_key == bindparam("label_key")))
@@ -135,6 +142,11 @@ _OF_MODEL: Final = _limited(
 _ALL: Final = _limited(_versions.where(version.c.id > bindparam("after_id")).order_by(version.c.id))
 _OF_STRUCTURE: Final = _limited(
     _versions.where(version.c.structure == bindparam("structure")).order_by(version.c.id.desc())
+)
+_OF_STRUCTURE_IN: Final = _limited(
+    _versions.where(
+        version.c.structure == bindparam("structure"), model.c.namespace == bindparam("namespace")
+    ).order_by(version.c.id.desc())
 )
 _PARENTS: Final = Statement(
     _versions.join(lineage, lineage.c.parent_id == version.c.id)
@@ -190,10 +202,17 @@ _TAGS: Final = Statement(
     .order_by(tag.c.key)
 )
 _ledger: Final = select(
-    ledger.c.sequence, ledger.c.at_ms, ledger.c.actor, ledger.c.action, ledger.c.subject, ledger.c.body
+    ledger.c.sequence,
+    ledger.c.at_ms,
+    ledger.c.actor,
+    ledger.c.action,
+    ledger.c.subject,
+    ledger.c.body,
+    ledger.c.namespace,
 ).where(ledger.c.sequence > bindparam("after"))
 _LEDGER: Final = _limited(_ledger.order_by(ledger.c.sequence))
 _LEDGER_OF: Final = _limited(_ledger.where(ledger.c.subject == bindparam("subject")).order_by(ledger.c.sequence))
+_LEDGER_IN: Final = _limited(_ledger.where(ledger.c.namespace == bindparam("room")).order_by(ledger.c.sequence))
 _COUNT_MODELS: Final = Statement(select(func.count()).select_from(model))
 _COUNT_OF_MODEL: Final = Statement(select(func.count()).where(version.c.model_id == bindparam("model_id")))
 _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
@@ -201,7 +220,7 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(IndexView):
+class SqlView(PeopleReads):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()
@@ -210,10 +229,18 @@ class SqlView(IndexView):
         row = self._session.one(_MODEL, namespace=namespace, name=name)
         return model_from(row) if row else None
 
-    def models(self, *, after: str = "", limit: int = 100) -> Sequence[ModelRecord]:
+    def models(self, *, after: str = "", limit: int = 100, reach: Reach = None) -> Sequence[ModelRecord]:
         namespace, _, name = after.partition("/")
-        rows = self._session.all(_MODELS, namespace=namespace, name=name, limit=page(limit))
-        return [model_from(row) for row in rows]
+        if reach is None:
+            rows = self._session.all(_MODELS, namespace=namespace, name=name, limit=page(limit))
+            return [model_from(row) for row in rows]
+        found: list[ModelRecord] = []
+        for room in sorted(each for each in reach if each >= namespace):
+            left = page(limit) - len(found)
+            behind = name if room == namespace else ""
+            rows = self._session.all(_MODELS_IN, namespace=room, name=behind, limit=left) if left else []
+            found += [model_from(row) for row in rows]
+        return found
 
     def version_by_id(self, version_id: int) -> VersionRecord | None:
         return _first(self._session.one(_BY_ID, version_id=version_id))
@@ -251,9 +278,16 @@ class SqlView(IndexView):
     def all_versions(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[VersionRecord]:
         return [version_from(row) for row in self._session.all(_ALL, after_id=after_id, limit=page(limit))]
 
-    def versions_of_structure(self, structure: str, *, limit: int) -> Sequence[VersionRecord]:
-        rows = self._session.all(_OF_STRUCTURE, structure=structure, limit=page(limit))
-        return [version_from(row) for row in rows]
+    def versions_of_structure(self, structure: str, *, limit: int, reach: Reach = None) -> Sequence[VersionRecord]:
+        if reach is None:
+            rows = self._session.all(_OF_STRUCTURE, structure=structure, limit=page(limit))
+            return [version_from(row) for row in rows]
+        found = [
+            version_from(row)
+            for room in reach
+            for row in self._session.all(_OF_STRUCTURE_IN, structure=structure, namespace=room, limit=page(limit))
+        ]
+        return sorted(found, key=lambda version: -version.id)[:limit]
 
     def parents(self, version_id: int) -> Sequence[VersionRecord]:
         return [version_from(row) for row in self._session.all(_PARENTS, version_id=version_id)]
@@ -292,16 +326,21 @@ class SqlView(IndexView):
     def tags(self, version_id: int) -> Sequence[Tag]:
         return [Tag(*row) for row in self._session.all(_TAGS, version_id=version_id)]
 
-    def search(self, query: Query, *, cursor: str = "", limit: int = 100) -> VersionPage:
-        found = search.find_ids(self._session, query, cursor=cursor, limit=page(limit))
+    def search(self, query: Query, *, cursor: str = "", limit: int = 100, reach: Reach = None) -> VersionPage:
+        found = search.find_ids(self._session, query, cursor=cursor, limit=page(limit), reach=reach)
         return VersionPage(tuple(self._versions_of(found.ids)), found.cursor)
 
-    def ledger(self, *, after: int = 0, limit: int = 100, subject: str = "") -> Sequence[LedgerEntry]:
+    def ledger(
+        self, *, after: int = 0, limit: int = 100, subject: str = "", reach: Reach = None
+    ) -> Sequence[LedgerEntry]:
         if subject:
             rows = self._session.all(_LEDGER_OF, after=after, subject=subject, limit=page(limit))
-        else:
+        elif reach is None:
             rows = self._session.all(_LEDGER, after=after, limit=page(limit))
-        return [_entry_from(row) for row in rows]
+        else:
+            several = (self._session.all(_LEDGER_IN, after=after, room=room, limit=page(limit)) for room in reach)
+            rows = sorted(chain.from_iterable(several))[: page(limit)]
+        return [_entry_from(row) for row in rows if reach is None or row[6] in reach]
 
     def revision(self) -> str:
         row = self._session.one(_REVISION)
@@ -389,5 +428,5 @@ def _first(row: Row | None) -> VersionRecord | None:
 
 
 def _entry_from(row: Row) -> LedgerEntry:
-    sequence, at_ms, actor, action, subject, body = row
-    return LedgerEntry(sequence, at_ms, actor, action, subject, cast(dict[str, object], canon.loads(body)))
+    sequence, at_ms, actor, action, subject, body, namespace = row
+    return LedgerEntry(sequence, at_ms, actor, action, subject, cast(dict[str, object], canon.loads(body)), namespace)

@@ -31,11 +31,14 @@ def _lease() -> None:
         "lease",
         sa.Column("id", TEXT, nullable=False),
         sa.Column("holder", TEXT, nullable=False),
+        sa.Column("namespace", TEXT, nullable=False),
+        sa.Column("author", TEXT, nullable=False),
         sa.Column("taken_ms", sa.BigInteger(), nullable=False),
         sa.Column("expires_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lease")),
     )
     op.create_index(op.f("ix_lease_expires_ms"), "lease", ["expires_ms"], unique=False)
+    op.create_index(op.f("ix_lease_namespace_expires_ms"), "lease", ["namespace", "expires_ms"], unique=False)
 
 
 def _ledger() -> None:
@@ -46,10 +49,12 @@ def _ledger() -> None:
         sa.Column("actor", TEXT, nullable=False),
         sa.Column("action", TEXT, nullable=False),
         sa.Column("subject", TEXT, nullable=False),
+        sa.Column("namespace", TEXT, nullable=False),
         sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_ledger")),
     )
     op.create_index(op.f("ix_ledger_subject_sequence"), "ledger", ["subject", "sequence"], unique=False)
+    op.create_index(op.f("ix_ledger_namespace_sequence"), "ledger", ["namespace", "sequence"], unique=False)
 
 
 def _model() -> None:
@@ -89,6 +94,7 @@ def _pack() -> None:
         "pack",
         sa.Column("id", ID, nullable=False),
         sa.Column("name", TEXT, nullable=False),
+        sa.Column("namespace_id", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pack")),
         sa.UniqueConstraint("name", name=op.f("uq_pack_name")),
     )

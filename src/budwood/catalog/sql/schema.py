@@ -1,0 +1,18 @@
+"""All tables together, and the one row that every catalog is born with."""
+
+from typing import Final
+
+from sqlalchemy import insert
+from sqlalchemy.sql import ClauseElement
+
+from budwood.catalog.sql import people_tables, tables
+from budwood.domain.names import DEFAULT_NAMESPACE
+
+METADATA: Final = tables.METADATA
+BIRTH: Final[ClauseElement] = insert(people_tables.namespace).values(
+    {
+        "name": DEFAULT_NAMESPACE,
+        **{column.name: 0 for column in people_tables.namespace.c if column.name not in ("id", "name")},
+    }
+)
+"""The room of those who have not named one."""
