@@ -13,10 +13,14 @@
     │   ├── BadParcel          bytes sent to a server that are not what they claim
     │   └── LimitExceeded      larger than a named limit
     ├── NotFound       no such thing, or not yours                             exit 3
+    │   ├── NamespaceNotFound, PrincipalNotFound, RecordNotFound
     │   ├── RegistryNotFound, ModelNotFound, VersionNotFound
     │   ├── FileNotInVersion, TensorNotInVersion, SourceNotFound
     │   └── NoBackup           a folder that holds none
     ├── Conflict       not now                                                 exit 4
+    │   ├── NameTaken          somebody or something has this name
+    │   ├── PreconditionFailed it was changed since it was read
+    │   ├── KeyReused          an idempotency key that stood for another request
     │   ├── LabelTaken         the label names another version, or did until that was deleted
     │   ├── RegistryNotEmpty   a backup is restored into an empty place only
     │   ├── FileChanged        a file changed while it was read
@@ -24,12 +28,16 @@
     │   ├── LeaseLost          a sweep ran while the push slept; push again
     │   └── NothingBefore      there is nothing to roll back to
     ├── Refused        rules forbid it                                         exit 5
+    │   ├── Unauthenticated    no token, or not a valid one
+    │   ├── Forbidden          your role does not allow it
     │   ├── StillInUse         something points to it; lists what
-    │   └── Retired            the version was retired
+    │   ├── Retired            the version was retired
+    │   └── QuotaExceeded      the namespace holds as much as it may
     ├── Damaged        bytes or records are not what they claim                exit 6
     │   ├── BlockDamaged, PackDamaged, ManifestDamaged, BundleDamaged, BackupDamaged
     │   └── CatalogDamaged     the metadata database is not intact, or not ours
     ├── Unavailable    a part we need does not answer, or is full              exit 7
+    │   ├── TooManyRequests    more than the namespace's rate
     │   ├── StorageFull, StorageFailed, RegistryBusy, ServerUnreachable
     └── Unsupported    understood, not offered                                 exit 8
         ├── FrameworkMissing   an optional library is not installed
@@ -37,11 +45,13 @@
         ├── TooOld             a shared database with an older schema: 'budwood db upgrade'
         └── NotOffered         this part of a request has no meaning here
 
+Over HTTP each class has a status, and ``from_problem`` makes the same error again on the other side.
+
 Each carries a stable ``code``, a one-sentence ``message``, a ``hint`` (what to do next) and ``facts``
 (plain values for programs). They are rendered in the faces only; in between they just pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 Fact = str | int | float | bool | None | tuple[str, ...]
@@ -52,6 +62,7 @@ class BudwoodError(Exception):
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 70
+    http_status: ClassVar[int] = 500
     default_hint: ClassVar[str] = ""
 
     def __init__(self, message: str, *, hint: str = "", **facts: Fact) -> None:
@@ -66,7 +77,7 @@ class BudwoodError(Exception):
 
 
 class Invalid(BudwoodError):
-    code, exit_code = "invalid", 2
+    code, exit_code, http_status = "invalid", 2, 422
 
 
 class BadName(Invalid):
@@ -121,12 +132,26 @@ class LimitExceeded(Invalid):
 
 
 class NotFound(BudwoodError):
-    code, exit_code = "not_found", 3
+    code, exit_code, http_status = "not_found", 3, 404
 
 
 class RegistryNotFound(NotFound):
     code = "registry_not_found"
     default_hint = "Give --registry PATH or set BUDWOOD_REGISTRY; a push makes a new registry there."
+
+
+class NamespaceNotFound(NotFound):
+    code = "namespace_not_found"
+    default_hint = "An admin makes namespaces: 'budwood namespace add NAME'."
+
+
+class PrincipalNotFound(NotFound):
+    code = "principal_not_found"
+    default_hint = "'budwood person list' shows who is known here."
+
+
+class RecordNotFound(NotFound):
+    code = "record_not_found"
 
 
 class ModelNotFound(NotFound):
@@ -160,7 +185,22 @@ class SourceNotFound(NotFound):
 
 
 class Conflict(BudwoodError):
-    code, exit_code = "conflict", 4
+    code, exit_code, http_status = "conflict", 4, 409
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+    default_hint = "Choose another name."
+
+
+class PreconditionFailed(Conflict):
+    code, http_status = "precondition_failed", 412
+    default_hint = "It was changed meanwhile. Read it again, then decide."
+
+
+class KeyReused(Conflict):
+    code = "key_reused"
+    default_hint = "Use a fresh Idempotency-Key for each thing you want done."
 
 
 class LabelTaken(Conflict):
@@ -193,7 +233,17 @@ class NothingBefore(Conflict):
 
 
 class Refused(BudwoodError):
-    code, exit_code = "refused", 5
+    code, exit_code, http_status = "refused", 5, 403
+
+
+class Unauthenticated(Refused):
+    code, http_status = "unauthenticated", 401
+    default_hint = "Run 'budwood login URL', or set BUDWOOD_TOKEN."
+
+
+class Forbidden(Refused):
+    code = "forbidden"
+    default_hint = "Ask an owner of the namespace for a role that allows it; 'budwood whoami' shows what you may do."
 
 
 class StillInUse(Refused):
@@ -203,6 +253,11 @@ class StillInUse(Refused):
 class Retired(Refused):
     code = "retired"
     default_hint = "Choose a version that is not retired."
+
+
+class QuotaExceeded(Refused):
+    code = "quota_exceeded"
+    default_hint = "Delete versions that nobody needs, or ask for more; 'budwood usage' shows what is held."
 
 
 class Damaged(BudwoodError):
@@ -238,11 +293,16 @@ class CatalogDamaged(Damaged):
 
 
 class Unavailable(BudwoodError):
-    code, exit_code = "unavailable", 7
+    code, exit_code, http_status = "unavailable", 7, 503
+
+
+class TooManyRequests(Unavailable):
+    code, http_status = "too_many_requests", 429
+    default_hint = "Wait a moment, then try again."
 
 
 class StorageFull(Unavailable):
-    code = "storage_full"
+    code, http_status = "storage_full", 507
     default_hint = "Free some space ('budwood sweep' removes what nothing needs), then run it again. Nothing was lost."
 
 
@@ -262,7 +322,7 @@ class RegistryBusy(Unavailable):
 
 
 class Unsupported(BudwoodError):
-    code, exit_code = "unsupported", 8
+    code, exit_code, http_status = "unsupported", 8, 501
 
 
 class FrameworkMissing(Unsupported):
@@ -281,3 +341,29 @@ class TooOld(Unsupported):
 
 class NotOffered(Unsupported):
     code = "not_offered"
+
+
+def from_problem(problem: Mapping[str, object]) -> BudwoodError:
+    """The error that ``to_json`` wrote, of the class it had. An unknown code becomes its family by its status."""
+    kinds = {kind.code: kind for kind in _kinds(BudwoodError)}
+    status = problem.get("status")
+    kind = kinds.get(str(problem.get("code"))) or next(
+        (family for family in BudwoodError.__subclasses__() if family.http_status == status), BudwoodError
+    )
+    found = problem.get("facts")
+    facts = {str(key): _fact(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+    message = str(problem.get("message") or problem.get("detail") or "The server refused, without saying why.")
+    facts = {key: value for key, value in facts.items() if key not in ("message", "hint", "self")}
+    return kind(message, hint=str(problem.get("hint") or ""), **facts)
+
+
+def _kinds(kind: type[BudwoodError]) -> Iterator[type[BudwoodError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _kinds(each)
+
+
+def _fact(value: object) -> Fact:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return tuple(str(each) for each in value) if isinstance(value, list | tuple) else str(value)

@@ -6,11 +6,12 @@ lease is dead.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, Self
 
 from budwood.catalog.api import Lease, Transaction
 from budwood.domain.limits import LEASE_S
 from budwood.errors import BudwoodError, LeaseLost
+from budwood.store.api import BlockIndex
 from budwood.verbs.house import House
 
 LEASE_MS: Final = LEASE_S * 1000
@@ -28,12 +29,27 @@ class Held:
 
     def __init__(self, house: House, holder: str, hold_s: int = LEASE_S, namespace: str = "") -> None:
         now = house.clock()
-        self._house = house
-        self._renewed_ms = now
-        self._packs = 0
-        self.id = house.ids()
-        lease = Lease(self.id, holder, now, now + hold_s * 1000, namespace, house.author)
+        lease = Lease(house.ids(), holder, now, now + hold_s * 1000, namespace, house.author)
+        self._keep(house, lease)
         house.catalog.write(lambda transaction: transaction.take_lease(lease))
+
+    @classmethod
+    def again(cls, house: House, lease: Lease) -> Self:
+        """A lease that was taken before, by another request."""
+        held = cls.__new__(cls)
+        held._keep(house, lease)
+        return held
+
+    def _keep(self, house: House, lease: Lease) -> None:
+        self._house = house
+        self._renewed_ms = lease.taken_ms
+        self._packs = 0
+        self.id = lease.id
+
+    @property
+    def index(self) -> BlockIndex:
+        """On one's own machine a version may share whatever is there."""
+        return self._house.index
 
     def new_pack_name(self) -> str:
         """A fresh name for a pack. Raises LeaseLost when the lease ran out meanwhile."""

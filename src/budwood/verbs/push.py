@@ -176,7 +176,7 @@ def _write(
     progress: Progress,
 ) -> Draft | None:
     """Blocks in durable packs and the manifest that names them; None when the newest version is this already."""
-    known = _in_force(place, remembered)
+    known = _in_force(lease, remembered)
     readings = read_files([file for file in files if file.path not in known])
     tensors = _tensors(files, dict(readings), known)
     chosen = choose_base(
@@ -184,7 +184,7 @@ def _write(
     )
     with BlockWriter(
         place.objects,
-        place.index,
+        lease.index,
         lease.new_pack_name,
         threads=place.threads,
         bases=chosen.bases,
@@ -246,10 +246,10 @@ def _tensors(
     return found
 
 
-def _in_force(place: Workplace, remembered: Mapping[str, Remembered]) -> dict[str, Remembered]:
+def _in_force(lease: Lease, remembered: Mapping[str, Remembered]) -> dict[str, Remembered]:
     """The remembered files all of whose blocks are still in the store."""
     blocks = {path: set(_blocks(entry)) for path, (entry, _) in remembered.items()}
-    found = place.index.find(tuple(set().union(*blocks.values())))
+    found = lease.index.find(tuple(set().union(*blocks.values())))
     return {path: remembered[path] for path, needed in blocks.items() if needed <= found.keys()}
 
 

@@ -6,24 +6,16 @@ catalog beside it); a client of a server brings one whose desk, index and object
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Reference
+from budwood.domain.transfers import Before
 from budwood.errors import BudwoodError
 from budwood.store.api import BlockIndex, Objects
 from budwood.store.read import BlockReader
 from budwood.verbs.draft import Draft, Wishes
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What the registry held when a push began: the model's newest version, and the declared parents."""
-
-    newest: VersionRecord | None
-    parents: tuple[VersionRecord, ...]
 
 
 class Lease(Protocol):
@@ -31,6 +23,10 @@ class Lease(Protocol):
 
     @property
     def id(self) -> str: ...
+    @property
+    def index(self) -> BlockIndex:
+        """The blocks that a version written under it may share or lean on."""
+
     def new_pack_name(self) -> str:
         """A fresh name for a pack; keeps the lease alive. Raises LeaseLost."""
 
@@ -101,6 +97,9 @@ class Workplace(Reads, Protocol):
 
     def owns(self, path: Path) -> bool:
         """Whether the file, by its resolved path, is the registry's own."""
+
+
+__all__ = ["Before", "Desk", "Lease", "Reads", "Workplace", "leased"]
 
 
 @contextmanager

@@ -31,7 +31,8 @@ class Route:
     """``path`` has holes such as ``{namespace}``; ``permission`` is asked in that namespace, or in the registry.
 
     ``query`` and ``request`` are frozen dataclasses (None: none); ``response`` is the type of the answer.
-    ``edits``: answers carry an ETag, and If-Match is heeded. ``errors`` are those a caller should be ready for,
+    ``edits``: answers carry an ETag, and If-Match is heeded. ``reads``: nothing changes, but the question is too
+    long for an address, and so a POST. ``errors`` are those a caller should be ready for,
     beyond the ones any route may give (Invalid, unknown token, Unavailable).
     """
 
@@ -47,6 +48,7 @@ class Route:
     takes: Body = Body.JSON
     gives: Body = Body.JSON
     edits: bool = False
+    reads: bool = False
     status: int = 200
 
     @property
@@ -62,4 +64,4 @@ class Route:
     @property
     def writes(self) -> bool:
         """Whether it changes something, and so takes an Idempotency-Key."""
-        return self.method not in SAFE_METHODS
+        return self.method not in SAFE_METHODS and not self.reads
