@@ -74,6 +74,9 @@ def replies(came: bytes) -> list[Reply]:
         line, *fields = head.decode("latin-1").split("\r\n")
         version, status, _ = line.split(" ", 2)
         assert version == "HTTP/1.1", line
+        if status == "100":
+            came = rest
+            continue
         headers = {name.lower(): value for name, value in (field.split(": ", 1) for field in fields)}
         length = int(headers["content-length"])
         assert len(rest) >= length, (line, len(rest), length)

@@ -35,7 +35,7 @@ class Exchange:
     @property
     def writes(self) -> bool:
         """Whether the request would have changed something."""
-        return self.method not in ("GET", "HEAD", "OPTIONS")
+        return self.method not in ("GET", "HEAD", "OPTIONS", "")
 
 
 Watcher = Callable[[Exchange], None]
