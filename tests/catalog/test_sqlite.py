@@ -346,6 +346,7 @@ def test_the_folder_of_a_catalog_in_memory_goes_with_it() -> None:
 
 SCANS = {
     "_REVISION",
+    "_SIGNING",
     "_UNSTAGE_DEAD",
     "_COUNT_MODELS",
     "_COUNT_VERSIONS",
