@@ -4,7 +4,7 @@ Every process counts for itself and says which one it is in a label, so counters
 answers the scrape. Processes that share one port also share a folder: each leaves its page there, and whichever is
 asked gives all pages that are fresh. Labels come from the route table, a fixed list of methods and five classes of
 status, so what clients send cannot make series. Written by hand, because the library brings a registry that is
-global and costs ten times as much for each request (design/accepted/0011-guard.md).
+global and takes 10 µs a request where this takes 1.3 (design/accepted/0011-guard.md).
 """
 
 import contextlib
