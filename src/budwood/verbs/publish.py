@@ -3,7 +3,7 @@
 Push and import both end here, so that nothing enters the catalog by another way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from budwood.catalog.api import NewVersion, Transaction, View
 from budwood.domain.limits import TAGS_PER_VERSION
@@ -22,9 +22,17 @@ from budwood.verbs.tag import checked_tags
 
 
 def publish(
-    house: House, draft: Draft, target: Reference, wishes: Wishes, lease: Held, *, more_follow: bool = False
+    house: House,
+    draft: Draft,
+    target: Reference,
+    wishes: Wishes,
+    lease: Held,
+    *,
+    more_follow: bool = False,
+    also: Callable[[Transaction], None] = lambda _: None,
 ) -> VersionRecord:
-    """The lease ends with it, unless more follow that were written under it.
+    """The lease ends with it, unless more follow that were written under it. ``also`` may refuse, in the same
+    transaction, what else would not be allowed.
 
     Raises LabelTaken, LeaseLost, LimitExceeded, StorageFull, StorageFailed.
     """
@@ -33,6 +41,7 @@ def publish(
     def work(transaction: Transaction) -> VersionRecord:
         lease.confirm(transaction, now)
         _check_shared(transaction, draft.shared)
+        also(transaction)
         model = _model(transaction, draft, target, house.author, now)
         label = _label(transaction, draft, model, wishes)
         transaction.add_blocks(new_rows(transaction, draft.kept.rows), target.namespace)

@@ -9,7 +9,7 @@
 Killed at any point, the next sweep finishes the work: every phase starts from what the catalog says.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -84,18 +84,19 @@ def _condemn(house: House, now: int, *, dry_run: bool) -> list[BlockRow]:
     for _ in range(MARK_TRIES):
         needed, last_id = _mark(house)
         doomed = [row for row in _in_force(house) if row.id not in needed]
-        if (
-            dry_run
-            or not doomed
-            or house.catalog.write(partial(_sentence, house=house, doomed=doomed, last_id=last_id, now=now))
-        ):
+        if dry_run or not doomed:
             return doomed
+        condemned = house.catalog.write(partial(_sentence, house=house, doomed=doomed, last_id=last_id, now=now))
+        if condemned is not None:
+            return condemned
     raise RegistryBusy("Versions kept arriving while the sweep looked; nothing was freed.")
 
 
 def _mark(house: House) -> tuple[set[BlockId], int]:
-    """The blocks every version needs, with bases, and the id of the last version that was looked at."""
-    named: set[BlockId] = set()
+    """The blocks every version needs and every push has staged, with bases, and the id of the last version that was
+    looked at."""
+    with house.catalog.read() as view:
+        named = set(view.staged_blocks(now_ms=house.clock()))
     last_id = 0
     for version, manifest in every_manifest(house):
         named |= named_blocks(version, manifest)
@@ -115,14 +116,29 @@ def _in_force(house: House, pack: str = "") -> Iterator[BlockRow]:
         after = page[-1].id
 
 
-def _sentence(transaction: Transaction, house: House, doomed: Sequence[BlockRow], last_id: int, now: int) -> bool:
-    """Condemn, unless a version was published since the mark: it may need what was doomed."""
+def _sentence(
+    transaction: Transaction, house: House, doomed: Sequence[BlockRow], last_id: int, now: int
+) -> list[BlockRow] | None:
+    """Condemn what no push has staged since; None when a version was published since the mark: it may need it."""
     if transaction.all_versions(after_id=last_id, limit=1):
-        return False
-    transaction.condemn([row.id for row in doomed], at_ms=now)
-    body = {"blocks": len(doomed), "bytes": _bytes(doomed)}
-    transaction.add_ledger(now, house.author, "blocks.condemned", "registry", body)
-    return True
+        return None
+    staged = with_bases(_Now(transaction), transaction.staged_blocks(now_ms=now))
+    rows = [row for row in doomed if row.id not in staged]
+    if rows:
+        transaction.condemn([row.id for row in rows], at_ms=now)
+        body = {"blocks": len(rows), "bytes": _bytes(rows)}
+        transaction.add_ledger(now, house.author, "blocks.condemned", "registry", body)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """``BlockIndex`` inside a transaction."""
+
+    transaction: Transaction
+
+    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        return self.transaction.find_blocks(ids)
 
 
 # Phase two

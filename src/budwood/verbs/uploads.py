@@ -1,0 +1,244 @@
+"""Receiving a push: open it, say where a pack is to be sent, check what was sent, keep its blocks.
+
+A pack's name begins with its push's id, as in process. Its bytes are durable before it is completed; completing
+decodes and hashes every block, and only then, in one transaction, puts rows in force and stages them: while the push
+lives, no sweep takes them. A block that the registry had from another namespace is not kept twice; this one then
+*holds* it, for it has proved to have it.
+
+What is answered depends only on what this namespace sent or holds. The house is that of the whole registry, its author
+the caller; who may push where was decided before.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Final
+
+from budwood.catalog.api import Catalog, Lease, Transaction, View
+from budwood.domain.limits import PARCEL_BYTES
+from budwood.domain.manifest import BlockId
+from budwood.domain.names import ModelName
+from budwood.domain.records import model_path
+from budwood.errors import BadParcel, LeaseLost, QuotaExceeded
+from budwood.store.api import BlockRow
+from budwood.store.encodings import encode_block
+from budwood.store.packs import NewBlock, PackSet, pack_key
+from budwood.store.read import BlockReader
+from budwood.store.receive import Standing, check_pack
+from budwood.verbs.house import House
+from budwood.verbs.lease import LEASE_MS, Held
+
+PUSHING: Final = "push "
+LEAST_PACK_BYTES: Final = 64
+_NUMBER: Final = re.compile(r"[0-9]{4,9}")
+_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """``BlockIndex`` of what one namespace sent or holds."""
+
+    catalog: Catalog
+    namespace: str
+
+    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        """See ``BlockIndex.find``."""
+        with self.catalog.read() as view:
+            return view.find_blocks(ids, reach=frozenset({self.namespace}))
+
+
+def open_push(house: House, namespace: str, model: str) -> Lease:
+    """Raises BadName, QuotaExceeded."""
+    now = house.clock()
+    holder = f"{PUSHING}{model_path(namespace, ModelName(model))}"
+    lease = Lease(house.ids(), holder, now, now + LEASE_MS, namespace, house.author)
+
+    def work(transaction: Transaction) -> Lease:
+        usage = transaction.usage(namespace, now_ms=now)
+        if usage and usage.quota.uploads and usage.open_uploads >= usage.quota.uploads:
+            raise QuotaExceeded(
+                f"{namespace} has {usage.open_uploads} pushes under way; it may have no more.",
+                hint="Wait for one to end. One that was broken off is forgotten after an hour.",
+                quota="uploads",
+            )
+        transaction.take_lease(lease)
+        return lease
+
+    return house.catalog.write(work)
+
+
+def renew(house: House, namespace: str, push: str) -> Lease:
+    """Raises LeaseLost."""
+    now = house.clock()
+
+    def work(transaction: Transaction) -> Lease:
+        lease = live(transaction, house, namespace, push)
+        Held.again(house, lease).confirm(transaction, now)
+        return replace(lease, expires_ms=now + LEASE_MS)
+
+    return house.catalog.write(work)
+
+
+def abandon(house: House, namespace: str, push: str) -> None:
+    """Nothing happens to a push that has ended."""
+
+    def work(transaction: Transaction) -> None:
+        if find_push(transaction, house, namespace, push) is not None:
+            transaction.drop_lease(push)
+
+    house.catalog.write(work)
+
+
+def find_push(view: View, house: House, namespace: str, push: str) -> Lease | None:
+    """A push of this caller to this namespace, while it lives."""
+    for lease in view.leases(now_ms=house.clock()):
+        if lease.id == push:
+            mine = lease.namespace == namespace and lease.author == house.author
+            return lease if mine and lease.holder.startswith(PUSHING) else None
+    return None
+
+
+def live(view: View, house: House, namespace: str, push: str) -> Lease:
+    """The same. Raises LeaseLost, whether it has ended, never was or is somebody else's."""
+    lease = find_push(view, house, namespace, push)
+    if lease is None:
+        raise LeaseLost("There is no such push under way.")
+    return lease
+
+
+def begin_pack(house: House, namespace: str, push: str, name: str, size: int) -> str:
+    """The key under which the pack is to be stored. Raises BadParcel, LeaseLost, QuotaExceeded."""
+    with house.catalog.read() as view:
+        live(view, house, namespace, push)
+        _check_name(push, name)
+        if not LEAST_PACK_BYTES <= size <= PARCEL_BYTES:
+            raise BadParcel(f"A pack of {size} bytes cannot be sent.", limit="PARCEL_BYTES")
+        _check_bytes(view, house, namespace, size)
+    return pack_key(name)
+
+
+def complete_pack(house: House, namespace: str, push: str, name: str, size: int) -> int:
+    """Check the pack, then keep its blocks; how many it has. The same again is the same.
+
+    Raises BadParcel, LeaseLost, QuotaExceeded, StorageFailed; Damaged when a block of our own is.
+    """
+    with house.catalog.read() as view:
+        live(view, house, namespace, push)
+        _check_name(push, name)
+    visible = Visible(house.catalog, namespace)
+    standing = Standing(house.objects, visible, house.index, checkers(house.threads), house.threads)
+    sent = check_pack(standing, name, size)
+    keeping = _Keeping(house, namespace, push, sent)
+    for _ in range(_TRIES):
+        rows = keeping.standing_rows()
+        if house.catalog.write(partial(keeping.keep, rows=rows)):
+            return len(sent)
+    raise LeaseLost("What these blocks lean on kept changing while they were received.")
+
+
+@cache
+def checkers(threads: int) -> ThreadPoolExecutor:
+    """The threads that check packs, for the whole process: their number and memory do not grow with requests."""
+    return ThreadPoolExecutor(threads, "budwood-check")
+
+
+def _check_name(push: str, name: str) -> None:
+    lease, _, number = name.rpartition("-")
+    if lease != push or not _NUMBER.fullmatch(number):
+        raise BadParcel("A pack is named after the push it is sent under.", pack=name[:200])
+
+
+def _check_bytes(view: View, house: House, namespace: str, more: int) -> None:
+    usage = view.usage(namespace, now_ms=house.clock())
+    if usage and usage.quota.bytes and usage.bytes + more > usage.quota.bytes:
+        raise QuotaExceeded(
+            f"{namespace} holds {usage.bytes} bytes and may hold {usage.quota.bytes}; {more} more do not fit.",
+            quota="bytes",
+            held=usage.bytes,
+            allowed=usage.quota.bytes,
+        )
+
+
+class _Keeping:
+    """Putting the blocks of one checked pack in force."""
+
+    def __init__(self, house: House, namespace: str, push: str, sent: Sequence[BlockRow]) -> None:
+        self._house, self._namespace, self._push = house, namespace, push
+        self._sent = sent
+        self._whole: dict[BlockId, BlockRow] = {}
+
+    def standing_rows(self) -> list[BlockRow]:
+        """The rows as they can be put in force.
+
+        Another namespace may have a base in the pack under more differences than its sender knows of; what leans
+        on it would then be too deep, and is kept whole. The sender is not told: that would tell what others have.
+        """
+        with self._house.catalog.read() as view:
+            too_deep = self._too_deep(view, self._rows())
+        fresh = [row for row in too_deep if row.id not in self._whole]
+        self._whole |= self._keep_whole(fresh) if fresh else {}
+        return self._rows()
+
+    def keep(self, transaction: Transaction, rows: Sequence[BlockRow]) -> bool:
+        """Whether the rows could stand as they are; if not, nothing was changed."""
+        now = self._house.clock()
+        lease = live(transaction, self._house, self._namespace, self._push)
+        if self._too_deep(transaction, rows):
+            return False
+        Held.again(self._house, lease).confirm(transaction, now)
+        ids = [row.id for row in rows]
+        held = transaction.find_blocks(ids)
+        seen = transaction.find_blocks(ids, reach=frozenset({self._namespace}))
+        lengths = {row.id: row.length for row in self._sent}
+        proved = {block: lengths[block] for block in held if block not in seen}
+        new = [row for row in rows if row.id not in held]
+        _check_bytes(transaction, self._house, self._namespace, sum(proved.values()) + sum(row.length for row in new))
+        if new:
+            transaction.add_blocks(new, self._namespace)
+        if proved:
+            transaction.hold_blocks(self._namespace, proved)
+        transaction.stage_blocks(self._push, ids)
+        body = {"push": self._push, "blocks": len(rows), "bytes": sum(lengths.values())}
+        transaction.add_ledger(now, self._house.author, "pack.received", self._sent[0].pack, body)
+        return True
+
+    def _rows(self) -> list[BlockRow]:
+        return [self._whole.get(row.id, row) for row in self._sent]
+
+    def _too_deep(self, view: View, rows: Sequence[BlockRow]) -> list[BlockRow]:
+        held = view.find_blocks([row.id for row in rows])
+        new = [row for row in rows if row.id not in held]
+        depths = {row.id: row.depth for row in new}
+        outside = {row.base for row in new if row.base} - depths.keys()
+        bases = {block: row.depth for block, row in view.find_blocks(tuple(outside)).items()}
+        # A base that was there when the pack was checked may have been swept since: then it is not there at all.
+        if gone := outside - bases.keys():
+            raise LeaseLost(f"{len(gone)} block(s) that others lean on were swept meanwhile.", blocks=len(gone))
+        return [row for row in new if row.base and (depths | bases)[row.base] >= row.depth]
+
+    def _keep_whole(self, rows: Sequence[BlockRow]) -> dict[BlockId, BlockRow]:
+        """The blocks in a pack of our own, without a base."""
+        index = _Sent({row.id: row for row in self._sent}, self._house.index.find)
+        reader = BlockReader(self._house.objects, index)
+        with PackSet(self._house.objects, lambda: f"{self._push}-{self._house.ids()}") as packs:
+            known = reader.rows(row.id for row in rows)
+            for row in rows:
+                raw = memoryview(bytearray(row.raw_length))
+                reader.read(row.id, known, raw)
+                encoded = encode_block(raw, dtype="")
+                packs.add(NewBlock(row.id, row.raw_length, encoded.tag), encoded.parts, encoded.length)
+            return {row.id: row for row in packs.finish()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """``BlockIndex`` of a pack that was sent, before any other."""
+
+    own: Mapping[BlockId, BlockRow]
+    others: Callable[[Sequence[BlockId]], Mapping[BlockId, BlockRow]]
+
+    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        found = {block: self.own[block] for block in ids if block in self.own}
+        return {**self.others([block for block in ids if block not in found]), **found}
