@@ -152,6 +152,23 @@ def test_a_migration_that_fails_leaves_the_old_schema(path: Path, monkeypatch: p
     assert schema(path) == before
 
 
+def test_a_migration_that_meets_another_schema_says_that_it_is_damaged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SqliteCatalog(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.close()
+
+    def upgrade(to: object) -> None:
+        to.exec_driver_sql("UPDATE lease SET nobody = 1")  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(migrations, "KNOWN", ("0000", migrations.HEAD))
+    monkeypatch.setattr(migrations, "upgrade", upgrade)
+    with pytest.raises(CatalogDamaged, match="no such column"):
+        SqliteCatalog(path)
+
+
 def test_a_newer_schema_is_refused(path: Path) -> None:
     SqliteCatalog(path).close()
     with sqlite3.connect(path) as connection:

@@ -23,7 +23,7 @@ from budwood.catalog.sql.people_tables import (
     trust,
     webhook,
 )
-from budwood.catalog.sql.session import Row, Statement
+from budwood.catalog.sql.session import Row, Statement, known
 from budwood.catalog.sql.tables import block, lease, pack
 from budwood.domain.access import Role
 from budwood.domain.limits import GROUP_MEMBERS, PAGE_ROWS
@@ -259,7 +259,7 @@ class PeopleReads(IndexView):
         else:
             rows = self._session.all(_GRANTED_TO[int(to_group)], to=to)
         found = [
-            Grant(room, name, Role(role), bool(to_team), granted_by, granted_ms)
+            Grant(room, name, known(Role, role), bool(to_team), granted_by, granted_ms)
             for room, role, to_team, granted_by, granted_ms, name in rows
         ]
         return [grant for grant in found if not to or (grant.to, grant.to_group) == (to, to_group)]
@@ -267,7 +267,7 @@ class PeopleReads(IndexView):
     def roles_of(self, principal_id: int) -> dict[str, frozenset[Role]]:
         roles: dict[str, frozenset[Role]] = {}
         for room, role in self._session.all(_ROLES, principal_id=principal_id):
-            roles[room] = roles.get(room, frozenset()) | {Role(role)}
+            roles[room] = roles.get(room, frozenset()) | {known(Role, role)}
         return roles
 
     def known(self, token_hash: bytes) -> Known | None:
@@ -361,7 +361,9 @@ def _namespace_from(row: Row) -> NamespaceRecord:
 
 def _principal_from(row: Row) -> Principal:
     id_, name, kind, created_ms, email, is_admin, disabled_ms, issuer, subject = row
-    return Principal(id_, name, PrincipalKind(kind), created_ms, email, bool(is_admin), disabled_ms, issuer, subject)
+    return Principal(
+        id_, name, known(PrincipalKind, kind), created_ms, email, bool(is_admin), disabled_ms, issuer, subject
+    )
 
 
 def _token_from(row: Row) -> TokenRecord:
@@ -374,7 +376,7 @@ def _trust_from(row: Row) -> Trust:
     id_, room, issuer, audience, subject, role, claims, created_ms, created_by = row
     pairs: Sequence[Mapping[int, str]] = json.loads(claims)
     wanted = tuple((pair[0], pair[1]) for pair in pairs)
-    return Trust(id_, room, issuer, audience, subject, Role(role), wanted, created_ms, created_by)
+    return Trust(id_, room, issuer, audience, subject, known(Role, role), wanted, created_ms, created_by)
 
 
 def _webhook_from(row: Row) -> Webhook:

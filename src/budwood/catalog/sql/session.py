@@ -4,14 +4,18 @@ SQLAlchemy builds and compiles; the driver executes. Its own execution layer cos
 third of the time a reference may take to resolve, and a compiled string with named values needs nothing of it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, case
+from sqlalchemy import Column, ColumnElement, Select, case
 from sqlalchemy.engine import Dialect
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql import ClauseElement, visitors
+
+from budwood.errors import CatalogDamaged
 
 Row = tuple[Any, ...]
+Word = TypeVar("Word", bound=StrEnum)
 Build = ClauseElement | Callable[[Dialect], ClauseElement]
 
 
@@ -33,13 +37,28 @@ class Statement:
 
 
 class Compiled:
-    """SQL with named values; ``fixed`` are those the statement itself brought along."""
+    """SQL with named values; ``fixed`` are those the statement itself brought along.
 
-    __slots__ = ("fixed", "sql")
+    ``types`` says of each selected column which types its values may have; nothing of what is computed.
+    """
 
-    def __init__(self, sql: str, fixed: Mapping[str, Any]) -> None:
+    __slots__ = ("_seen", "fixed", "sql", "types")
+
+    def __init__(self, sql: str, fixed: Mapping[str, Any], types: Sequence[frozenset[type]] = ()) -> None:
         self.sql = sql
         self.fixed = fixed
+        self.types = types
+        self._seen: set[tuple[type, ...]] = set()
+
+    def fits(self, row: Row) -> bool:
+        """Whether the values have their columns' types: SQLite keeps whatever a damaged page says."""
+        found = tuple(map(type, row))
+        if found in self._seen:
+            return True
+        if not all(each in allowed for each, allowed in zip(found, self.types, strict=False) if allowed):
+            return False
+        self._seen.add(found)
+        return True
 
 
 class Session(Protocol):
@@ -70,8 +89,27 @@ def opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return case((condition, 1), else_=0) == 1
 
 
+def known(words: type[Word], word: str) -> Word:
+    """A row's word as one of ours. Raises CatalogDamaged for one that never was."""
+    try:
+        return words(word)
+    except ValueError as error:
+        raise CatalogDamaged(f"The catalog holds {word[:40]!r} where a {words.__name__} stands.") from error
+
+
 def compile_for(dialect: Dialect, built: ClauseElement) -> Compiled:
     compiled = built.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     # Values still to come are compiled as None; those the statement brought along are not.
     fixed = {name: value for name, value in (compiled.params or {}).items() if value is not None}
-    return Compiled(str(compiled), fixed)
+    return Compiled(str(compiled), fixed, _types_of(built) if isinstance(built, Select) else ())
+
+
+def _types_of(built: "Select[Any]") -> Sequence[frozenset[type]]:
+    # The rows of an outer join lack whole tables.
+    joins_outer = any(getattr(part, "isouter", False) for part in visitors.iterate(built))
+    return [
+        frozenset({column.type.python_type, *([type(None)] if column.nullable or joins_outer else [])})
+        if isinstance(column, Column)
+        else frozenset()
+        for column in built.selected_columns
+    ]

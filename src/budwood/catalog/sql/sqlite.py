@@ -68,8 +68,9 @@ _FAMILIES: Final[Mapping[int, type[BudwoodError]]] = {
     sqlite3.SQLITE_PROTOCOL: RegistryBusy,
     sqlite3.SQLITE_BUSY: RegistryBusy,
     sqlite3.SQLITE_LOCKED: RegistryBusy,
-    sqlite3.SQLITE_CORRUPT: CatalogDamaged,
-    sqlite3.SQLITE_NOTADB: CatalogDamaged,
+    sqlite3.SQLITE_SCHEMA: RegistryBusy,
+    sqlite3.SQLITE_NOMEM: StorageFailed,
+    sqlite3.SQLITE_TOOBIG: BadValue,
 }
 
 
@@ -206,17 +207,11 @@ class SqliteSession:
             raise _translated(error, self._path) from error
 
     def run(self, compiled: Compiled) -> list[Row]:
-        try:
-            return self._connection.execute(compiled.sql, compiled.fixed).fetchall()
-        except _DRIVER_ERRORS as error:
-            raise _translated(error, self._path) from error
+        return self._fetched(compiled, compiled.fixed)
 
     def all(self, statement: Statement, **values: object) -> list[Row]:
         compiled = statement.compiled(DIALECT)
-        try:
-            return self._connection.execute(compiled.sql, _joined(compiled, values)).fetchall()
-        except _DRIVER_ERRORS as error:
-            raise _translated(error, self._path) from error
+        return self._fetched(compiled, _joined(compiled, values))
 
     def one(self, statement: Statement, **values: object) -> Row | None:
         compiled = statement.compiled(DIALECT)
@@ -224,6 +219,8 @@ class SqliteSession:
             row: Row | None = self._connection.execute(compiled.sql, _joined(compiled, values)).fetchone()
         except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
+        if row is not None and not compiled.fits(row):
+            raise self._misfit()
         return row
 
     def add(self, statement: Statement, **values: object) -> int:
@@ -254,6 +251,18 @@ class SqliteSession:
     def close(self) -> None:
         with suppress(sqlite3.Error):
             self._connection.close()
+
+    def _fetched(self, compiled: Compiled, values: Mapping[str, Any]) -> list[Row]:
+        try:
+            rows = self._connection.execute(compiled.sql, values).fetchall()
+        except _DRIVER_ERRORS as error:
+            raise _translated(error, self._path) from error
+        if not all(map(compiled.fits, rows)):
+            raise self._misfit()
+        return rows
+
+    def _misfit(self) -> CatalogDamaged:
+        return CatalogDamaged(f"The catalog at {self._path} holds a value of another type than its column.")
 
 
 class _Reading:
@@ -446,6 +455,7 @@ def _revision(session: SqliteSession) -> str | None:
 def _migrate(path: Path, synchronous: str) -> None:
     """Run the missing migrations in one transaction; of two processes at once the second finds it done."""
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import StaticPool
 
     session = _connect(path, ("foreign_keys=OFF", f"synchronous={synchronous}"))
@@ -455,6 +465,8 @@ def _migrate(path: Path, synchronous: str) -> None:
             session.execute("BEGIN IMMEDIATE")
             migrations.upgrade(connection)
             connection.commit()
+    except DBAPIError as error:
+        raise _translated(error.orig if isinstance(error.orig, Exception) else error, path) from error
     except sqlite3.Error as error:
         raise _translated(error, path) from error
     finally:
@@ -467,14 +479,18 @@ def _joined(compiled: Compiled, values: dict[str, object]) -> Mapping[str, Any]:
 
 
 def _translated(error: Exception, path: Path) -> BaseException:
-    """The error of ours that says what the caller can do; a mistake in our own SQL stays what it is."""
+    """The error of ours that says what the caller can do.
+
+    A statement of ours that finds no such column has a damaged schema before it; only misuse of the driver stays
+    what it is.
+    """
     if isinstance(error, UnicodeDecodeError):
         return CatalogDamaged(f"The catalog at {path} holds text that is none.", path=str(path))
     if isinstance(error, UnicodeError | OverflowError):
         return BadValue(f"A value cannot be stored: {error}.")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    family = _FAMILIES.get(code)
-    if family is None:
+    family = _FAMILIES.get(code, CatalogDamaged)
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError | sqlite3.NotSupportedError):
         return error
     if family is StorageFailed and _is_full(path):
         family = StorageFull

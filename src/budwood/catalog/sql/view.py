@@ -14,7 +14,7 @@ from budwood.catalog.api import RemovedLabel, VersionPage
 from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
 from budwood.catalog.sql.people_view import PeopleReads
-from budwood.catalog.sql.session import Row, Statement, opaque
+from budwood.catalog.sql.session import Row, Statement, known, opaque
 from budwood.catalog.sql.tables import (
     ledger,
     lineage,
@@ -32,6 +32,7 @@ from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord
+from budwood.errors import CatalogDamaged
 from budwood.store.archive import TableShape
 
 BLOCK_ID_BYTES: Final = 32
@@ -321,7 +322,7 @@ class SqlView(PeopleReads):
         return move_from(row) if row else None
 
     def stage_history(self, version_id: int) -> Sequence[tuple[int, Stage]]:
-        return [(at_ms, Stage(stage)) for at_ms, stage in self._session.all(_STAGES, version_id=version_id)]
+        return [(at_ms, known(Stage, stage)) for at_ms, stage in self._session.all(_STAGES, version_id=version_id)]
 
     def tags(self, version_id: int) -> Sequence[Tag]:
         return [Tag(*row) for row in self._session.all(_TAGS, version_id=version_id)]
@@ -383,7 +384,7 @@ def label_key(label: str) -> str | None:
 
 def model_from(row: Row) -> ModelRecord:
     id_, namespace, name, kind, owner, created_ms, last_number = row
-    return ModelRecord(id_, namespace, name, Kind(kind), owner, created_ms, last_number)
+    return ModelRecord(id_, namespace, name, known(Kind, kind), owner, created_ms, last_number)
 
 
 def version_from(row: Row) -> VersionRecord:
@@ -397,8 +398,8 @@ def version_from(row: Row) -> VersionRecord:
         number,
         digest,
         label,
-        Kind(kind),
-        Stage(stage),
+        known(Kind, kind),
+        known(Stage, stage),
         author,
         created_ms,
         size,
@@ -415,7 +416,7 @@ def version_from(row: Row) -> VersionRecord:
 
 def move_from(row: Row) -> Move:
     id_, model_id, pointer_name, version_id, number, at_ms, author, reason, before = row
-    return Move(id_, model_id, pointer_name, version_id, number, at_ms, author, MoveReason(reason), before)
+    return Move(id_, model_id, pointer_name, version_id, number, at_ms, author, known(MoveReason, reason), before)
 
 
 def split_ids(joined: bytes) -> tuple[BlockId, ...]:
@@ -429,4 +430,8 @@ def _first(row: Row | None) -> VersionRecord | None:
 
 def _entry_from(row: Row) -> LedgerEntry:
     sequence, at_ms, actor, action, subject, body, namespace = row
-    return LedgerEntry(sequence, at_ms, actor, action, subject, cast(dict[str, object], canon.loads(body)), namespace)
+    try:
+        written = cast(dict[str, object], canon.loads(body))
+    except ValueError as error:
+        raise CatalogDamaged(f"Entry {sequence} of the ledger cannot be read.") from error
+    return LedgerEntry(sequence, at_ms, actor, action, subject, written, namespace)
