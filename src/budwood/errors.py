@@ -11,6 +11,7 @@
     │   ├── UnsafeEntry        a symlink, FIFO, device or socket among the files
     │   ├── BadBundle          an export that is not one
     │   ├── BadParcel          bytes sent to a server that are not what they claim
+    │   ├── Malformed          a request or answer of another shape
     │   └── LimitExceeded      larger than a named limit
     ├── NotFound       no such thing, or not yours                             exit 3
     │   ├── NamespaceNotFound, PrincipalNotFound, RecordNotFound
@@ -124,6 +125,11 @@ class BadBundle(Invalid):
 class BadParcel(Invalid):
     code = "bad_parcel"
     default_hint = "Nothing of it was kept. Upgrade Budwood on both sides; if it happens again, report it."
+
+
+class Malformed(Invalid):
+    code, http_status = "malformed", 400
+    default_hint = "docs/api.md gives the shape of each request and answer."
 
 
 class LimitExceeded(Invalid):

@@ -18,6 +18,7 @@ from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord
+from budwood.domain.results import VersionPage
 from budwood.errors import LabelTaken
 from budwood.store.api import BlockRow
 from budwood.store.archive import TableShape
@@ -45,14 +46,6 @@ class NewVersion:
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     parent_ids: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class VersionPage:
-    """Some versions and where to go on; ``cursor`` is empty at the end."""
-
-    versions: tuple[VersionRecord, ...]
-    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

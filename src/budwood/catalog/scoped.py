@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar, cast
 
-from budwood.catalog.api import Catalog, RemovedLabel, Transaction, VersionPage, View
+from budwood.catalog.api import Catalog, RemovedLabel, Transaction, View
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind
 from budwood.domain.people import NamespaceRecord
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, VersionRecord
+from budwood.domain.results import VersionPage
 from budwood.errors import NamespaceNotFound
 from budwood.store.api import BlockRow
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from budwood.catalog.api import VersionPage
 from budwood.domain.change import Change
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
@@ -18,6 +17,7 @@ from budwood.domain.results import (
     Verified,
     VersionDetail,
 )
+from budwood.domain.results import VersionPage
 from budwood.store.api import Progress
 from budwood.verbs import browse
 from budwood.verbs.alias import alias, remove_alias

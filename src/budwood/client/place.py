@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from budwood.catalog.api import VersionPage
 from budwood.domain.change import Change
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
@@ -21,6 +20,7 @@ from budwood.domain.results import (
     Verified,
     VersionDetail,
 )
+from budwood.domain.results import VersionPage
 from budwood.store.api import Progress
 from budwood.verbs.workplace import Workplace
 

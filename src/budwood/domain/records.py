@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from budwood.domain.canon import Json
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import DEFAULT_NAMESPACE, Kind, Stage
 
@@ -108,7 +109,7 @@ class LedgerEntry:
     actor: str
     action: str
     subject: str
-    body: Mapping[str, object] = field(default_factory=dict)
+    body: Mapping[str, Json] = field(default_factory=dict)
     namespace: str = ""
 
 

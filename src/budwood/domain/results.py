@@ -38,6 +38,14 @@ class Pulled:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionPage:
+    """Some versions and where to go on; ``cursor`` is empty at the end."""
+
+    versions: tuple[VersionRecord, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSummary:
     """One line of ``list``."""
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from budwood.catalog.api import VersionPage
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.query_parser import parse_query
 from budwood.domain.records import LedgerEntry, VersionRecord
-from budwood.domain.results import Family, ModelSummary, VersionDetail
+from budwood.domain.results import Family, ModelSummary, VersionDetail, VersionPage
 from budwood.errors import LimitExceeded
 from budwood.verbs.house import House
 from budwood.verbs.resolve import model_named, resolve

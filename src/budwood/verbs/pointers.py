@@ -2,11 +2,21 @@
 
 from collections.abc import Callable
 
-from budwood.catalog.api import Transaction
+from budwood.catalog.api import Transaction, View
 from budwood.domain.limits import ALIASES_PER_MODEL
 from budwood.domain.records import Move, MoveReason, VersionRecord
 from budwood.domain.results import Moved
-from budwood.errors import LimitExceeded, NothingBefore, Retired
+from budwood.errors import LimitExceeded, NothingBefore, PreconditionFailed, Retired
+
+
+def check_unmoved(view: View, model_id: int, pointer: str, expected: str) -> None:
+    """``expected`` is the id of the move that was in force when the caller looked ("" asks nothing, "0" is: none).
+
+    Raises PreconditionFailed.
+    """
+    current = view.pointer(model_id, pointer) if expected else None
+    if expected and expected != str(current.id if current else 0):
+        raise PreconditionFailed(f"{_plain(pointer)!r} was moved meanwhile.", pointer=_plain(pointer))
 
 
 def point(transaction: Transaction, pointer: str, version: VersionRecord, *, at_ms: int, author: str) -> Moved:

@@ -5,19 +5,20 @@ from budwood.domain.names import AliasName, Stage
 from budwood.domain.records import ModelRecord, VersionRecord, stage_pointer
 from budwood.domain.results import Moved
 from budwood.verbs.house import House
-from budwood.verbs.pointers import back, point
+from budwood.verbs.pointers import back, check_unmoved, point
 from budwood.verbs.resolve import model_named
 from budwood.verbs.stage import leave_stage
 
 
-def roll_back(house: House, model: str, pointer: str) -> Moved:
-    """``pointer`` is an alias or a stage. Raises NothingBefore, ModelNotFound, BadName."""
+def roll_back(house: House, model: str, pointer: str, *, expected: str = "") -> Moved:
+    """``pointer`` is an alias or a stage. Raises NothingBefore, ModelNotFound, BadName, PreconditionFailed."""
     now = house.clock()
     stage = Stage(pointer) if pointer in frozenset(Stage) else None
     name = AliasName(pointer) if stage is None else stage_pointer(stage)
 
     def work(transaction: Transaction) -> Moved:
         record = model_named(transaction, model)
+        check_unmoved(transaction, record.id, name, expected)
         if stage is None:
             moved = back(transaction, record.id, name, at_ms=now, author=house.author)
         else:

@@ -6,7 +6,7 @@ from budwood.domain.records import VersionRecord, stage_pointer
 from budwood.domain.results import Moved
 from budwood.errors import BadValue, NothingBefore
 from budwood.verbs.house import House
-from budwood.verbs.pointers import back, point, take_away
+from budwood.verbs.pointers import back, check_unmoved, point, take_away
 from budwood.verbs.resolve import resolve
 
 
@@ -18,13 +18,14 @@ def parse_stage(text: str) -> Stage:
         raise BadValue(f"{text!r} is not a stage.", hint=f"Stages are {', '.join(Stage)}.") from error
 
 
-def stage(house: House, reference: str, to: str) -> Moved:
+def stage(house: House, reference: str, to: str, *, expected: str = "") -> Moved:
     """Put the version in a stage. Others keep theirs: a canary and the version it replaces may both be in
-    production; ``@production`` is the newest to arrive. Raises BadValue, Retired, NotFound."""
+    production; ``@production`` is the newest to arrive. Raises BadValue, Retired, NotFound, PreconditionFailed."""
     target, now = parse_stage(to), house.clock()
 
     def work(transaction: Transaction) -> Moved:
         version = resolve(transaction, reference)
+        check_unmoved(transaction, version.model_id, stage_pointer(target), expected)
         was = version.stage
         leave_stage(transaction, version, at_ms=now, author=house.author)
         moved = point(transaction, stage_pointer(target), version, at_ms=now, author=house.author)

@@ -1,12 +1,13 @@
 """tag: put remarks beside a version, or take them away. The version itself never changes."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from budwood.catalog.api import Transaction
 from budwood.domain.limits import TAGS_PER_VERSION, VALUE_BYTES
 from budwood.domain.names import TagKey
 from budwood.domain.records import Tag
-from budwood.errors import BadValue, LimitExceeded
+from budwood.errors import BadValue, LimitExceeded, PreconditionFailed
 from budwood.verbs.house import House
 from budwood.verbs.resolve import resolve
 
@@ -32,12 +33,24 @@ def check_text(text: str, what: str, limit_bytes: int, limit: str) -> None:
         raise BadValue(f"{what} contains a NUL character.")
 
 
-def tag(house: House, reference: str, put: Mapping[str, str], remove: Sequence[str] = ()) -> tuple[Tag, ...]:
-    """The version's tags afterwards. Raises NotFound, BadName, LimitExceeded."""
+def tags_mark(tags: Sequence[Tag]) -> str:
+    """Another one whenever a version's tags are changed: what ``expected`` is compared with."""
+    return hashlib.sha256(repr([(each.key, each.value, each.at_ms) for each in tags]).encode()).hexdigest()[:32]
+
+
+def tag(
+    house: House, reference: str, put: Mapping[str, str], remove: Sequence[str] = (), *, expected: str = ""
+) -> tuple[Tag, ...]:
+    """The version's tags afterwards. ``expected`` is the mark of the tags the caller saw ("" asks nothing).
+
+    Raises NotFound, BadName, LimitExceeded, PreconditionFailed.
+    """
     wanted, now = checked_tags(put), house.clock()
 
     def work(transaction: Transaction) -> tuple[Tag, ...]:
         version = resolve(transaction, reference)
+        if expected and expected != tags_mark(transaction.tags(version.id)):
+            raise PreconditionFailed(f"The tags of {version.reference} were changed meanwhile.")
         for key, value in wanted.items():
             transaction.put_tag(version.id, Tag(key, value, house.author, now))
         removed = [key for key in map(TagKey, remove) if transaction.remove_tag(version.id, key)]

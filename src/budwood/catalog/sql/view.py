@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
 
-from budwood.catalog.api import RemovedLabel, VersionPage
+from budwood.catalog.api import RemovedLabel
 from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
 from budwood.catalog.sql.people_view import PeopleReads
@@ -27,11 +27,13 @@ from budwood.catalog.sql.tables import (
     version,
 )
 from budwood.domain import canon
+from budwood.domain.canon import Json
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord
+from budwood.domain.results import VersionPage
 from budwood.errors import CatalogDamaged
 from budwood.store.archive import TableShape
 
@@ -431,7 +433,7 @@ def _first(row: Row | None) -> VersionRecord | None:
 def _entry_from(row: Row) -> LedgerEntry:
     sequence, at_ms, actor, action, subject, body, namespace = row
     try:
-        written = cast(dict[str, object], canon.loads(body))
+        written = cast(dict[str, Json], canon.loads(body))
     except ValueError as error:
         raise CatalogDamaged(f"Entry {sequence} of the ledger cannot be read.") from error
     return LedgerEntry(sequence, at_ms, actor, action, subject, written, namespace)

@@ -1,0 +1,15 @@
+"""Everything that can be asked over HTTP, as one table: server, client, OpenAPI and the tests read it."""
+
+from typing import Final
+
+from budwood.domain.routes import about, blobs, models, pushes, registry, versions
+from budwood.domain.routes.route import Route
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *about.ROUTES,
+    *models.ROUTES,
+    *versions.ROUTES,
+    *registry.ROUTES,
+    *pushes.ROUTES,
+    *blobs.ROUTES,
+)

@@ -1,0 +1,1 @@
+"""A registry behind a URL: the same verbs over HTTP, by the same table of routes that the server is built from."""
