@@ -359,9 +359,9 @@ def test_publishing_without_a_second_look_at_shared_blocks_is_caught(
 def test_condemning_without_a_second_look_at_new_versions_is_caught(
     sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def blindly(transaction: Transaction, house: House, doomed: Any, last_id: int, now: int) -> bool:
+    def blindly(transaction: Transaction, house: House, doomed: Any, last_id: int, now: int) -> Any:
         transaction.condemn([row.id for row in doomed], at_ms=now)
-        return True
+        return doomed
 
     monkeypatch.setattr(sweeping, "_sentence", blindly)
     assert seen(sources)
