@@ -10,6 +10,7 @@ from random import Random
 from typing import Final
 
 from budwood.catalog.api import Catalog, NewVersion, Transaction
+from budwood.catalog.people_api import Reach
 from budwood.catalog.testing_index import repeatable
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import And, Compare, FieldName, Filter, Not, Operator, Or, Order, Query, Value
@@ -56,6 +57,15 @@ class SearchSuite:
             query = any_query(chance)
             limit = chance.choice((1, 3, 10, 50, 200))
             assert paged(catalog, query, limit) == scanned(rows, query), query
+
+    def test_a_search_within_reach_finds_nothing_beyond_it(self, catalog: Catalog) -> None:
+        chance = repeatable(9)
+        rows = filled(catalog, chance, 90)
+        for reach in (frozenset({"team-a"}), frozenset({"team-a", "default", "nowhere"}), frozenset({"nowhere"})):
+            near = [row for row in rows if row.version.namespace in reach]
+            for _ in range(40):
+                query = any_query(chance)
+                assert paged(catalog, query, chance.choice((1, 7, 200)), reach) == scanned(near, query), query
 
     def test_every_field_orders_in_both_directions(self, catalog: Catalog) -> None:
         rows = filled(catalog, repeatable(4), 60)
@@ -274,13 +284,13 @@ def _texts(family: str) -> tuple[str, ...]:
     return known.get(family, _WORDS)
 
 
-def paged(catalog: Catalog, query: Query, limit: int) -> list[int]:
+def paged(catalog: Catalog, query: Query, limit: int, reach: Reach = None) -> list[int]:
     """All pages of a search, put together."""
     found: list[int] = []
     cursor = ""
     with catalog.read() as view:
         while True:
-            page = view.search(query, cursor=cursor, limit=limit)
+            page = view.search(query, cursor=cursor, limit=limit, reach=reach)
             found += [version.id for version in page.versions]
             cursor = page.cursor
             if not cursor:

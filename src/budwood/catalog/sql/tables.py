@@ -1,8 +1,9 @@
 """The catalog's tables, written once for every database; migrations build exactly these.
 
-Two kinds of column repeat a fact of another table on purpose: ``created_ms`` in tag and param (so that "newest
-with this tag" is one range of one index), and ``label_key`` (the label without build metadata, which must be
-unique). Ids come from sequences that never give a number twice: moves remember versions that are gone.
+Three kinds of column repeat a fact of another table on purpose: ``created_ms`` in tag and param (so that "newest
+with this tag" is one range of one index), ``namespace_id`` in what is searched (so that the range is one tenant's),
+and ``label_key`` (the label without build metadata, which must be unique). Ids come from sequences that never give
+a number twice: moves remember versions that are gone.
 """
 
 from typing import Final
@@ -92,6 +93,8 @@ version: Final = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("model_id", Id, ForeignKey("model.id"), nullable=False),
+    # Whose it is, a fact of its model: it leads the indexes of search, so that a tenant's page is found among its own.
+    big("namespace_id"),
     big("number"),
     words("digest"),
     words("label"),
@@ -114,12 +117,13 @@ version: Final = Table(
     UniqueConstraint("model_id", "label_key"),
     Index(None, "model_id", "commit_id"),
     Index(None, "digest"),
-    Index(None, "created_ms", "id"),
-    Index(None, "stage", "created_ms", "id"),
-    Index(None, "kind", "created_ms", "id"),
-    Index(None, "author", "created_ms", "id"),
+    Index(None, "namespace_id", "id"),
+    Index(None, "namespace_id", "created_ms", "id"),
+    Index(None, "namespace_id", "stage", "created_ms", "id"),
+    Index(None, "namespace_id", "kind", "created_ms", "id"),
+    Index(None, "namespace_id", "author", "created_ms", "id"),
+    Index(None, "namespace_id", "structure", "id"),
     Index(None, "commit_id", "created_ms", "id"),
-    Index(None, "structure", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -139,7 +143,8 @@ metric: Final = Table(
     Column("version_id", Id, ForeignKey("version.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("key", Text, primary_key=True),
     Column("value", Double, nullable=False),
-    Index(None, "key", "value", "version_id"),
+    big("namespace_id"),
+    Index(None, "namespace_id", "key", "value", "version_id"),
     sqlite_with_rowid=False,
 )
 
@@ -150,7 +155,8 @@ param: Final = Table(
     Column("key", Text, primary_key=True),
     words("value"),
     big("created_ms"),
-    Index(None, "key", "value", "created_ms", "version_id"),
+    big("namespace_id"),
+    Index(None, "namespace_id", "key", "value", "created_ms", "version_id"),
     sqlite_with_rowid=False,
 )
 
@@ -161,9 +167,10 @@ tag: Final = Table(
     Column("key", Text, primary_key=True),
     words("value"),
     big("created_ms"),
+    big("namespace_id"),
     words("author"),
     big("at_ms"),
-    Index(None, "key", "value", "created_ms", "version_id"),
+    Index(None, "namespace_id", "key", "value", "created_ms", "version_id"),
     sqlite_with_rowid=False,
 )
 

@@ -1,7 +1,7 @@
 """One comparison of the search language as SQL: what must hold of a version, and which ids an index gives for it.
 
-Every value is bound. ``holds`` is about the row of ``version`` at hand; ``ids`` is the same set as a range of an
-index, where there is one, for search to see whether the term is rare.
+Every value is bound. ``holds`` is about the row of ``version`` at hand; ``ids`` is the same set in one namespace
+(``HERE``, bound by search) as a range of an index, where there is one, for search to see whether the term is rare.
 """
 
 import math
@@ -10,14 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, false, func, select, true
+from sqlalchemy import BigInteger, Column, ColumnElement, Select, Table, and_, bindparam, false, func, select, true
 
+from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.session import opaque
 from budwood.catalog.sql.tables import metric, model, param, pointer, tag, version
 from budwood.domain.query import Compare, FieldName, Operator, Value
 from budwood.errors import BadFilter
 
 Expression = ColumnElement[Any]
 Condition = ColumnElement[bool]
+HERE: Final = bindparam("here", None, type_=BigInteger, required=False)
+"""The id of the namespace that is searched."""
+_models_here: Final = select(model.c.id).where(
+    model.c.namespace == select(namespace.c.name).where(namespace.c.id == HERE).scalar_subquery()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Fact:
 
     table: Table
     version_id: Column[int]
+    namespace_id: Column[int]
     key: Column[str]
     value: Column[Any]
     created_ms: Column[int] | None = None
@@ -40,6 +48,10 @@ class Fact:
         """Whether the version at hand has the key, with a value that compares."""
         found = select(self.version_id).where(self.version_id == version.c.id, self.key == key, compared)
         return found.correlate(version).exists()
+
+    def here(self, key: str, *compared: Condition) -> Condition:
+        """On a row of this table: it is one of the namespace, has the key, and compares."""
+        return and_(self.namespace_id == HERE, self.key == key, *compared)
 
     def compared(self, compare: Compare) -> Condition:
         """The comparison itself, on a row of this table."""
@@ -58,9 +70,9 @@ class Ordering:
 
 
 FACTS: Final[Mapping[str, Fact]] = {
-    "metrics": Fact(metric, metric.c.version_id, metric.c.key, metric.c.value),
-    "params": Fact(param, param.c.version_id, param.c.key, param.c.value, param.c.created_ms),
-    "tags": Fact(tag, tag.c.version_id, tag.c.key, tag.c.value, tag.c.created_ms),
+    "metrics": Fact(metric, metric.c.version_id, metric.c.namespace_id, metric.c.key, metric.c.value),
+    "params": Fact(param, param.c.version_id, param.c.namespace_id, param.c.key, param.c.value, param.c.created_ms),
+    "tags": Fact(tag, tag.c.version_id, tag.c.namespace_id, tag.c.key, tag.c.value, tag.c.created_ms),
 }
 _TEXT: Final[Mapping[str, Column[str]]] = {
     "kind": version.c.kind,
@@ -77,7 +89,8 @@ _NUMBERS: Final[Mapping[str, Column[int]]] = {
     "size": version.c.size_bytes,
 }
 _OF_MODEL: Final[Mapping[str, Column[str]]] = {"name": model.c.name, "namespace": model.c.namespace}
-_INDEXED: Final = frozenset({"kind", "stage", "author", "commit", "digest", "created"})
+_BY_NAMESPACE: Final = frozenset({"kind", "stage", "author", "created"})
+_INDEXED: Final = _BY_NAMESPACE | {"commit", "digest"}
 _HEX_PREFIX: Final = re.compile(r"([0-9a-f]+)%")
 _ALIASES: Final = pointer.c.pointer.not_like("stage:%")
 
@@ -134,7 +147,7 @@ def compared_number(column: ColumnElement[Any], compare: Compare) -> Condition:
 
 def _fact_term(fact: Fact, compare: Compare) -> Term:
     compared, key = fact.compared(compare), compare.field.key
-    return Term(fact.of_version(key, compared), select(fact.version_id).where(fact.key == key, compared))
+    return Term(fact.of_version(key, compared), select(fact.version_id).where(fact.here(key, compared)))
 
 
 def _model_term(column: Column[str], compare: Compare) -> Term:
@@ -145,8 +158,7 @@ def _model_term(column: Column[str], compare: Compare) -> Term:
     else:
         compared = _compared_text(column, compare)
     holds = select(model.c.id).where(model.c.id == version.c.model_id, compared).correlate(version).exists()
-    models = select(model.c.id).where(compared)
-    return Term(holds, select(version.c.id).where(version.c.model_id.in_(models)))
+    return Term(holds, select(version.c.id).where(version.c.model_id.in_(_models_here.where(compared))))
 
 
 def _version_term(compare: Compare) -> Term:
@@ -159,14 +171,21 @@ def _version_term(compare: Compare) -> Term:
         compared = _begins_with(_TEXT[family], str(compare.value)[:-1])
     else:
         compared = _compared_text(_TEXT[family], compare)
-    narrow = family in _INDEXED and (compare.operator is not Operator.LIKE or _is_prefix(compare))
-    return Term(compared, select(version.c.id).where(compared) if narrow else None)
+    if family not in _INDEXED or (compare.operator is Operator.LIKE and not _is_prefix(compare)):
+        return Term(compared)
+    here: Condition = version.c.namespace_id == HERE
+    # Few versions have the same commit or digest, so their indexes are over all namespaces.
+    narrow = here if family in _BY_NAMESPACE else opaque(here)
+    return Term(compared, select(version.c.id).where(narrow, compared))
 
 
 def _alias_term(compare: Compare) -> Term:
     compared = and_(_compared_text(pointer.c.pointer, compare), _ALIASES)
     holds = select(pointer.c.pointer).where(pointer.c.version_id == version.c.id, compared).correlate(version)
-    ids = select(pointer.c.version_id).where(compared, pointer.c.version_id.is_not(None))
+    # A name that every tenant uses is common; the pointers of one tenant are few.
+    ids = select(pointer.c.version_id).where(
+        pointer.c.model_id.in_(_models_here), opaque(and_(compared, pointer.c.version_id.is_not(None)))
+    )
     return Term(holds.exists(), ids)
 
 

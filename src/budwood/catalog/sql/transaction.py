@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from budwood.catalog.api import Lease, NewVersion
 from budwood.catalog.sql import dump
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
-from budwood.catalog.sql.people_tables import staged
+from budwood.catalog.sql.people_tables import namespace, staged
 from budwood.catalog.sql.people_transaction import PeopleWrites
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tables import (
@@ -60,7 +60,9 @@ _COUNT_UP: Final = Statement(
     update(model).where(model.c.id == bindparam("of_model")).values(last_number=model.c.last_number + 1)
 )
 _NUMBERED: Final = Statement(
-    select(model.c.last_number, model.c.namespace, model.c.name).where(model.c.id == bindparam("model_id"))
+    select(model.c.last_number, model.c.namespace, model.c.name, namespace.c.id)
+    .join_from(model, namespace, namespace.c.name == model.c.namespace)
+    .where(model.c.id == bindparam("model_id"))
 )
 _LABEL_HOLDER: Final = Statement(
     select(version.c.number).where(
@@ -84,7 +86,9 @@ _SET_STAGE: Final = Statement(
 _ADD_STAGE_CHANGE: Final = insert_numbered(stage_change)
 _ADD_MOVE: Final = insert_numbered(move)
 _PUT_POINTER: Final = upsert(pointer, "model_id", "pointer")
-_CREATED: Final = Statement(select(version.c.created_ms).where(version.c.id == bindparam("version_id")))
+_CREATED: Final = Statement(
+    select(version.c.created_ms, version.c.namespace_id).where(version.c.id == bindparam("version_id"))
+)
 _PUT_TAG: Final = upsert(tag, "version_id", "key")
 _REMOVE_TAG: Final = Statement(
     delete(tag).where(tag.c.version_id == bindparam("of_version"), tag.c.key == bindparam("of_key"))
@@ -147,11 +151,12 @@ class SqlTransaction(SqlView, PeopleWrites):
         self._session.change(_COUNT_UP, of_model=new.model_id)
         numbered = self._session.one(_NUMBERED, model_id=new.model_id)
         assert numbered is not None, "a version belongs to a model"
-        number, namespace, name = numbered
-        self._refuse_taken(new, namespace, name)
-        version_id = self._session.add(_ADD_VERSION, number=number, **_version_values(new))
-        self._add_facts(version_id, new)
-        self._count_versions(namespace, 1)
+        number, room, name, namespace_id = numbered
+        self._refuse_taken(new, room, name)
+        values = _version_values(new)
+        version_id = self._session.add(_ADD_VERSION, number=number, namespace_id=namespace_id, **values)
+        self._add_facts(version_id, namespace_id, new)
+        self._count_versions(room, 1)
         added = self.version_by_id(version_id)
         assert added is not None
         return added
@@ -216,6 +221,7 @@ class SqlTransaction(SqlView, PeopleWrites):
             key=tag.key,
             value=tag.value,
             created_ms=created[0],
+            namespace_id=created[1],
             author=tag.author,
             at_ms=tag.at_ms,
         )
@@ -299,18 +305,12 @@ class SqlTransaction(SqlView, PeopleWrites):
         if gone is not None and gone.digest != new.digest:
             raise gone.refusal(path, new.label)
 
-    def _add_facts(self, version_id: int, new: NewVersion) -> None:
-        metrics = ({"version_id": version_id, "key": key, "value": value} for key, value in new.metrics.items())
+    def _add_facts(self, version_id: int, namespace_id: int, new: NewVersion) -> None:
+        whose = {"version_id": version_id, "namespace_id": namespace_id}
+        metrics = (whose | {"key": key, "value": value} for key, value in new.metrics.items())
         self._session.change_many(_ADD_METRIC, metrics)
-        params = (
-            {
-                "version_id": version_id,
-                "key": key,
-                "value": value,
-                "created_ms": new.created_ms,
-            }
-            for key, value in new.params.items()
-        )
+        whose |= {"created_ms": new.created_ms}
+        params = (whose | {"key": key, "value": value} for key, value in new.params.items())
         self._session.change_many(_ADD_PARAM, params)
         parents = ({"child_id": version_id, "parent_id": parent} for parent in dict.fromkeys(new.parent_ids))
         self._session.change_many(_ADD_PARENT, parents)

@@ -144,11 +144,8 @@ _OF_MODEL: Final = _limited(
 )
 _ALL: Final = _limited(_versions.where(version.c.id > bindparam("after_id")).order_by(version.c.id))
 _OF_STRUCTURE: Final = _limited(
-    _versions.where(version.c.structure == bindparam("structure")).order_by(version.c.id.desc())
-)
-_OF_STRUCTURE_IN: Final = _limited(
     _versions.where(
-        version.c.structure == bindparam("structure"), model.c.namespace == bindparam("namespace")
+        version.c.namespace_id == bindparam("room"), version.c.structure == bindparam("structure")
     ).order_by(version.c.id.desc())
 )
 _PARENTS: Final = Statement(
@@ -282,15 +279,12 @@ class SqlView(PeopleReads):
         return [version_from(row) for row in self._session.all(_ALL, after_id=after_id, limit=page(limit))]
 
     def versions_of_structure(self, structure: str, *, limit: int, reach: Reach = None) -> Sequence[VersionRecord]:
-        if reach is None:
-            rows = self._session.all(_OF_STRUCTURE, structure=structure, limit=page(limit))
-            return [version_from(row) for row in rows]
         found = [
             version_from(row)
-            for room in reach
-            for row in self._session.all(_OF_STRUCTURE_IN, structure=structure, namespace=room, limit=page(limit))
+            for room in search.ids_within(self._session, reach)
+            for row in self._session.all(_OF_STRUCTURE, room=room, structure=structure, limit=page(limit))
         ]
-        return sorted(found, key=lambda version: -version.id)[:limit]
+        return sorted(found, key=lambda version: -version.id)[: page(limit)]
 
     def parents(self, version_id: int) -> Sequence[VersionRecord]:
         return [version_from(row) for row in self._session.all(_PARENTS, version_id=version_id)]

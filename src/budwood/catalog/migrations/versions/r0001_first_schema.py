@@ -155,6 +155,7 @@ def _version() -> None:
         "version",
         sa.Column("id", ID, nullable=False),
         sa.Column("model_id", ID, nullable=False),
+        sa.Column("namespace_id", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("digest", TEXT, nullable=False),
         sa.Column("label", TEXT, nullable=False),
@@ -178,16 +179,36 @@ def _version() -> None:
         sa.ForeignKeyConstraint(["model_id"], ["model.id"], name=op.f("fk_version_model_id")),
         sqlite_autoincrement=True,
     )
-    op.create_index(op.f("ix_version_author_created_ms_id"), "version", ["author", "created_ms", "id"], unique=False)
+    op.create_index(
+        op.f("ix_version_namespace_id_author_created_ms_id"),
+        "version",
+        ["namespace_id", "author", "created_ms", "id"],
+        unique=False,
+    )
     op.create_index(
         op.f("ix_version_commit_id_created_ms_id"), "version", ["commit_id", "created_ms", "id"], unique=False
     )
-    op.create_index(op.f("ix_version_created_ms_id"), "version", ["created_ms", "id"], unique=False)
+    op.create_index(
+        op.f("ix_version_namespace_id_created_ms_id"), "version", ["namespace_id", "created_ms", "id"], unique=False
+    )
+    op.create_index(op.f("ix_version_namespace_id_id"), "version", ["namespace_id", "id"], unique=False)
     op.create_index(op.f("ix_version_digest"), "version", ["digest"], unique=False)
-    op.create_index(op.f("ix_version_kind_created_ms_id"), "version", ["kind", "created_ms", "id"], unique=False)
+    op.create_index(
+        op.f("ix_version_namespace_id_kind_created_ms_id"),
+        "version",
+        ["namespace_id", "kind", "created_ms", "id"],
+        unique=False,
+    )
     op.create_index(op.f("ix_version_model_id_commit_id"), "version", ["model_id", "commit_id"], unique=False)
-    op.create_index(op.f("ix_version_stage_created_ms_id"), "version", ["stage", "created_ms", "id"], unique=False)
-    op.create_index(op.f("ix_version_structure_id"), "version", ["structure", "id"], unique=False)
+    op.create_index(
+        op.f("ix_version_namespace_id_stage_created_ms_id"),
+        "version",
+        ["namespace_id", "stage", "created_ms", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_version_namespace_id_structure_id"), "version", ["namespace_id", "structure", "id"], unique=False
+    )
 
 
 def _lineage() -> None:
@@ -208,11 +229,17 @@ def _metric() -> None:
         sa.Column("version_id", ID, autoincrement=False, nullable=False),
         sa.Column("key", TEXT, nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("namespace_id", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_metric_version_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("version_id", "key", name=op.f("pk_metric")),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_metric_key_value_version_id"), "metric", ["key", "value", "version_id"], unique=False)
+    op.create_index(
+        op.f("ix_metric_namespace_id_key_value_version_id"),
+        "metric",
+        ["namespace_id", "key", "value", "version_id"],
+        unique=False,
+    )
 
 
 def _param() -> None:
@@ -222,14 +249,15 @@ def _param() -> None:
         sa.Column("key", TEXT, nullable=False),
         sa.Column("value", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("namespace_id", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_param_version_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("version_id", "key", name=op.f("pk_param")),
         sqlite_with_rowid=False,
     )
     op.create_index(
-        op.f("ix_param_key_value_created_ms_version_id"),
+        op.f("ix_param_namespace_id_key_value_created_ms_version_id"),
         "param",
-        ["key", "value", "created_ms", "version_id"],
+        ["namespace_id", "key", "value", "created_ms", "version_id"],
         unique=False,
     )
 
@@ -273,6 +301,7 @@ def _tag() -> None:
         sa.Column("key", TEXT, nullable=False),
         sa.Column("value", TEXT, nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("namespace_id", sa.BigInteger(), nullable=False),
         sa.Column("author", TEXT, nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_tag_version_id"), ondelete="CASCADE"),
@@ -280,8 +309,8 @@ def _tag() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        op.f("ix_tag_key_value_created_ms_version_id"),
+        op.f("ix_tag_namespace_id_key_value_created_ms_version_id"),
         "tag",
-        ["key", "value", "created_ms", "version_id"],
+        ["namespace_id", "key", "value", "created_ms", "version_id"],
         unique=False,
     )
