@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from budwood.catalog.api import NewVersion, Transaction
+from budwood.catalog.people_api import Reach
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import And, Compare, FieldName, Operator, Order, Query
@@ -59,6 +60,8 @@ SEARCHES: Final = {
     "text in name, rare": Query(Compare(FieldName("name"), Operator.LIKE, "%-000012%")),
     "text in name, none": Query(Compare(FieldName("name"), Operator.LIKE, "%zebra%")),
 }
+
+REACHES: Final[dict[str, Reach]] = {"everywhere": None, "in one namespace": frozenset({"team-7"})}
 
 
 def main() -> None:
@@ -158,21 +161,22 @@ def time_lookups(catalog: SqliteCatalog, versions: int) -> None:
 
 def time_searches(catalog: SqliteCatalog) -> None:
     for name, query in SEARCHES.items():
-        cursors = page_cursors(catalog, query, 50)
-        first = timed(lambda cursor: search(catalog, query, cursor), [""] * 15)  # noqa: B023 used at once
-        far = timed(lambda cursor: search(catalog, query, cursor), cursors[-1:] * 15)  # noqa: B023 used at once
-        last = f"page {len(cursors)} {spread(far, 'ms')}" if len(cursors) > 1 else "one page"
-        say(f"search {name}: page 1 {spread(first, 'ms')}; {last}")
+        for within, reach in REACHES.items():
+            cursors = page_cursors(catalog, query, 50, reach)
+            one = partial(search, catalog, query, reach=reach)
+            far = timed(one, cursors[-1:] * 15)
+            last = f"page {len(cursors)} {spread(far, 'ms')}" if len(cursors) > 1 else "one page"
+            say(f"search {name}, {within}: page 1 {spread(timed(one, [''] * 15), 'ms')}; {last}")
 
 
-def search(catalog: SqliteCatalog, query: Query, cursor: str) -> str:
+def search(catalog: SqliteCatalog, query: Query, cursor: str, *, reach: Reach) -> str:
     with catalog.read() as view:
-        return view.search(query, cursor=cursor, limit=50).cursor
+        return view.search(query, cursor=cursor, limit=50, reach=reach).cursor
 
 
-def page_cursors(catalog: SqliteCatalog, query: Query, pages: int) -> list[str]:
+def page_cursors(catalog: SqliteCatalog, query: Query, pages: int, reach: Reach) -> list[str]:
     cursors = [""]
-    while len(cursors) < pages and (following := search(catalog, query, cursors[-1])):
+    while len(cursors) < pages and (following := search(catalog, query, cursors[-1], reach=reach)):
         cursors.append(following)
     return cursors
 
