@@ -18,10 +18,11 @@ from urllib3.response import BaseHTTPResponse
 from budwood.domain.limits import ANSWER_BYTES, CONNECT_S, IDLE_S, REQUEST_TRIES
 from budwood.domain.routes.route import Body, Route
 from budwood.errors import BudwoodError, Damaged, ServerUnreachable, from_problem
-from budwood.verbs.wire import decode, encode, plain
+from budwood.verbs.wire import decode, encode, query_pairs
 
 T = TypeVar("T")
 _BUSY: Final = frozenset({429, 503})
+_NO_HOLES: Final[Mapping[str, str]] = {}
 _FIRST_DELAY_S: Final = 0.2
 _LONGEST_DELAY_S: Final = 5.0
 
@@ -48,25 +49,25 @@ class Transport:
     def call(
         self,
         route: Route,
+        holes: Mapping[str, str] = _NO_HOLES,
         *,
         query: object = None,
         body: object = None,
         etag: str = "",
         long: bool = False,
-        **holes: str,
     ) -> Any:
         """The value a route answers with. ``long``: it may take as long as it likes. Raises what the verb raises."""
-        return self.ask(route, query=query, body=body, etag=etag, long=long, **holes).value
+        return self.ask(route, holes, query=query, body=body, etag=etag, long=long).value
 
     def ask(
         self,
         route: Route,
+        holes: Mapping[str, str] = _NO_HOLES,
         *,
         query: object = None,
         body: object = None,
         etag: str = "",
         long: bool = False,
-        **holes: str,
     ) -> Answer:
         """Like ``call``, with the answer's ETag. Raises ServerUnreachable, and what the verb raises."""
         headers = dict(self._headers)
@@ -84,7 +85,9 @@ class Transport:
         return Answer(value, response.headers.get("ETag", "").strip('"'))
 
     @contextmanager
-    def stream(self, route: Route, *, query: object = None, **holes: str) -> Iterator[BaseHTTPResponse]:
+    def stream(
+        self, route: Route, holes: Mapping[str, str] = _NO_HOLES, *, query: object = None
+    ) -> Iterator[BaseHTTPResponse]:
         """An answer of raw bytes, read as it comes. Not retried."""
         response = self._send(
             route.method, self._address(route, query, holes), dict(self._headers), None, long=True, whole=False
@@ -97,7 +100,7 @@ class Transport:
             response.release_conn()
             response.close()
 
-    def upload(self, route: Route, content: Iterator[bytes], size: int, **holes: str) -> Any:
+    def upload(self, route: Route, content: Iterator[bytes], size: int, holes: Mapping[str, str] = _NO_HOLES) -> Any:
         """Send raw bytes of a known size, and decode the answer. Not retried."""
         headers = {
             **self._headers,
@@ -116,8 +119,8 @@ class Transport:
 
     def _address(self, route: Route, query: object, holes: Mapping[str, str]) -> str:
         path = route.path.format(**{name: quote(value, safe="") for name, value in holes.items()})
-        asked = [(key, value) for key, value in plain(query).items() if value not in ("", None, [])] if query else []
-        return f"{self.url}{path}{'?' + urlencode(asked, doseq=True) if asked else ''}"
+        asked = query_pairs(query) if query is not None else []
+        return f"{self.url}{path}{'?' + urlencode(asked) if asked else ''}"
 
     def _send(
         self, method: str, address: str, headers: Mapping[str, str], content: Any, *, long: bool, whole: bool = True

@@ -1,0 +1,192 @@
+"""A registry behind a URL: every method is its route, asked of the server."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from budwood.client.far.transport import Transport
+from budwood.domain import asks
+from budwood.domain.change import Change
+from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
+from budwood.domain.reference import Newest, Reference, parse_reference
+from budwood.domain.results import (
+    Exported,
+    Family,
+    Imported,
+    ModelSummary,
+    Moved,
+    Swept,
+    Usage,
+    Verified,
+    VersionDetail,
+    VersionPage,
+)
+from budwood.domain.routes import models, registry, versions
+from budwood.errors import BadReference, StorageFailed
+from budwood.store.api import Progress
+from budwood.store.bundle import BundleReader
+from budwood.verbs.workplace import Workplace
+
+STEP: Final = 1 << 20
+
+
+class Far:
+    """``client.place.Place`` over a transport. ``work`` is what push and pull are given."""
+
+    made = False
+
+    def __init__(self, transport: Transport, work: Workplace) -> None:
+        self._transport = transport
+        self.work = work
+
+    @property
+    def name(self) -> str:
+        return self._transport.url
+
+    def get(self, reference: str) -> VersionRecord:
+        found: VersionRecord = self._transport.call(versions.GET, _version(reference))
+        return found
+
+    def show(self, reference: str) -> VersionDetail:
+        shown: VersionDetail = self._transport.call(versions.SHOW, _version(reference))
+        return shown
+
+    def list_models(self, *, after: str, limit: int) -> tuple[ModelSummary, ...]:
+        page: asks.ModelPage = self._transport.call(models.LIST, query=asks.ListModels(after, limit))
+        return page.models
+
+    def search(self, text: str, *, cursor: str, limit: int) -> VersionPage:
+        page: VersionPage = self._transport.call(models.SEARCH, query=asks.Search(text, cursor, limit))
+        return page
+
+    def log(self, model: str, *, before: int, limit: int) -> Family:
+        family: Family = self._transport.call(models.LOG, _model(model), query=asks.ReadLog(before, limit))
+        return family
+
+    def diff(self, before: str, after: str, *, measured: bool, progress: Progress) -> Change:
+        change: Change = self._transport.call(models.DIFF, query=asks.Compare(before, after, measured), long=True)
+        return change
+
+    def tag(self, reference: str, put: Mapping[str, str], remove: Sequence[str]) -> tuple[Tag, ...]:
+        wanted = asks.ChangeTags(dict(put), tuple(remove))
+        kept: asks.Tags = self._transport.call(versions.CHANGE_TAGS, _version(reference), body=wanted)
+        return kept.tags
+
+    def alias(self, reference: str, name: str) -> Moved:
+        holes = _version(reference)
+        wanted = asks.SetAlias(holes.pop("selector"))
+        moved: Moved = self._transport.call(models.SET_ALIAS, {**holes, "alias": name}, body=wanted)
+        return moved
+
+    def remove_alias(self, model: str, name: str) -> Moved:
+        moved: Moved = self._transport.call(models.REMOVE_ALIAS, {**_model(model), "alias": name})
+        return moved
+
+    def stage(self, reference: str, to: str) -> Moved:
+        moved: Moved = self._transport.call(versions.STAGE, _version(reference), body=asks.SetStage(to))
+        return moved
+
+    def roll_back(self, model: str, pointer: str) -> Moved:
+        moved: Moved = self._transport.call(models.ROLL_BACK, _model(model), body=asks.RollBack(pointer))
+        return moved
+
+    def retire(self, reference: str, reason: str) -> VersionRecord:
+        retired: VersionRecord = self._transport.call(versions.RETIRE, _version(reference), body=asks.Retire(reason))
+        return retired
+
+    def delete(self, reference: str) -> VersionRecord:
+        gone: VersionRecord = self._transport.call(versions.DELETE, _version(reference))
+        return gone
+
+    def delete_model(self, model: str) -> ModelRecord:
+        gone: ModelRecord = self._transport.call(models.DELETE, _model(model))
+        return gone
+
+    def verify(self, *, read_data: bool, progress: Progress) -> Verified:
+        verified: Verified = self._transport.call(registry.VERIFY, body=asks.Verify(read_data), long=True)
+        return verified
+
+    def rebuild_index(self) -> int:
+        rebuilt: asks.RebuiltIndex = self._transport.call(registry.REBUILD, long=True)
+        return rebuilt.blocks
+
+    def sweep(self, *, dry_run: bool, grace_s: float | None) -> Swept:
+        swept: Swept = self._transport.call(registry.SWEEP, body=asks.Sweep(dry_run, grace_s), long=True)
+        return swept
+
+    def stats(self) -> Usage:
+        usage: Usage = self._transport.call(registry.STATS, long=True)
+        return usage
+
+    def export(self, references: Sequence[str], path: Path, *, progress: Progress) -> Exported:
+        """Write what the server sends beside its place, look at it as import would, and put it there."""
+        part = path.parent / f".{self.work.ids()}.part"
+        try:
+            with part.open("xb") as file:
+                with self._transport.stream(registry.EXPORT, query=asks.Export(tuple(references))) as answer:
+                    for chunk in answer.stream(STEP):
+                        file.write(chunk)
+                        progress(len(chunk))
+                file.flush()
+                os.fsync(file.fileno())
+            exported = _looked_at(part, path)
+            part.replace(path)
+        except OSError as error:
+            raise StorageFailed(f"{path} cannot be written: {error.strerror}.", path=str(path)) from error
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        return exported
+
+    def import_bundle(self, path: Path, *, progress: Progress) -> Imported:
+        try:
+            size = path.stat().st_size
+            imported: Imported = self._transport.upload(registry.IMPORT, _chunks(path, progress), size)
+        except OSError as error:
+            raise StorageFailed(f"{path} cannot be read: {error.strerror}.", path=str(path)) from error
+        return imported
+
+    def ledger(self, *, after: int, limit: int, subject: str) -> Sequence[LedgerEntry]:
+        page: asks.LedgerPage = self._transport.call(registry.LEDGER, query=asks.ReadLedger(after, limit, subject))
+        return page.entries
+
+    def close(self) -> None:
+        self.work.objects.close()
+        self._transport.close()
+
+
+def _looked_at(part: Path, path: Path) -> Exported:
+    """What was received, verified as an import would. Raises BadBundle, BundleDamaged."""
+    with part.open("rb") as file, BundleReader(file) as bundle:
+        bundle.check_sums()
+        versions, blocks = len(bundle.contents.versions), len(bundle.blocks)
+    with part.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Exported(str(path), versions, blocks, part.stat().st_size, sha256)
+
+
+def _version(text: str) -> dict[str, str]:
+    reference = parse_reference(text)
+    selector = str(reference).partition("@")[2]
+    return {**_room(reference), "selector": selector or versions.NEWEST}
+
+
+def _model(text: str) -> dict[str, str]:
+    reference = parse_reference(text)
+    if not isinstance(reference.selector, Newest):
+        raise BadReference(f"{text!r} names a version; a model is asked for here.", hint="Leave out the @….")
+    return _room(reference)
+
+
+def _room(reference: Reference) -> dict[str, str]:
+    return {"namespace": reference.namespace, "model": reference.model}
+
+
+def _chunks(path: Path, progress: Progress) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(STEP):
+            yield chunk
+            progress(len(chunk))
