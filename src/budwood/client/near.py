@@ -16,8 +16,8 @@ from budwood.domain.results import (
     Usage,
     Verified,
     VersionDetail,
+    VersionPage,
 )
-from budwood.domain.results import VersionPage
 from budwood.store.api import Progress
 from budwood.verbs import browse
 from budwood.verbs.alias import alias, remove_alias

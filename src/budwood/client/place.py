@@ -19,8 +19,8 @@ from budwood.domain.results import (
     Usage,
     Verified,
     VersionDetail,
+    VersionPage,
 )
-from budwood.domain.results import VersionPage
 from budwood.store.api import Progress
 from budwood.verbs.workplace import Workplace
 
