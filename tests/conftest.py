@@ -14,5 +14,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--schedules",
         default="100",
-        help="race tests: how many seeded schedules of pushes, deletes and sweeps to play (100000 by hand, hours)",
+        help="race tests: how many seeded schedules to play, or from which seed to which (20000:30000; all by hand)",
     )

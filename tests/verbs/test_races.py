@@ -1,8 +1,8 @@
-"""Pushes, deletes, sweeps, aliases, pulls and rebuilds at once, in seeded random schedules over the real verbs.
+"""Pushes, imports, deletes, sweeps, aliases, pulls and rebuilds at once, in seeded random schedules over real verbs.
 
 Each actor has a house of its own whose catalog and objects stop before every call until the schedule says go on; so
 a seed is one exact interleaving. However it goes, every acknowledged version comes back bit for bit and ``verify``
-finds nothing. ``--schedules 100000`` runs more of them by hand; the planted bugs show what the schedules can see.
+finds nothing. ``--schedules 100:100000`` runs more of them by hand; the planted bugs show what the schedules can see.
 """
 
 import itertools
@@ -28,6 +28,7 @@ from budwood.verbs import sweep as sweeping
 from budwood.verbs.house import House
 
 MODELS = ("encoder", "ranker")
+BUNDLE = "two-versions"
 EXPECTED = (LeaseLost, NotFound, RegistryBusy, StillInUse)
 Act = Callable[[Registry], None]
 
@@ -225,6 +226,7 @@ class World:
     def _choose(self) -> Act:
         weights = {
             self._push: 5,
+            self._take_in: 1,
             self._delete: 4,
             self._sweep: 6,
             self._pull: 1,
@@ -242,6 +244,15 @@ class World:
         def act(registry: Registry) -> None:
             pushed = registry.push(source, model, aliases=aliases)
             self.pushed[f"{model}@v{pushed.version.number}"] = source
+
+        return act
+
+    def _take_in(self, _: random.Random) -> Act:
+        folder = self.sources[0].parent
+
+        def act(registry: Registry) -> None:
+            for version in registry.import_bundle(folder / BUNDLE).versions:
+                self.pushed[f"{version.model}@v{version.number}"] = folder / version.message
 
         return act
 
@@ -296,7 +307,7 @@ def _done(_: object) -> None:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A few folders that share files, and tensors that are light changes of each other."""
+    """A few folders that share files, and tensors that are light changes of each other; beside them a bundle."""
     root = tmp_path_factory.mktemp("sources")
     start = np.random.default_rng(1).normal(0, 0.05, (2, 5000)).astype(np.float32)
     noise = np.random.default_rng(2).normal(0, 1e-5, (4, 2, 5000)).astype(np.float32)
@@ -309,6 +320,10 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         (folder / "tokens.bin").write_bytes(random.Random(number // 2).randbytes(40_000))
         (folder / "config.json").write_text(f'{{"seed": {number % 3}}}')
         folders.append(folder)
+    with budwood.in_memory() as elsewhere:
+        for folder in (folders[0], folders[3]):
+            elsewhere.push(folder, MODELS[0], message=folder.name)
+        elsewhere.export([f"{MODELS[0]}@v1", f"{MODELS[0]}@v2"], root / BUNDLE)
     return folders
 
 
@@ -340,8 +355,8 @@ def problems_of(seed: int, sources: list[Path]) -> list[str]:
 
 
 def test_no_schedule_loses_an_acknowledged_version(sources: list[Path], request: pytest.FixtureRequest) -> None:
-    wanted = int(request.config.getoption("--schedules"))
-    for seed in range(wanted):
+    first, _, last = str(request.config.getoption("--schedules")).rpartition(":")
+    for seed in range(int(first or 0), int(last)):
         assert problems_of(seed, sources) == [], f"seed {seed}"
 
 

@@ -1,7 +1,6 @@
 """A version as people hold it: its record, its facts, its files and tensors, read only when asked for."""
 
 import io
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from budwood.client.place import Place
@@ -23,6 +22,7 @@ class Version:
     def __init__(self, place: Place, record: VersionRecord) -> None:
         self._place = place
         self.record = record
+        self._manifest: Manifest | None = None
 
     @property
     def reference(self) -> str:
@@ -46,10 +46,13 @@ class Version:
     def stage(self) -> Stage:
         return self.record.stage
 
-    @cached_property
+    @property
     def manifest(self) -> Manifest:
         """Files, spans and facts, verified against the digest. Raises ManifestDamaged."""
-        return load_manifest(self._place.work, self.record)
+        # Not a cached_property: up to Python 3.11 those of all versions share one lock, held while this one reads.
+        if self._manifest is None:
+            self._manifest = load_manifest(self._place.work, self.record)
+        return self._manifest
 
     @property
     def facts(self) -> Facts:
