@@ -54,6 +54,14 @@ class BlockIndex(Protocol):
         """The rows of those ids that exist, in any order."""
 
 
+@runtime_checkable
+class ForeseeingIndex(BlockIndex, Protocol):
+    """An index that is far away: it wants to be asked about many blocks at once, before they are met one by one."""
+
+    def foresee(self, blocks: Sequence[BlockId], bases: Sequence[BlockId]) -> None:
+        """These will be asked for, and these bases may be read."""
+
+
 class ObjectWriter(Protocol):
     """One object being written. Nothing is visible before ``publish`` returns; leaving without it discards."""
 

@@ -1,0 +1,84 @@
+"""Raw bytes to and from signed addresses: the server's own, or an object store's. No token travels here.
+
+Both ways are tried again when a connection breaks: a range is read again, a pack is sent again whole. An address that
+is refused has run out, or what it named is gone; then another must be asked for.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Final, cast
+from urllib.parse import urljoin
+
+import urllib3
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from budwood.domain.limits import CONNECT_S, IDLE_S, REQUEST_TRIES
+from budwood.errors import BudwoodError, ServerUnreachable
+
+_GONE: Final = frozenset({400, 401, 403, 404, 410})
+_AGAIN: Final = frozenset({408, 409, 425, 429})
+_FIRST_DELAY_S: Final = 0.2
+_LONGEST_DELAY_S: Final = 5.0
+_HEADERS: Final = {"User-Agent": "budwood", "Accept-Encoding": "identity"}
+
+
+class AddressGone(BudwoodError):
+    """An address is not good any more. Never leaves this room."""
+
+
+class Blobs:
+    """Connections for bytes. Shared by threads."""
+
+    def __init__(self, url: str, *, connections: int = 8) -> None:
+        self._url = url + "/"
+        self._pool = urllib3.PoolManager(maxsize=connections, block=False, retries=False)
+
+    def get(self, address: str, start: int, length: int) -> bytes:
+        """Exactly these bytes. Raises AddressGone, ServerUnreachable."""
+        headers = {**_HEADERS, "Range": f"bytes={start}-{start + length - 1}"}
+        answer = self._tried("GET", address, headers, None)
+        # A server that knows no ranges sends it all.
+        content = answer.data[start : start + length] if answer.status == 200 else answer.data
+        if len(content) != length:
+            raise AddressGone(f"{len(content)} bytes came instead of {length}.")
+        return content
+
+    def put(self, address: str, content: memoryview) -> None:
+        """Send the content as one object. Raises AddressGone, ServerUnreachable."""
+        headers = {**_HEADERS, "Content-Type": "application/octet-stream", "Content-Length": str(len(content))}
+        self._tried("PUT", address, headers, content)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+    def _tried(
+        self, method: str, address: str, headers: Mapping[str, str], content: memoryview | None
+    ) -> BaseHTTPResponse:
+        delay = _FIRST_DELAY_S
+        for last in range(1, REQUEST_TRIES + 1):
+            try:
+                answer = self._pool.request(
+                    method,
+                    urljoin(self._url, address),
+                    body=cast(bytes, content),
+                    headers=headers,
+                    timeout=urllib3.Timeout(connect=CONNECT_S, read=IDLE_S),
+                    redirect=False,
+                    retries=False,
+                )
+            except HTTPError as error:
+                if last == REQUEST_TRIES:
+                    raise ServerUnreachable(f"Bytes cannot be sent or read at {self._url}.", url=self._url) from error
+            else:
+                if answer.status < 300:
+                    return answer
+                if answer.status in _GONE:
+                    raise AddressGone(f"The address was answered with {answer.status}.")
+                if last == REQUEST_TRIES or (answer.status < 500 and answer.status not in _AGAIN):
+                    message = f"The server answered {answer.status} where bytes are sent and read."
+                    raise ServerUnreachable(message, url=self._url, status=answer.status)
+            time.sleep(delay)
+            delay = min(2 * delay, _LONGEST_DELAY_S)
+        raise AssertionError("unreachable")

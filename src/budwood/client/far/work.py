@@ -1,0 +1,77 @@
+"""The workplace of a client whose registry is a server: files are here, records and bytes are there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from budwood.client.far.blobs import Blobs
+from budwood.client.far.desk import FarDesk, FarLease
+from budwood.client.far.index import AddressBook, FarIndex
+from budwood.client.far.objects import FarObjects
+from budwood.client.far.transport import Transport
+from budwood.client.far.upload import Uploads
+from budwood.domain.limits import PARCEL_BYTES, PARCEL_BYTES_LEAST
+from budwood.domain.reference import Reference
+from budwood.domain.routes import blobs as blob_routes
+from budwood.domain.transfers import FindBlocks, FoundBlocks
+from budwood.store.read import BlockReader
+
+PARCELS: int = 64
+"""A push is sent in about so many packs: one that is cut short is sent again whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk(FarDesk):
+    """Tells the uploads for which namespace a push is."""
+
+    uploads: Uploads
+
+    def lease(self, target: Reference) -> FarLease:
+        held = FarDesk.lease(self, target)
+        self.uploads.namespaces[held.id] = held.namespace
+        return held
+
+
+class FarWork:
+    """``workplace.Workplace`` over a server. ``author`` is who the server knows the caller as."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        author: str,
+        threads: int,
+        clock: Callable[[], int],
+        ids: Callable[[], str],
+        scratch: Path | None = None,
+    ) -> None:
+        blobs, book = Blobs(transport.url), AddressBook()
+        uploads = Uploads(transport, blobs)
+        self.author, self.threads, self.scratch = author, threads, scratch
+        self.clock, self.ids = clock, ids
+        self.checks = False
+        self.desk = _Desk(transport, book, clock, uploads)
+        self.objects = FarObjects(blobs, book, uploads.send, clock)
+        self.index = FarIndex(lambda asked: _find(transport, asked), book)
+
+    def pack_bytes(self, logical_bytes: int) -> int:
+        """See ``Workplace.pack_bytes``."""
+        return min(max(logical_bytes // PARCELS, PARCEL_BYTES_LEAST), PARCEL_BYTES)
+
+    def owns(self, path: Path) -> bool:
+        """A server's files are not here."""
+        return False
+
+    def reader(self) -> BlockReader:
+        """See ``Reads.reader``."""
+        return BlockReader(self.objects, self.index)
+
+    def close(self) -> None:
+        """Close the connections for bytes; the transport is its owner's."""
+        self.objects.close()
+
+
+def _find(transport: Transport, asked: FindBlocks) -> FoundBlocks:
+    found = transport.call(blob_routes.FIND, body=asked)
+    assert isinstance(found, FoundBlocks)
+    return found
