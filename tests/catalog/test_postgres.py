@@ -489,3 +489,17 @@ def small_disk(postgres_server: PostgresServer) -> Iterator[Path]:
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
     disk.rmdir()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE lease RENAME COLUMN holder TO hodler",
+        "ALTER TABLE lease RENAME TO leese",
+        "ALTER TABLE lease ALTER COLUMN expires_ms TYPE text",
+    ],
+)
+def test_a_schema_that_somebody_changed_is_damage(catalog: PostgresCatalog, postgres_url: str, change: str) -> None:
+    sql(postgres_url, change)
+    with pytest.raises(CatalogDamaged), catalog.read() as view:
+        view.leases(now_ms=0)
