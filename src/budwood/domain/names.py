@@ -13,6 +13,7 @@ from budwood.errors import BadName
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,127}")
+_PRINCIPAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 _NUMBER_LIKE: Final = re.compile(r"v[0-9]+(?:\.[0-9].*)?")
 _KEY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]*")
 DEFAULT_NAMESPACE: Final = "default"
@@ -76,6 +77,14 @@ class AliasName(_Name):
         if _NUMBER_LIKE.fullmatch(text):
             raise BadName(f"{text[:200]!r} reads as a version number or label, not an alias.", name=text[:200])
         return super().__new__(cls, text)
+
+
+class PrincipalName(_Name):
+    """What a person, a service account or a workload is called here; an e-mail address will do."""
+
+    __slots__ = ()
+    what = "name of a person or account"
+    pattern = _PRINCIPAL
 
 
 class TagKey(_Name):

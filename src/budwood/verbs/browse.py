@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.query_parser import parse_query
-from budwood.domain.records import LedgerEntry, VersionRecord
+from budwood.domain.records import LedgerEntry, Move, VersionRecord
 from budwood.domain.results import Family, ModelSummary, VersionDetail, VersionPage
-from budwood.errors import LimitExceeded
+from budwood.errors import LimitExceeded, VersionNotFound
 from budwood.verbs.house import House
 from budwood.verbs.resolve import model_named, resolve
 
@@ -61,6 +61,16 @@ def log(house: House, model: str, *, before: int = 0, limit: int = 100) -> Famil
             pointers=tuple(view.pointers(record.id)),
             moves=tuple(view.moves(record.id, limit=limit)),
         )
+
+
+def pointer(house: House, model: str, name: str) -> Move:
+    """The move that put an alias, or ``stage:NAME``, where it points. Raises ModelNotFound, VersionNotFound."""
+    with house.catalog.read() as view:
+        record = model_named(view, model)
+        move = view.pointer(record.id, name)
+        if move is None or not move.version_id:
+            raise VersionNotFound(f"{record.path} has no alias {name!r}.", alias=name)
+        return move
 
 
 def search(house: House, text: str = "", *, cursor: str = "", limit: int = 100) -> VersionPage:

@@ -3,10 +3,10 @@
 from typing import Final
 
 from budwood.domain.access import Permission
-from budwood.domain.asks import Health
+from budwood.domain.asks import Bootstrap, Bootstrapped, Health
 from budwood.domain.people import WhoAmI
 from budwood.domain.routes.route import Body, Route
-from budwood.errors import Unavailable
+from budwood.errors import Unauthenticated, Unavailable
 
 HEALTH: Final = Route(
     name="healthz",
@@ -66,4 +66,15 @@ WHOAMI: Final = Route(
     response=WhoAmI,
 )
 
-ROUTES: Final = (HEALTH, READY, METRICS, OPENAPI, DOCS, STYLE, WHOAMI)
+BOOTSTRAP: Final = Route(
+    name="bootstrap",
+    method="POST",
+    path="/v1/bootstrap",
+    permission=Permission.ANYONE,
+    summary="Become the first admin, with the token that the server printed when it first started.",
+    request=Bootstrap,
+    response=Bootstrapped,
+    errors=(Unauthenticated,),
+)
+
+ROUTES: Final = (HEALTH, READY, METRICS, OPENAPI, DOCS, STYLE, WHOAMI, BOOTSTRAP)

@@ -6,6 +6,7 @@ The door asks for no token: an address is signed, names one thing and runs out (
 from typing import Final
 
 from budwood.domain.access import Permission
+from budwood.domain.limits import PARCEL_BYTES
 from budwood.domain.routes.route import Body, Route
 from budwood.domain.transfers import FindBlocks, FoundBlocks
 from budwood.errors import NotFound
@@ -27,6 +28,7 @@ PUT: Final = Route(
     permission=Permission.ANYONE,
     summary="Send one pack to the address that was given for it.",
     takes=Body.BYTES,
+    body_bytes=PARCEL_BYTES,
     gives=Body.NOTHING,
     status=204,
     errors=(NotFound,),

@@ -4,6 +4,7 @@ from typing import Final
 
 from budwood.domain.access import Permission
 from budwood.domain.asks import Export, LedgerPage, ReadLedger, RebuiltIndex, Sweep, Verify
+from budwood.domain.limits import BUNDLE_BYTES
 from budwood.domain.results import Imported, Swept, Usage, Verified
 from budwood.domain.routes.route import Body, Route
 from budwood.errors import BadBundle, BundleDamaged, LabelTaken, NotFound, RegistryBusy
@@ -20,7 +21,7 @@ LEDGER: Final = Route(
 STATS: Final = Route(
     name="registry.stats",
     method="GET",
-    path="/v1/registry/stats",
+    path="/v1/stats",
     permission=Permission.ADMINISTER,
     summary="Logical and stored bytes, by model and encoding, and what is shared with what.",
     response=Usage,
@@ -71,6 +72,7 @@ IMPORT: Final = Route(
     permission=Permission.KNOWN,
     summary="Take in an exported bundle, into namespaces where you may push.",
     takes=Body.BYTES,
+    body_bytes=BUNDLE_BYTES,
     response=Imported,
     errors=(BadBundle, BundleDamaged, LabelTaken, NotFound),
 )

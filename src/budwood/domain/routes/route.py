@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from budwood.domain.access import Permission
+from budwood.domain.limits import REQUEST_BYTES
 from budwood.errors import BudwoodError
 
 _HOLE: Final = re.compile(r"\{([a-z_]+)\}")
@@ -30,10 +31,11 @@ class Body(StrEnum):
 class Route:
     """``path`` has holes such as ``{namespace}``; ``permission`` is asked in that namespace, or in the registry.
 
-    ``query`` and ``request`` are frozen dataclasses (None: none); ``response`` is the type of the answer.
-    ``edits``: answers carry an ETag, and If-Match is heeded. ``reads``: nothing changes, but the question is too
-    long for an address, and so a POST. ``errors`` are those a caller should be ready for,
-    beyond the ones any route may give (Invalid, unknown token, Unavailable).
+    ``also`` are permissions any of which will do as well. ``query`` and ``request`` are frozen dataclasses (None:
+    none); ``response`` is the type of the answer. ``body_bytes`` bounds what is sent. ``edits``: answers carry an
+    ETag, and If-Match is heeded. ``reads``: nothing changes, but the question is too long for an address, and so a
+    POST. ``errors`` are those a caller should be ready for, beyond the ones any route may give (Invalid, unknown
+    token, Unavailable).
     """
 
     name: str
@@ -50,6 +52,8 @@ class Route:
     edits: bool = False
     reads: bool = False
     status: int = 200
+    also: tuple[Permission, ...] = ()
+    body_bytes: int = REQUEST_BYTES
 
     @property
     def holes(self) -> tuple[str, ...]:
