@@ -99,6 +99,15 @@ def server_url(text: str) -> str:
     return f"{parts.scheme}://{shown}{f':{port}' if port and port != usual else ''}{parts.path.rstrip('/')}"
 
 
+def user_cache(name: str) -> Path:
+    """A folder for what may be lost: what is remembered of the files pushed to one server."""
+    if root := os.environ.get("XDG_CACHE_HOME"):
+        return Path(root) / "budwood" / name
+    from platformdirs import user_cache_path
+
+    return user_cache_path("budwood") / name
+
+
 def credentials_file() -> Path:
     """Where 'budwood login' keeps tokens."""
     return _user_folder() / "credentials.json"

@@ -1,6 +1,7 @@
 """The one place that chooses concrete parts: settings in, a ready registry out."""
 
 import contextlib
+import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +13,10 @@ from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.client.capture import capture_author
 from budwood.client.near import Near
 from budwood.client.registry import Registry
-from budwood.config import FOLDER_NAME, Settings, load, user_registry
+from budwood.config import FOLDER_NAME, Settings, credentials_file, load, user_cache, user_registry
 from budwood.domain.limits import VALUE_BYTES
 from budwood.domain.results import Restored, SchemaState
+from budwood.domain.routes.about import WHOAMI
 from budwood.errors import BadValue, FrameworkMissing, NotOffered, RegistryNotFound, StorageFailed
 from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
@@ -28,16 +30,25 @@ CACHE_FOLDER: Final = "cache"
 
 
 def connect(
-    path: str | Path | None = None, *, author: str = "", create: bool = True, threads: int | None = None
+    path: str | Path | None = None,
+    *,
+    author: str = "",
+    create: bool = True,
+    threads: int | None = None,
+    token: str = "",
 ) -> Registry:
     """Open the registry at ``path``, or the one settings name, or the nearest ``.budwood``, or the user's own.
 
-    It is made when there is none and ``create`` is true. ``author`` is who the changes are recorded under; by
-    default the one settings or git name. Raises RegistryNotFound, TooNew, StorageFailed, StorageFull.
+    ``path`` may be the URL of a server; ``token`` is what it knows the caller by, by default what settings or
+    'budwood login' gave. A folder is made when there is none and ``create`` is true. ``author`` is who the changes
+    are recorded under; by default the one settings or git name, and with a server who the token says.
+    Raises RegistryNotFound, TooNew, StorageFailed, StorageFull; ServerUnreachable, Unauthenticated.
     """
     if threads is not None and not 1 <= threads <= 256:
         raise BadValue(f"threads must be a whole number from 1 to 256, not {threads}.")
     settings = load(registry=path)
+    if settings.url:
+        return _far(settings, token, threads or settings.threads)
     root = settings.registry or user_registry()
     made = not settings.database and not _exists(root / CATALOG_FILE)
     if made and not create:
@@ -46,12 +57,31 @@ def connect(
         catalog=_catalog(root, settings, create=create),
         objects=_objects(root, settings),
         clock=_now_ms,
-        ids=lambda: secrets.token_hex(16),
+        ids=_fresh_id,
         author=_checked(author) or capture_author(settings.author),
         threads=threads or settings.threads,
         scratch=root / CACHE_FOLDER,
     )
     return Registry(Near(house, str(root), made, settings.grace_s))
+
+
+def _far(settings: Settings, token: str, threads: int) -> Registry:
+    from budwood.client.far.credentials import token_for
+    from budwood.client.far.place import Far
+    from budwood.client.far.transport import Transport
+    from budwood.client.far.work import FarWork
+
+    token = token or settings.token or token_for(credentials_file(), settings.url)
+    transport = Transport(settings.url, token, ids=_fresh_id, connections=threads + 8)
+    work = FarWork(
+        transport,
+        author=transport.call(WHOAMI).name,
+        threads=threads,
+        clock=_now_ms,
+        ids=_fresh_id,
+        scratch=user_cache(hashlib.sha256(settings.url.encode()).hexdigest()[:16]),
+    )
+    return Registry(Far(transport, work))
 
 
 def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None) -> Registry:
@@ -61,7 +91,7 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
         catalog=SqliteCatalog.in_memory(),
         objects=MemoryObjects(clock),
         clock=clock,
-        ids=lambda: secrets.token_hex(16),
+        ids=_fresh_id,
         author=author,
         threads=2,
     )
@@ -157,6 +187,10 @@ def _objects(root: Path, settings: Settings) -> Objects:
 
     options = {"endpoint": settings.store_endpoint} if settings.store_endpoint else None
     return RemoteObjects(settings.store, options)
+
+
+def _fresh_id() -> str:
+    return secrets.token_hex(16)
 
 
 def _now_ms() -> int:
