@@ -12,6 +12,8 @@ import numpy as np
 from budwood.domain.limits import BLOCK_BYTES
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
+from budwood.store.encodings._derived import kept_for_the_check
+from budwood.store.encodings._parts import Parts, Written
 from budwood.store.encodings._scratch import Bytes8, scratch
 from budwood.store.encodings.choose import plan_block
 from budwood.store.encodings.registry import ENCODINGS, RAW, Plan, encoding
@@ -52,7 +54,7 @@ def encode_block(
     return _encode(raw, plan_block(raw, dtype, base), base, checks=checks)
 
 
-def decode_block(tag: int, encoded: memoryview, *, base: memoryview | None, target: memoryview) -> None:
+def decode_block(tag: int, encoded: Written, *, base: memoryview | None, target: memoryview) -> None:
     """Fill ``target``, which is as long as the raw block was. Raises BlockDamaged, TooNew."""
     row = encoding(tag)
     if row.needs_base and base is None:
@@ -68,19 +70,18 @@ def needs_base(tag: int) -> bool:
 
 
 def _encode(raw: memoryview, plan: Plan, base: memoryview | None, *, checks: bool) -> Encoded:
-    parts = ENCODINGS[plan.tag].encode(raw, base if base is not None else memoryview(b""), plan)
-    length = sum(map(len, parts))
-    if plan.tag != RAW and length < len(raw) and (not checks or _comes_back(raw, plan, parts, base)):
-        return Encoded(plan.tag, parts, length, plan)
+    with kept_for_the_check():
+        parts = ENCODINGS[plan.tag].encode(raw, base if base is not None else memoryview(b""), plan)
+        length = sum(map(len, parts))
+        if plan.tag != RAW and length < len(raw) and (not checks or _comes_back(raw, plan, parts, base)):
+            return Encoded(plan.tag, parts, length, plan)
     return Encoded(RAW, (raw,), len(raw), Plan(RAW, plan.width))
 
 
 def _comes_back(raw: memoryview, plan: Plan, parts: tuple[Buffer, ...], base: memoryview | None) -> bool:
-    """Whether the parts decode to the block. It costs about half an encoding and makes a wrong one impossible."""
+    """Whether the parts, as they will be written, decode to the block."""
     decoded = scratch("decoded", len(raw))
-    written = scratch("written", sum(map(len, parts)))
-    np.concatenate([np.frombuffer(part, np.uint8) for part in parts if len(part)], out=written)
-    decode_block(plan.tag, written.data, base=base, target=decoded.data)
+    decode_block(plan.tag, Parts(parts), base=base, target=decoded.data)
     return _same(decoded, np.frombuffer(raw, np.uint8))
 
 

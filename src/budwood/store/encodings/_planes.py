@@ -18,6 +18,7 @@ import numpy.typing as npt
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
 from budwood.store.encodings import _sparse, _zstd
+from budwood.store.encodings._parts import Written
 from budwood.store.encodings._scratch import Bytes8, scratch, spread
 from budwood.store.encodings._words import WORDS
 
@@ -92,16 +93,16 @@ def write_planes(
     return (bytes(heads), *parts, tail)
 
 
-def read_planes(encoded: memoryview, raw_length: int, keys: Keys | None = None) -> tuple[list[Bytes8], memoryview]:
+def read_planes(encoded: Written, raw_length: int, keys: Keys | None = None) -> tuple[list[Bytes8], memoryview]:
     """The planes and the tail of a block of ``raw_length`` bytes. Raises BlockDamaged."""
     width = read_width(encoded)
     at = 1 + width * _HEAD.size
-    if len(encoded) < at:
+    heads = encoded[1:at]
+    if len(heads) < width * _HEAD.size:
         raise BlockDamaged("An encoded block ends inside its header.")
     count, tail_length = divmod(raw_length, width)
     planes = []
-    for index in range(width):
-        way, length = _HEAD.unpack_from(encoded, 1 + index * _HEAD.size)
+    for index, (way, length) in enumerate(_HEAD.iter_unpack(heads)):
         piece = encoded[at : at + length]
         if len(piece) != length:
             raise BlockDamaged("An encoded block ends inside a plane.")
@@ -112,9 +113,9 @@ def read_planes(encoded: memoryview, raw_length: int, keys: Keys | None = None) 
     return planes, encoded[at:]
 
 
-def read_width(encoded: memoryview) -> int:
+def read_width(encoded: Written) -> int:
     """The bytes of a word, which every section begins with. Raises BlockDamaged."""
-    width = encoded[0] if len(encoded) else 0
+    width = encoded[:1][0] if len(encoded) else 0
     if width not in WORDS:
         raise BlockDamaged(f"Words of {width} bytes are not known.")
     return width

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
 from budwood.store.encodings import _zstd
+from budwood.store.encodings._derived import Indices, derived
 from budwood.store.encodings._scratch import Bytes8, scratch, spread
 
 GROUP_BYTES: Final = 2 << 10
@@ -33,16 +34,16 @@ _GROUP = struct.Struct("<II")
 def write(plane: Bytes8, keys: Bytes8 | None) -> list[Buffer]:
     """The parts of one plane."""
     # All indices are in range; of the modes of ``take`` that allow ``out``, "wrap" is the fastest by a third.
-    mask = plane != 0
-    places = np.flatnonzero(mask)
+    bits = np.packbits(plane != 0, bitorder="little")
+    places = derived(_places, bits)
     values = np.take(plane, places, out=scratch("values", places.size), mode="wrap")
     sizes = [values.size] if values.size else []
     if keys is not None and values.size:
-        taken = np.take(keys, places, out=scratch("taken", places.size), mode="wrap")
-        order = np.argsort(taken, kind="stable")
+        taken = np.take(keys, places, mode="wrap")
+        order = derived(_order, taken)
         values = np.take(values, order, out=scratch("ordered values", values.size), mode="wrap")
         sizes = _cut(np.take(taken, order, out=scratch("ordered keys", places.size), mode="wrap"))
-    bitmap = _pack(mask)
+    bitmap = _pack(bits)
     frames = _frames(values, sizes)
     heads = [_GROUP.pack(size, len(frame)) for size, frame in zip(sizes, frames, strict=True)]
     return [_START.pack(len(bitmap), len(sizes)), *heads, bitmap, *frames]
@@ -56,15 +57,17 @@ def read(piece: memoryview, plane: Bytes8, keys: Bytes8 | None) -> None:
     at = _START.size + groups * _GROUP.size
     if at + map_length > len(piece):
         raise BlockDamaged("A sparse plane ends inside its map.")
-    bitmap = np.frombuffer(_zstd.decompress(piece[at : at + map_length], -(-plane.size // 8)), np.uint8)
-    places = np.flatnonzero(np.unpackbits(bitmap, count=plane.size, bitorder="little").view(np.bool_))
+    bits = np.frombuffer(_zstd.decompress(piece[at : at + map_length], -(-plane.size // 8)), np.uint8)
+    places = derived(_places, bits)
+    if places.size and places[-1] >= plane.size:
+        raise BlockDamaged("A sparse plane has places after its end.")
     heads = _GROUP.iter_unpack(piece[_START.size : at])
     values = _read_frames(piece[at + map_length :], heads, scratch("values", places.size))
     plane.fill(0)
     if keys is not None and places.size:
-        taken = np.take(keys, places, out=scratch("taken", places.size), mode="wrap")
+        taken = np.take(keys, places, mode="wrap")
         ordered, values = values, scratch("ordered values", places.size)
-        values[np.argsort(taken, kind="stable")] = ordered
+        values[derived(_order, taken)] = ordered
     plane[places] = values
 
 
@@ -80,7 +83,7 @@ def estimate(sample: Bytes8, keys: Bytes8 | None) -> SparseSizes:
     """Both sizes of a sample; ``grouped`` when there are keys."""
     mask = sample != 0
     values = sample[mask].astype(np.intp)
-    bitmap = len(_pack(mask))
+    bitmap = len(_pack(np.packbits(mask, bitorder="little")))
     alone = bitmap + _huffman_bytes(np.bincount(values, minlength=256)[np.newaxis])
     if keys is None:
         return SparseSizes(alone, None)
@@ -98,9 +101,16 @@ def _huffman_bytes(counts: npt.NDArray[np.intp]) -> float:
     return float((found * np.maximum(np.log2(totals[rows, 0] / found), 1)).sum()) / 8
 
 
-def _pack(mask: npt.NDArray[np.bool_]) -> bytes:
+def _places(bits: Bytes8) -> Indices:
+    return np.flatnonzero(np.unpackbits(bits, bitorder="little").view(np.bool_))
+
+
+def _order(keys: Bytes8) -> Indices:
+    return np.argsort(keys, kind="stable")
+
+
+def _pack(bits: Bytes8) -> bytes:
     """The map as a frame. Whole rows that did not move make runs; without runs a Huffman code is smaller."""
-    bits = np.packbits(mask, bitorder="little")
     sample = spread(bits, MAP_SAMPLE_BYTES).data
     coder = _zstd.fast if len(_zstd.fast(sample)) < len(_zstd.huffman(sample)) else _zstd.huffman
     return coder(bits.data)

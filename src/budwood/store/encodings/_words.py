@@ -4,6 +4,7 @@ A *plane* holds one byte of every word: plane 0 the lowest. Exponents of neighbo
 mantissas are noise, so planes separate what can be squeezed from what cannot. All words are little-endian.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,9 @@ WORDS: Final[dict[int, np.dtype[np.unsignedinteger[Any]]]] = {
     8: np.dtype("<u8"),
 }
 
+TILE_BYTES: Final = 128 << 10
+"""Words are turned and cut so many bytes at a time, so that all passes over them stay in the second-level cache."""
+
 
 def as_words(raw: memoryview, width: int) -> Words:
     """The whole words at the start of ``raw``, without copying."""
@@ -31,51 +35,82 @@ def words(name: str, count: int, width: int) -> Words:
     return scratch(name, count * width).view(WORDS[width])
 
 
-def rotate_left(values: Words) -> Words:
-    """Each word turned left by one bit, so that a float's sign leaves the byte of its exponent."""
-    bits = values.dtype.itemsize * 8
-    out = words("rotated", values.size, values.dtype.itemsize)
-    high = words("high", values.size, values.dtype.itemsize)
-    np.left_shift(values, 1, out=out)
-    np.right_shift(values, bits - 1, out=high)
-    return np.bitwise_or(out, high, out=out)
+def split(values: Words) -> list[Bytes8]:
+    """The byte planes of the words, lowest first."""
+    planes = _room(values)
+    for at in _tiles(values):
+        _cut(values[at], planes, at)
+    return planes
 
 
-def rotate_right(values: Words, out: Words) -> None:
-    """The inverse of ``rotate_left``, into ``out``; ``values`` is overwritten."""
-    bits = values.dtype.itemsize * 8
-    np.left_shift(values, bits - 1, out=out)
-    np.right_shift(values, 1, out=values)
-    np.bitwise_or(out, values, out=out)
+def split_rotated(values: Words) -> list[Bytes8]:
+    """The planes of the words turned left by one bit, so that a float's sign leaves the byte of its exponent."""
+    top = _number(values, values.itemsize * 8 - 1)
+    planes = _room(values)
+    for at in _tiles(values):
+        tile = values[at]
+        turned, sign = words("tile", tile.size, tile.itemsize), words("tile 2", tile.size, tile.itemsize)
+        np.add(tile, tile, turned)
+        np.right_shift(tile, top, sign)
+        np.bitwise_or(turned, sign, turned)
+        _cut(turned, planes, at)
+    return planes
 
 
-def difference(values: Words, base: Words) -> Words:
-    """Each word minus the base's, as a zigzag: small differences of either sign become small words.
+def split_difference(values: Words, base: Words) -> list[Bytes8]:
+    """The planes of each word minus the base's, as a zigzag: small differences of either sign become small words.
 
     A base that is shorter counts as zeros from its end on.
     """
-    width = values.dtype.itemsize
-    common = min(values.size, base.size)
-    out = words("rotated", values.size, width)
-    sign = words("high", values.size, width)
-    np.subtract(values[:common], base[:common], out=out[:common])
-    np.copyto(out[common:], values[common:])
-    np.right_shift(_signed(out), width * 8 - 1, out=_signed(sign))
-    np.left_shift(out, 1, out=out)
-    return np.bitwise_xor(out, sign, out=out)
+    top = _number(values, values.itemsize * 8 - 1)
+    planes = _room(values)
+    for at in _tiles(values):
+        tile = values[at]
+        zigzag, sign = words("tile", tile.size, tile.itemsize), words("tile 2", tile.size, tile.itemsize)
+        _combine(np.subtract, tile, base[at], zigzag)
+        np.right_shift(_signed(zigzag), _signed(top), _signed(sign))
+        np.add(zigzag, zigzag, zigzag)
+        np.bitwise_xor(zigzag, sign, zigzag)
+        _cut(zigzag, planes, at)
+    return planes
+
+
+def join(planes: list[Bytes8], out: Words) -> None:
+    """The inverse of ``split``, into ``out``."""
+    for at in _tiles(out):
+        out[at] = _tile(planes, at, out.itemsize)
+
+
+def join_rotated(planes: list[Bytes8], out: Words) -> None:
+    """The inverse of ``split_rotated``, into ``out``."""
+    one, top = _number(out, 1), _number(out, out.itemsize * 8 - 1)
+    for at in _tiles(out):
+        tile, turned = out[at], _tile(planes, at, out.itemsize)
+        np.left_shift(turned, top, tile)
+        np.right_shift(turned, one, turned)
+        np.bitwise_or(turned, tile, tile)
+
+
+def join_difference(planes: list[Bytes8], base: Words, out: Words) -> None:
+    """The inverse of ``split_difference``, into ``out``."""
+    for at in _tiles(out):
+        _add(_tile(planes, at, out.itemsize), base[at], out[at])
+
+
+def difference(values: Words, base: Words) -> Words:
+    """What ``split_difference`` cuts in planes, whole."""
+    width = values.itemsize
+    out, sign = words("zigzag", values.size, width), words("sign", values.size, width)
+    _combine(np.subtract, values, base, out)
+    np.right_shift(_signed(out), _signed(_number(out, width * 8 - 1)), _signed(sign))
+    np.add(out, out, out)
+    return np.bitwise_xor(out, sign, out)
 
 
 def add_difference(zigzag: Words, base: Words, out: Words) -> None:
     """The inverse of ``difference``, into ``out``; ``zigzag`` is overwritten."""
-    width = zigzag.dtype.itemsize
-    common = min(zigzag.size, base.size)
-    sign = words("high", zigzag.size, width)
-    np.bitwise_and(zigzag, 1, out=sign)
-    np.negative(_signed(sign), out=_signed(sign))
-    np.right_shift(zigzag, 1, out=zigzag)
-    np.bitwise_xor(zigzag, sign, out=zigzag)
-    np.add(zigzag[:common], base[:common], out=out[:common])
-    np.copyto(out[common:], zigzag[common:])
+    for at in _tiles(out):
+        _add(zigzag[at], base[at], out[at])
 
 
 def keys(base: Words, count: int) -> Bytes8:
@@ -91,30 +126,64 @@ def keys(base: Words, count: int) -> Bytes8:
     return out
 
 
-def split(values: Words) -> list[Bytes8]:
-    """The byte planes of the words, lowest first."""
-    width = values.dtype.itemsize
-    planes = [scratch(f"plane{index}", values.size) for index in range(width)]
-    shifted = words("shifted", values.size, width)
-    np.copyto(planes[0], values, casting="unsafe")
-    for index in range(1, width):
-        np.right_shift(values, 8 * index, out=shifted)
-        np.copyto(planes[index], shifted, casting="unsafe")
-    return planes
+def _tiles(values: Words) -> Iterator[slice]:
+    step = TILE_BYTES // values.itemsize
+    return (slice(start, start + step) for start in range(0, values.size, step))
 
 
-def join(planes: list[Bytes8], width: int) -> Words:
-    """The words of these planes, in scratch room."""
-    count = planes[0].size
-    out = words("joined", count, width)
-    shifted = words("shifted", count, width)
-    np.copyto(out, planes[-1])
+def _room(values: Words) -> list[Bytes8]:
+    return [scratch(f"plane{index}", values.size) for index in range(values.itemsize)]
+
+
+def _cut(tile: Words, planes: list[Bytes8], at: slice) -> None:
+    """Put the bytes of the tile's words into the planes. Assigning to bytes keeps the lowest byte of a word."""
+    planes[0][at] = tile
+    eight, shifted = _number(tile, 8), words("shifted tile", tile.size, tile.itemsize)
+    for plane in planes[1:]:
+        tile = np.right_shift(tile, eight, shifted)
+        plane[at] = tile
+
+
+def _tile(planes: list[Bytes8], at: slice, width: int) -> Words:
+    """The words that these bytes of the planes make, in scratch room."""
+    top = planes[-1][at]
+    tile, wide = words("tile", top.size, width), words("tile 2", top.size, width)
+    eight = _number(tile, 8)
+    tile[...] = top
     for plane in reversed(planes[:-1]):
-        np.left_shift(out, 8, out=out)
-        np.copyto(shifted, plane)
-        np.bitwise_or(out, shifted, out=out)
-    return out
+        np.left_shift(tile, eight, tile)
+        wide[...] = plane[at]
+        np.bitwise_or(tile, wide, tile)
+    return tile
+
+
+def _add(zigzag: Words, base: Words, out: Words) -> None:
+    sign = words("sign tile", zigzag.size, zigzag.itemsize)
+    one = _number(zigzag, 1)
+    np.bitwise_and(zigzag, one, sign)
+    np.negative(_signed(sign), _signed(sign))
+    np.right_shift(zigzag, one, zigzag)
+    np.bitwise_xor(zigzag, sign, zigzag)
+    _combine(np.add, zigzag, base, out)
+
+
+def _combine(how: np.ufunc, values: Words, base: Words, out: Words) -> None:
+    common = min(values.size, base.size)
+    how(values[:common], base[:common], out[:common])
+    if common < values.size:
+        out[common:] = values[common:]
+
+
+def _number(like: Words, value: int) -> Words:
+    """NumPy takes a word of the same type at half the cost of an int, which matters on tiles."""
+    return _NUMBERS[like.itemsize, value]
 
 
 def _signed(values: Words) -> npt.NDArray[np.signedinteger[Any]]:
-    return values.view(np.dtype(f"<i{values.dtype.itemsize}"))
+    return values.view(_SIGNED[values.itemsize])
+
+
+_SIGNED: Final = {width: np.dtype(f"<i{width}") for width in WORDS}
+_NUMBERS: Final = {
+    (width, value): np.array(value, dtype) for width, dtype in WORDS.items() for value in (1, 8, width * 8 - 1)
+}

@@ -13,6 +13,7 @@ from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone
 
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
+from budwood.store.encodings._parts import Written
 from budwood.store.encodings._words import WORDS, Words, add_difference, as_words, difference, words
 
 LEVEL: Final = 8
@@ -26,7 +27,7 @@ def encode_pco(raw: memoryview, width: int) -> tuple[Buffer, ...]:
     return _write(as_words(raw, width), raw[len(raw) - len(raw) % width :])
 
 
-def decode_pco(encoded: memoryview, target: memoryview) -> None:
+def decode_pco(encoded: Written, target: memoryview) -> None:
     """Raises BlockDamaged."""
     values, tail = _read(encoded, len(target))
     np.copyto(as_words(target, values.dtype.itemsize), values)
@@ -39,7 +40,7 @@ def encode_delta_pco(raw: memoryview, base: memoryview, width: int) -> tuple[Buf
     return _write(zigzag, raw[len(raw) - len(raw) % width :])
 
 
-def decode_delta_pco(encoded: memoryview, base: memoryview, target: memoryview) -> None:
+def decode_delta_pco(encoded: Written, base: memoryview, target: memoryview) -> None:
     """Raises BlockDamaged."""
     values, tail = _read(encoded, len(target))
     width = values.dtype.itemsize
@@ -53,10 +54,10 @@ def _write(values: Words, tail: Buffer) -> tuple[Buffer, ...]:
     return _HEAD.pack(values.dtype.itemsize, len(written)), written, tail
 
 
-def _read(encoded: memoryview, raw_length: int) -> tuple[Words, memoryview]:
+def _read(encoded: Written, raw_length: int) -> tuple[Words, memoryview]:
     if len(encoded) < _HEAD.size:
         raise BlockDamaged("An encoded block ends inside its header.")
-    width, length = _HEAD.unpack_from(encoded)
+    width, length = _HEAD.unpack(encoded[: _HEAD.size])
     if width not in WORDS or width == 1:
         raise BlockDamaged(f"Words of {width} bytes are not known.")
     count, tail_length = divmod(raw_length, width)

@@ -7,6 +7,7 @@ import numpy as np
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
 from budwood.store.encodings import _zstd
+from budwood.store.encodings._parts import Written
 
 WORTHWHILE: Final = 0.9
 
@@ -16,11 +17,11 @@ def encode_raw(raw: memoryview) -> tuple[Buffer, ...]:
     return (raw,)
 
 
-def decode_raw(encoded: memoryview, target: memoryview) -> None:
+def decode_raw(encoded: Written, target: memoryview) -> None:
     """Raises BlockDamaged."""
     if len(encoded) != len(target):
         raise BlockDamaged(f"A raw block has {len(encoded)} bytes where {len(target)} are expected.")
-    target[:] = encoded
+    target[:] = encoded[:]
 
 
 def encode_zstd(raw: memoryview) -> tuple[Buffer, ...]:
@@ -32,7 +33,7 @@ def encode_zstd(raw: memoryview) -> tuple[Buffer, ...]:
     return (min(quick, _zstd.dense(raw), key=len),)
 
 
-def decode_zstd(encoded: memoryview, target: memoryview) -> None:
+def decode_zstd(encoded: Written, target: memoryview) -> None:
     """Raises BlockDamaged."""
-    content = _zstd.decompress(encoded, len(target))
+    content = _zstd.decompress(encoded[:], len(target))
     np.copyto(np.frombuffer(target, np.uint8), np.frombuffer(content, np.uint8))

@@ -11,6 +11,7 @@ from typing import Final
 from budwood.errors import TooNew
 from budwood.store.api import Buffer
 from budwood.store.encodings import pco, plain, planes
+from budwood.store.encodings._parts import Written
 from budwood.store.encodings._planes import Coder
 
 RAW: Final = 0
@@ -36,7 +37,7 @@ class Plan:
 
 
 Encode = Callable[[memoryview, memoryview, Plan], tuple[Buffer, ...]]
-Decode = Callable[[memoryview, memoryview, memoryview], None]
+Decode = Callable[[Written, memoryview, memoryview], None]
 
 
 @dataclass(frozen=True, slots=True)
