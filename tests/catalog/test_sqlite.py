@@ -371,6 +371,8 @@ SCANS = {
     "_COUNT_PACKS",
     "_PACKS",
     "_FORGET_PACKS",
+    "_PACKED_BYTES",
+    "_HELD_BYTES",
 }
 
 

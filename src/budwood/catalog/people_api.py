@@ -66,6 +66,9 @@ class PeopleView(Protocol):
     def usage(self, namespace: str, *, now_ms: int) -> NamespaceUsage | None:
         """What it holds now, and what its pushes under way have staged."""
 
+    def recount(self, namespace: str, *, now_ms: int) -> NamespaceUsage | None:
+        """The same, counted from its versions, packs and holdings and not from its counters: for verify."""
+
     def principal(self, name: str) -> Principal | None: ...
     def principal_by_subject(self, issuer: str, subject: str) -> Principal | None: ...
     def principals(self, *, after: str = "", limit: int = 100) -> Sequence[Principal]:

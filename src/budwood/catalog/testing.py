@@ -20,6 +20,7 @@ from typing import Final
 from budwood.catalog.api import Catalog, NewVersion, RemovedLabel, Transaction
 from budwood.catalog.testing_index import IndexSuite
 from budwood.catalog.testing_search import SearchSuite
+from budwood.catalog.testing_usage import UsageSuite
 from budwood.domain.names import Kind, Stage
 from budwood.domain.records import ModelRecord, Move, MoveReason, Tag, VersionRecord
 from budwood.errors import BadValue, LabelTaken
@@ -52,7 +53,7 @@ def add_move(
     )
 
 
-class CatalogSuite(IndexSuite, SearchSuite):
+class CatalogSuite(IndexSuite, SearchSuite, UsageSuite):
     """Every sentence of the port, as a test."""
 
     def test_an_empty_catalog_is_well_and_has_nothing(self, catalog: Catalog) -> None:

@@ -372,12 +372,13 @@ class PeopleWrites(PeopleReads):
 
     # What the rest of a transaction tells: blocks, versions and ledger entries that came or went
 
-    def _count_blocks(self, rows: Sequence[BlockRow], namespace: str) -> None:
-        """Rows that come, and the places of those that were elsewhere before."""
+    def _count_blocks(self, rows: Sequence[BlockRow], owners: Mapping[str, int]) -> None:
+        """Rows that come, and the places of those that were elsewhere before. ``owners`` says whose each pack is."""
         more: Counter[int] = Counter()
         for _, owner, length, _ in self._ask(OWNERS, [row.id for row in rows]):
             more[owner] -= length
-        more[self._namespace_id(namespace)] += sum(row.length for row in rows)
+        for row in {row.id: row for row in rows}.values():
+            more[owners[row.pack]] += row.length
         self._count_bytes(more)
 
     def _forget_counted(self, ids: Sequence[BlockId]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import bindparam, func, literal_column, select, union_all
@@ -12,6 +13,7 @@ from budwood.catalog.sql.people_tables import (
     answer,
     delivery,
     granted,
+    holding,
     member,
     meta,
     namespace,
@@ -24,7 +26,7 @@ from budwood.catalog.sql.people_tables import (
     webhook,
 )
 from budwood.catalog.sql.session import Row, Statement, known
-from budwood.catalog.sql.tables import block, lease, pack
+from budwood.catalog.sql.tables import block, lease, model, pack, version
 from budwood.domain.access import Role
 from budwood.domain.limits import GROUP_MEMBERS, PAGE_ROWS
 from budwood.domain.manifest import BlockId
@@ -68,6 +70,20 @@ _STAGED_BYTES: Final = Statement(
 )
 _OPEN_UPLOADS: Final = Statement(
     select(func.count()).where(lease.c.namespace == bindparam("name"), lease.c.expires_ms > bindparam("now_ms"))
+)
+_VERSIONS_OF: Final = Statement(
+    select(func.count())
+    .select_from(model)
+    .join(version, version.c.model_id == model.c.id)
+    .where(model.c.namespace == bindparam("name"))
+)
+_PACKED_BYTES: Final = Statement(
+    select(func.coalesce(func.sum(block.c.length), 0))
+    .join_from(pack, block, block.c.pack_id == pack.c.id)
+    .where(pack.c.namespace_id == bindparam("namespace_id"))
+)
+_HELD_BYTES: Final = Statement(
+    select(func.coalesce(func.sum(holding.c.length), 0)).where(holding.c.namespace_id == bindparam("namespace_id"))
 )
 _principals: Final = select(*principal.c)
 _PRINCIPAL: Final = Statement(_principals.where(principal.c.name == bindparam("name")))
@@ -234,6 +250,14 @@ class PeopleReads(IndexView):
         staged_bytes = self._session.all(_STAGED_BYTES, name=namespace, now_ms=now_ms)[0][0]
         uploads = self._session.all(_OPEN_UPLOADS, name=namespace, now_ms=now_ms)[0][0]
         return NamespaceUsage(namespace, counted[0], counted[1], int(staged_bytes), uploads, record.quota)
+
+    def recount(self, namespace: str, *, now_ms: int) -> NamespaceUsage | None:
+        record, usage = self.namespace(namespace), self.usage(namespace, now_ms=now_ms)
+        if record is None or usage is None:
+            return None
+        packed, held = (self._session.all(sent, namespace_id=record.id)[0][0] for sent in (_PACKED_BYTES, _HELD_BYTES))
+        versions = self._session.all(_VERSIONS_OF, name=namespace)[0][0]
+        return replace(usage, bytes=int(packed) + int(held), versions=versions)
 
     def principal(self, name: str) -> Principal | None:
         row = self._session.one(_PRINCIPAL, name=name)

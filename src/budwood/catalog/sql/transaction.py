@@ -4,7 +4,7 @@ A transaction lives inside one call of ``Catalog.write``. Bulk changes are one s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, func, select, update
 
@@ -95,7 +95,7 @@ _REMOVE_TAG: Final = Statement(
 )
 _LAST_SEQUENCE: Final = Statement(select(func.coalesce(func.max(ledger.c.sequence), 0)))
 _ADD_ENTRY: Final = insert_row(ledger)
-_PACK_ID: Final = Statement(select(pack.c.id).where(pack.c.name == bindparam("name")))
+_PACK: Final = Statement(select(pack.c.id, pack.c.namespace_id).where(pack.c.name == bindparam("name")))
 _ADD_PACK: Final = insert_numbered(pack)
 _PUT_BLOCK: Final = upsert(block, "id")
 _CONDEMN: Final = Statement(
@@ -250,12 +250,12 @@ class SqlTransaction(SqlView, PeopleWrites):
         return sequence
 
     def add_blocks(self, rows: Sequence[BlockRow], namespace: str = "") -> None:
-        self._count_blocks(rows, namespace)
         owner = self._namespace_id(namespace)
-        packs = {name: self._pack_id(name, owner) for name in sorted({row.pack for row in rows})}
+        packs = {name: self._pack(name, owner) for name in sorted({row.pack for row in rows})}
+        self._count_blocks(rows, {name: whose for name, (_, whose) in packs.items()})
         # In key order, a bulk insert touches each page of the index once.
         ordered = sorted(rows, key=lambda row: row.id)
-        self._session.change_many(_PUT_BLOCK, (_block_values(row, packs[row.pack]) for row in ordered))
+        self._session.change_many(_PUT_BLOCK, (_block_values(row, packs[row.pack][0]) for row in ordered))
 
     def condemn(self, ids: Sequence[BlockId], *, at_ms: int) -> None:
         self._session.change_many(_CONDEMN, ({"of_id": block_id, "at_ms": at_ms} for block_id in sorted(ids)))
@@ -324,9 +324,10 @@ class SqlTransaction(SqlView, PeopleWrites):
         for name, last in counters.items():
             dump.count_on(self._session, name, last)
 
-    def _pack_id(self, name: str, owner: int) -> int:
-        row = self._session.one(_PACK_ID, name=name)
-        return cast(int, row[0]) if row else self._session.add(_ADD_PACK, name=name, namespace_id=owner)
+    def _pack(self, name: str, owner: int) -> tuple[int, int]:
+        """The pack's id and whose it is: ``owner``'s when it is new."""
+        row = self._session.one(_PACK, name=name)
+        return (row[0], row[1]) if row else (self._session.add(_ADD_PACK, name=name, namespace_id=owner), owner)
 
 
 def _version_values(new: NewVersion) -> dict[str, Any]:
