@@ -89,7 +89,7 @@ class FarDesk:
 
     def look(self, target: Reference, parents: Sequence[str]) -> Before:
         """See ``Desk.look``."""
-        asked = LookFor(target.model, tuple(parents))
+        asked = LookFor(str(target.model), tuple(parents))
         found = self.transport.call(pushes.LOOK, {"namespace": target.namespace}, body=asked)
         assert isinstance(found, Before)
         return found
@@ -99,14 +99,14 @@ class FarDesk:
     ) -> Sequence[VersionRecord]:
         """See ``Desk.candidates``."""
         named = tuple(f"{model_path(parent.namespace, parent.model)}@v{parent.number}" for parent in parents)
-        asked = CandidatesFor(target.model, structure, named)
+        asked = CandidatesFor(str(target.model), structure, named)
         found = self.transport.call(pushes.CANDIDATES, {"namespace": target.namespace}, body=asked)
         assert isinstance(found, Candidates)
         return found.versions
 
     def lease(self, target: Reference) -> FarLease:
         """See ``Desk.lease``."""
-        opened = self.transport.call(pushes.OPEN, {"namespace": target.namespace}, body=OpenPush(target.model))
+        opened = self.transport.call(pushes.OPEN, {"namespace": target.namespace}, body=OpenPush(str(target.model)))
         assert isinstance(opened, OpenedPush)
         return FarLease(self.transport, target.namespace, opened, self.book, self.clock)
 

@@ -96,6 +96,7 @@ BEGIN: Final = Route(
     request=BeginPack,
     response=SendTo,
     errors=(BadParcel, LeaseLost, QuotaExceeded),
+    reads=True,
 )
 COMPLETE: Final = Route(
     name="pushes.complete",
