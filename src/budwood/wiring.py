@@ -5,6 +5,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -82,6 +83,34 @@ def _far(settings: Settings, token: str, threads: int) -> Registry:
         scratch=user_cache(hashlib.sha256(settings.url.encode()).hexdigest()[:16]),
     )
     return Registry(Far(transport, work))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A registry opened to be served. ``folder`` is for files on their way through; ``near``: the catalog is in this
+    machine's own file, so that a point read takes microseconds."""
+
+    house: House
+    place: str
+    folder: Path
+    grace_s: float
+    near: bool
+
+
+def served(registry: str | Path | None = None, *, threads: int | None = None) -> Served:
+    """Open the registry that settings name for a server. Raises what ``connect`` raises, and NotOffered for a URL."""
+    settings = load(registry=registry)
+    if settings.url:
+        message = f"A registry is served where it lies, not through another server ({settings.url})."
+        raise NotOffered(message, hint="Give its folder: budwood --registry PATH serve")
+    house = connect(registry, author="server", threads=threads).house
+    root = settings.registry or user_registry()
+    folder = root / "tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(f"{folder} cannot be made: {error.strerror}.", path=str(folder)) from error
+    return Served(house, str(root), folder, settings.grace_s, near=not settings.database)
 
 
 def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None) -> Registry:

@@ -31,6 +31,7 @@ from budwood.cli import (
     retire,
     roll_back,
     search,
+    serve,
     show,
     stage,
     stats,
@@ -91,6 +92,7 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
     ("backup", backup.backup, backup.EPILOG),
     ("restore", restore.restore, restore.EPILOG),
     ("ledger", ledger.ledger, ledger.EPILOG),
+    ("serve", serve.serve, serve.EPILOG),
 )
 
 for _name, _command, _epilog in COMMANDS:

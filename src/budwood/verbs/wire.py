@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -26,13 +26,13 @@ _PLACE: Final = re.compile(r"^(.*?)(?: - at `(.*)`)?$", re.S)
 
 def encode(value: object) -> bytes:
     """Any value of the domain as JSON."""
-    return msgspec.json.encode(value)
+    return _ENCODER.encode(value)
 
 
 def decode(kind: type[T], content: bytes) -> T:
     """What our own side wrote. Raises Malformed, BadValue."""
     try:
-        return _decoder(kind).decode(content)
+        value: T = _decoder(cast(Any, kind)).decode(content)
     except msgspec.ValidationError as error:
         raise _wrong_shape(error) from error
     except msgspec.DecodeError as error:
@@ -42,6 +42,7 @@ def decode(kind: type[T], content: bytes) -> T:
         raise Malformed("This is not valid UTF-8.", position=error.start) from error
     except RecursionError as error:
         raise Malformed(f"This is nested deeper than {JSON_DEPTH}.", limit="JSON_DEPTH") from error
+    return value
 
 
 def decode_strictly(kind: type[T], content: bytes) -> T:
@@ -56,7 +57,7 @@ def decode_strictly(kind: type[T], content: bytes) -> T:
 
 def plain(value: object) -> dict[str, Any]:
     """A dataclass as the mapping that JSON would hold."""
-    built = msgspec.to_builtins(value)
+    built = msgspec.to_builtins(value, enc_hook=_as_text)
     assert isinstance(built, dict)
     return built
 
@@ -80,7 +81,8 @@ def decode_query(kind: type[T], query: bytes) -> T:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
     except ValueError as error:
         raise Malformed("The query of the address cannot be read.") from error
-    lists = _list_fields(kind)
+    shape = cast(Any, kind)
+    lists, names = _list_fields(shape), _names(shape)
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in lists:
@@ -89,8 +91,8 @@ def decode_query(kind: type[T], query: bytes) -> T:
             raise BadValue(f"The parameter {key[:100]!r} is given twice.", parameter=key[:100])
         else:
             found[key] = value
-    if unknown := sorted(found.keys() - _names(kind)):
-        known = ", ".join(sorted(_names(kind))) or "none"
+    if unknown := sorted(found.keys() - names):
+        known = ", ".join(sorted(names)) or "none"
         raise BadValue(f"There is no parameter {unknown[0][:100]!r} here.", hint=f"Parameters are: {known}.")
     return _from_text(kind, found)
 
@@ -103,6 +105,16 @@ def _from_text(kind: type[T], found: Mapping[str, Any]) -> T:
     for each in plain(value).values():
         _check_number(each)
     return value
+
+
+def _as_text(value: object) -> str:
+    """Names of the domain are texts of their own kind."""
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} does not travel")
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_as_text)
 
 
 @cache

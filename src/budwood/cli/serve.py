@@ -1,0 +1,92 @@
+"""budwood serve: the registry for a team, over HTTP."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from budwood.cli.face import Json, Typed
+from budwood.cli.help import examples
+from budwood.errors import FrameworkMissing
+
+if TYPE_CHECKING:
+    from budwood.wiring import Served
+
+EPILOG: Final = examples(
+    "budwood serve", "budwood --registry /srv/models serve --host 0.0.0.0 --allow-host models.example.com"
+)
+PORT: Final = 8484
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str, typer.Option("--host", help="The address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 for any that is free.")] = PORT,
+    processes: Annotated[int, typer.Option("--processes", min=1, max=64, help="So many processes share it.")] = 1,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host", help="A name it is reached by, such as models.example.com; may be repeated."
+        ),
+    ] = None,
+    new_bootstrap: Annotated[
+        bool, typer.Option("--new-bootstrap", help="Print a new bootstrap token, while nobody has used one.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Serve the registry over HTTP until stopped.
+
+    The first start prints a token that is good for one use: whoever brings it becomes the first admin. Requests are
+    logged on standard error, one line of JSON each. TLS is for the proxy in front.
+    """
+    try:
+        from budwood.server.run import Plan, address_of, listen, run
+    except ImportError as error:
+        hint = "pip install 'budwood[server]'"
+        raise FrameworkMissing("Serving needs libraries that are not installed.", hint=hint) from error
+    from budwood.wiring import served
+
+    registry = (ctx.find_object(Typed) or Typed()).registry or None
+    listener = listen(host, port)
+    first = served(registry)
+    token = _offer(first, anew=new_bootstrap)
+    _say(address_of(listener), first.place, token, as_json=json)
+    plan = Plan(lambda: served(registry), listener, _to_stderr, tuple(allow_host or ()), processes)
+    if processes == 1:
+        plan = Plan(lambda: first, listener, _to_stderr, tuple(allow_host or ()))
+    else:
+        # Nothing of it may be shared by the processes to come.
+        first.house.catalog.close()
+        first.house.objects.close()
+    raise typer.Exit(run(plan))
+
+
+def _offer(first: "Served", *, anew: bool) -> str:
+    """A bootstrap token, at the first start only."""
+    import secrets
+
+    from budwood.verbs.bootstrap import BOOTSTRAP_PREFIX, offer
+
+    token = BOOTSTRAP_PREFIX + secrets.token_urlsafe(32)
+    return token if offer(first.house, token, anew=anew) else ""
+
+
+def _say(address: str, place: str, token: str, *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        lines = [json.dumps({"address": address, "registry": place, **({"bootstrap": token} if token else {})})]
+    else:
+        lines = [f"Serving {place} at {address}"]
+        if token:
+            lines += [
+                f"Bootstrap token, good for one use: {token}",
+                f"Become the first admin with it: budwood login {address}",
+            ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _to_stderr(line: bytes) -> None:
+    os.write(2, line)

@@ -1,0 +1,16 @@
+"""What each route does, by its name: one file a noun, each handler a call of one verb."""
+
+from typing import Final
+
+from budwood.server.ask import Handler, RawHandler
+from budwood.server.handlers import about, blobs, bundles, models, pushes, registry, versions
+
+HANDLERS: Final[dict[str, Handler | RawHandler]] = {
+    **about.HANDLERS,
+    **models.HANDLERS,
+    **versions.HANDLERS,
+    **registry.HANDLERS,
+    **bundles.HANDLERS,
+    **pushes.HANDLERS,
+    **blobs.HANDLERS,
+}

@@ -1,0 +1,45 @@
+"""The registry as a whole: its ledger, its figures, its upkeep."""
+
+from typing import Final
+
+from budwood.domain.asks import LedgerPage, RebuiltIndex
+from budwood.domain.results import Swept, Usage, Verified
+from budwood.domain.routes import registry
+from budwood.server.ask import Ask, Handler, Mode
+from budwood.verbs import browse
+from budwood.verbs.rebuild import rebuild_index
+from budwood.verbs.stats import stats
+from budwood.verbs.sweep import sweep
+from budwood.verbs.verify import verify
+
+
+def ledger(ask: Ask) -> LedgerPage:
+    asked = ask.query
+    entries = tuple(browse.ledger(ask.house, after=asked.after, limit=asked.limit, subject=asked.subject))
+    return LedgerPage(entries, entries[-1].sequence if len(entries) == asked.limit else 0)
+
+
+def figures(ask: Ask) -> Usage:
+    return stats(ask.whole)
+
+
+def check(ask: Ask) -> Verified:
+    return verify(ask.whole, read_data=ask.body.read_data)
+
+
+def free(ask: Ask) -> Swept:
+    grace_s = ask.service.grace_s if ask.body.grace_s is None else ask.body.grace_s
+    return sweep(ask.whole, dry_run=ask.body.dry_run, grace_s=grace_s)
+
+
+def index_anew(ask: Ask) -> RebuiltIndex:
+    return RebuiltIndex(rebuild_index(ask.whole))
+
+
+HANDLERS: Final = {
+    registry.LEDGER.name: Handler(ledger),
+    registry.STATS.name: Handler(figures, Mode.LONG),
+    registry.VERIFY.name: Handler(check, Mode.LONG),
+    registry.SWEEP.name: Handler(free, Mode.DEED),
+    registry.REBUILD.name: Handler(index_anew, Mode.DEED),
+}

@@ -1,0 +1,58 @@
+"""Single versions: what they are, where they stand, what stands beside them."""
+
+from typing import Final
+
+from budwood.domain.asks import Tags
+from budwood.domain.records import Tag, VersionRecord
+from budwood.domain.results import Moved, VersionDetail
+from budwood.domain.routes import versions
+from budwood.server.ask import Ask, Handler, Mode
+from budwood.server.handlers.models import moved_mark
+from budwood.verbs import browse
+from budwood.verbs.delete import delete
+from budwood.verbs.retire import retire
+from budwood.verbs.stage import stage
+from budwood.verbs.tag import tag, tags_mark
+
+
+def get(ask: Ask) -> VersionRecord:
+    return browse.get(ask.house, ask.reference)
+
+
+def show(ask: Ask) -> VersionDetail:
+    return browse.show(ask.house, ask.reference)
+
+
+def get_tags(ask: Ask) -> tuple[Tag, ...]:
+    return browse.show(ask.house, ask.reference).tags
+
+
+def change_tags(ask: Ask) -> tuple[Tag, ...]:
+    return tag(ask.house, ask.reference, ask.body.put, ask.body.remove, expected=ask.expected)
+
+
+def put_in_stage(ask: Ask) -> Moved:
+    return stage(ask.house, ask.reference, ask.body.stage, expected=ask.expected)
+
+
+def retire_it(ask: Ask) -> VersionRecord:
+    return retire(ask.house, ask.reference, ask.body.reason)
+
+
+def delete_it(ask: Ask) -> VersionRecord:
+    return delete(ask.house, ask.reference)
+
+
+def mark(answer: Tags) -> str:
+    return tags_mark(answer.tags)
+
+
+HANDLERS: Final = {
+    versions.GET.name: Handler(get, Mode.POINT),
+    versions.SHOW.name: Handler(show),
+    versions.TAGS.name: Handler(get_tags, made=Tags, mark=mark),
+    versions.CHANGE_TAGS.name: Handler(change_tags, Mode.WRITE, made=Tags, mark=mark),
+    versions.STAGE.name: Handler(put_in_stage, Mode.WRITE, mark=moved_mark),
+    versions.RETIRE.name: Handler(retire_it, Mode.WRITE),
+    versions.DELETE.name: Handler(delete_it, Mode.WRITE),
+}

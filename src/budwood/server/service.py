@@ -1,0 +1,65 @@
+"""What all requests of one server process share: the house, threads, and what is known of the process itself."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from budwood.domain.limits import LONG_THREADS, LONG_WAITING, SERVER_THREADS
+from budwood.errors import RegistryBusy
+from budwood.server.blob_door import Keys
+from budwood.verbs.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """Where secrets come from: ``secret`` gives a fresh token, without its prefix."""
+
+    secret: Callable[[], str]
+
+
+class Threads:
+    """Where verbs run. Few long ones at once, and few that wait, so that short ones never wait for them."""
+
+    def __init__(self) -> None:
+        self.short = ThreadPoolExecutor(SERVER_THREADS, "budwood-ask")
+        self._long = ThreadPoolExecutor(LONG_THREADS, "budwood-long")
+        self._room = threading.BoundedSemaphore(LONG_THREADS + LONG_WAITING)
+
+    def long(self, work: Callable[[], Any]) -> Any:
+        """A future of the work. Raises RegistryBusy when too much waits already."""
+        if not self._room.acquire(blocking=False):
+            raise RegistryBusy("The server works on as many long requests as it can.", hint="Try again in a moment.")
+        try:
+            future = self._long.submit(work)
+        except BaseException:
+            self._room.release()
+            raise
+        future.add_done_callback(lambda _: self._room.release())
+        return future
+
+    def close(self) -> None:
+        """Wait for what runs."""
+        self.short.shutdown()
+        self._long.shutdown()
+
+
+@dataclass(slots=True)
+class Service:
+    """``house`` is the whole registry. ``folder`` is for files on their way through. ``on_loop``: the catalog is
+    near enough for point reads in the event loop. ``pages`` are texts made once, by route; ``metrics`` makes the
+    page of figures."""
+
+    house: House
+    keys: Keys
+    chance: Chance
+    grace_s: float
+    folder: Path
+    on_loop: bool
+    version: str
+    threads: Threads = field(default_factory=Threads)
+    stopping: bool = False
+    pages: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
+    metrics: Callable[[], bytes] = bytes
