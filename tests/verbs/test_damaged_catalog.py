@@ -139,6 +139,12 @@ def test_a_ledger_that_cannot_be_read_is_damage(kept: Kept, change: str) -> None
         list(registry.ledger())
 
 
+def test_a_version_that_an_index_alone_knows_is_damage(kept: Kept) -> None:
+    kept.change("DELETE FROM model")
+    with budwood.connect(kept.root, author="mara") as registry, pytest.raises(CatalogDamaged):
+        registry.search("metrics.auc >= 0.1")
+
+
 def test_a_move_for_no_known_reason_is_damage(kept: Kept) -> None:
     kept.change("UPDATE move SET reason = 'sett'")
     with budwood.connect(kept.root, author="mara") as registry, pytest.raises(CatalogDamaged):

@@ -363,9 +363,12 @@ class SqlView(PeopleReads):
         return [version_from(row) for row in rows]
 
     def _versions_of(self, ids: Sequence[int]) -> Iterator[VersionRecord]:
-        """The records of these ids, in this order."""
-        one = self._session.one
-        return (version_from(cast(Row, one(_BY_ID, version_id=version_id))) for version_id in ids)
+        """The records of these ids, in this order. Raises CatalogDamaged for one that an index alone knows."""
+        for version_id in ids:
+            row = self._session.one(_BY_ID, version_id=version_id)
+            if row is None:
+                raise CatalogDamaged(f"A search found version {version_id}, which has no record.")
+            yield version_from(row)
 
 
 def page(limit: int) -> int:
