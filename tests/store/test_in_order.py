@@ -19,6 +19,12 @@ def test_parts_from_many_threads_give_the_hash_of_the_whole() -> None:
     assert hashing.hexdigest() == hashlib.sha256(whole).hexdigest()
 
 
+def test_hashing_may_begin_after_what_is_known() -> None:
+    hashing = InOrder(threading.Event(), first=1, before=b"header")
+    hashing.update(1, memoryview(b"rest"))
+    assert hashing.hexdigest() == hashlib.sha256(b"headerrest").hexdigest()
+
+
 def test_nobody_waits_for_a_part_that_never_comes_once_the_push_has_stopped() -> None:
     stop = threading.Event()
     hashing = InOrder(stop)

@@ -307,3 +307,19 @@ def test_a_block_never_becomes_a_difference_from_itself(store: Store, tmp_path: 
     again, kept = store.write([(file, reading)], as_base(entries))
     assert [row.base for row in kept.rows] == [b""]
     assert again == entries
+
+
+@pytest.mark.parametrize("shared", range(5))
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+def test_a_file_is_hashed_whole_whichever_of_its_first_blocks_are_known(
+    store: Store, tmp_path: Path, shared: int, blocks: int
+) -> None:
+    # A header of its own batch, as a fine-tune shares with its base, then a tensor of full blocks.
+    chance = random.Random(blocks)
+    first = chance.randbytes(20_000 + blocks * BLOCK_BYTES)
+    known = min(len(first), shared and 20_000 + (shared - 1) * BLOCK_BYTES)
+    second = first[:known] + chance.randbytes(len(first) - known)
+    reading = Reading(hints=(Hint(20_000, blocks * BLOCK_BYTES, "weight", "u8"),))
+    for content, name in ((first, "first"), (second, "second")):
+        (entry,), _ = store.write([(on_disk(tmp_path, content, name), reading)])
+        assert entry.sha256 == hashlib.sha256(content).hexdigest()

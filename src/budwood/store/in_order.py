@@ -9,12 +9,13 @@ import threading
 
 
 class InOrder:
-    """Parts are numbered from 0. Every part below one that is hashed must be hashed, by whichever thread."""
+    """Parts are numbered from ``first``, before which lies ``before``. Every part from there to one that is hashed
+    must be hashed, by whichever thread."""
 
-    def __init__(self, stop: threading.Event) -> None:
-        self._sha = hashlib.sha256()
+    def __init__(self, stop: threading.Event, *, first: int = 0, before: memoryview | bytes = b"") -> None:
+        self._sha = hashlib.sha256(before)
         self._turn = threading.Condition()
-        self._next = 0
+        self._next = first
         self._stop = stop
 
     def update(self, number: int, part: memoryview) -> None:

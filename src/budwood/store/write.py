@@ -69,9 +69,17 @@ class _Job:
     ids: dict[tuple[int, int], BlockId] = field(default_factory=dict)
     plans: dict[tuple[int, bool], Plan] = field(default_factory=dict)
     pending: list[Future[None]] = field(default_factory=list)
+    begun: threading.Event = field(default_factory=threading.Event)
     decided: threading.Event = field(default_factory=threading.Event)
     in_order: InOrder | None = None
     sha: Future[str] | None = None
+
+    def wake(self) -> None:
+        """Let waiting threads see that the push has stopped."""
+        self.begun.set()
+        self.decided.set()
+        if self.in_order is not None:
+            self.in_order.wake()
 
 
 class BlockWriter:
@@ -255,10 +263,9 @@ class BlockWriter:
             # The first failure stops the push; the coordinating thread raises it from where it stands.
             self._failure = self._failure or error
             self._stop.set()
-            job.decided.set()
-            if job.in_order is not None:
-                job.in_order.wake()
         finally:
+            if self._stop.is_set():
+                job.wake()
             self._slots.release()
 
     def _keep_batch(self, job: _Job, batch: Batch, number: int) -> None:
@@ -267,7 +274,7 @@ class BlockWriter:
         views = [(p, raw[p.offset - batch.offset : p.offset - batch.offset + p.length]) for p in batch.pieces]
         named = [(piece, view, blake3(view).digest()) for piece, view in views]
         mine = self._claims.take([block for _, _, block in named])
-        self._hash_beside(job, number, raw, is_new=bool(mine))
+        self._hash_beside(job, number, batch, raw, is_new=bool(mine))
         for piece, view, block in named:
             job.ids[piece.span, piece.index] = block
             if block in mine:
@@ -275,11 +282,19 @@ class BlockWriter:
                 self._keep_piece(job, piece, view, block)
         self._progress(batch.length)
 
-    def _hash_beside(self, job: _Job, number: int, raw: memoryview, *, is_new: bool) -> None:
-        """Feed the whole-file SHA-256. The first batch decides: when it is new, so is the file, and each batch is
-        hashed here; when it is known, the file may be known whole, and hashing waits for the first new block."""
+    def _hash_beside(self, job: _Job, number: int, batch: Batch, raw: memoryview, *, is_new: bool) -> None:
+        """Feed the whole-file SHA-256. The first two batches decide, since a fine-tune's first may be its base's
+        header: when one is new, so is the file, and each batch is hashed here; when both are known, the file may be
+        known whole, and hashing waits for the first new block, to read everything again."""
         if number == 0:
             job.in_order = InOrder(self._stop) if is_new else None
+            job.begun.set()
+        elif number == 1:
+            job.begun.wait()
+            if job.in_order is None and is_new and not self._stop.is_set():
+                before = self._buffer("before", batch.offset)
+                job.source.read_into(0, before)
+                job.in_order = InOrder(self._stop, first=1, before=before)
             job.decided.set()
         else:
             job.decided.wait()

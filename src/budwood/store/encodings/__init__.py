@@ -81,7 +81,10 @@ def _encode(raw: memoryview, plan: Plan, base: memoryview | None, *, checks: boo
 def _comes_back(raw: memoryview, plan: Plan, parts: tuple[Buffer, ...], base: memoryview | None) -> bool:
     """Whether the parts, as they will be written, decode to the block."""
     decoded = scratch("decoded", len(raw))
-    decode_block(plan.tag, Parts(parts), base=base, target=decoded.data)
+    try:
+        decode_block(plan.tag, Parts(parts), base=base, target=decoded.data)
+    except BlockDamaged:
+        return False
     return _same(decoded, np.frombuffer(raw, np.uint8))
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
 from budwood.store.encodings import _zstd
-from budwood.store.encodings._derived import Indices, derived
+from budwood.store.encodings._derived import order_of, places_of, sort_by
 from budwood.store.encodings._scratch import Bytes8, scratch, spread
 
 GROUP_BYTES: Final = 2 << 10
@@ -35,14 +35,14 @@ def write(plane: Bytes8, keys: Bytes8 | None) -> list[Buffer]:
     """The parts of one plane."""
     # All indices are in range; of the modes of ``take`` that allow ``out``, "wrap" is the fastest by a third.
     bits = np.packbits(plane != 0, bitorder="little")
-    places = derived(_places, bits)
+    places = places_of(bits)
     values = np.take(plane, places, out=scratch("values", places.size), mode="wrap")
     sizes = [values.size] if values.size else []
     if keys is not None and values.size:
         taken = np.take(keys, places, mode="wrap")
-        order = derived(_order, taken)
-        values = np.take(values, order, out=scratch("ordered values", values.size), mode="wrap")
-        sizes = _cut(np.take(taken, order, out=scratch("ordered keys", places.size), mode="wrap"))
+        ordered = sort_by(taken)
+        values = np.take(values, ordered.order, out=scratch("ordered values", values.size), mode="wrap")
+        sizes = _cut(ordered.keys)
     bitmap = _pack(bits)
     frames = _frames(values, sizes)
     heads = [_GROUP.pack(size, len(frame)) for size, frame in zip(sizes, frames, strict=True)]
@@ -58,7 +58,7 @@ def read(piece: memoryview, plane: Bytes8, keys: Bytes8 | None) -> None:
     if at + map_length > len(piece):
         raise BlockDamaged("A sparse plane ends inside its map.")
     bits = np.frombuffer(_zstd.decompress(piece[at : at + map_length], -(-plane.size // 8)), np.uint8)
-    places = derived(_places, bits)
+    places = places_of(bits)
     if places.size and places[-1] >= plane.size:
         raise BlockDamaged("A sparse plane has places after its end.")
     heads = _GROUP.iter_unpack(piece[_START.size : at])
@@ -67,7 +67,7 @@ def read(piece: memoryview, plane: Bytes8, keys: Bytes8 | None) -> None:
     if keys is not None and places.size:
         taken = np.take(keys, places, mode="wrap")
         ordered, values = values, scratch("ordered values", places.size)
-        values[derived(_order, taken)] = ordered
+        values[order_of(taken)] = ordered
     plane[places] = values
 
 
@@ -99,14 +99,6 @@ def _huffman_bytes(counts: npt.NDArray[np.intp]) -> float:
     rows, symbols = np.nonzero(counts)
     found = counts[rows, symbols]
     return float((found * np.maximum(np.log2(totals[rows, 0] / found), 1)).sum()) / 8
-
-
-def _places(bits: Bytes8) -> Indices:
-    return np.flatnonzero(np.unpackbits(bits, bitorder="little").view(np.bool_))
-
-
-def _order(keys: Bytes8) -> Indices:
-    return np.argsort(keys, kind="stable")
 
 
 def _pack(bits: Bytes8) -> bytes:

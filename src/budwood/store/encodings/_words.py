@@ -21,7 +21,7 @@ WORDS: Final[dict[int, np.dtype[np.unsignedinteger[Any]]]] = {
     8: np.dtype("<u8"),
 }
 
-TILE_BYTES: Final = 128 << 10
+TILE_BYTES: Final = 256 << 10
 """Words are turned and cut so many bytes at a time, so that all passes over them stay in the second-level cache."""
 
 
@@ -47,9 +47,10 @@ def split_rotated(values: Words) -> list[Bytes8]:
     """The planes of the words turned left by one bit, so that a float's sign leaves the byte of its exponent."""
     top = _number(values, values.itemsize * 8 - 1)
     planes = _room(values)
+    first, second = _two_tiles(values)
     for at in _tiles(values):
         tile = values[at]
-        turned, sign = words("tile", tile.size, tile.itemsize), words("tile 2", tile.size, tile.itemsize)
+        turned, sign = first[: tile.size], second[: tile.size]
         np.add(tile, tile, turned)
         np.right_shift(tile, top, sign)
         np.bitwise_or(turned, sign, turned)
@@ -62,30 +63,30 @@ def split_difference(values: Words, base: Words) -> list[Bytes8]:
 
     A base that is shorter counts as zeros from its end on.
     """
-    top = _number(values, values.itemsize * 8 - 1)
     planes = _room(values)
+    first, second = _two_tiles(values)
     for at in _tiles(values):
         tile = values[at]
-        zigzag, sign = words("tile", tile.size, tile.itemsize), words("tile 2", tile.size, tile.itemsize)
+        zigzag, sign = first[: tile.size], second[: tile.size]
         _combine(np.subtract, tile, base[at], zigzag)
-        np.right_shift(_signed(zigzag), _signed(top), _signed(sign))
-        np.add(zigzag, zigzag, zigzag)
-        np.bitwise_xor(zigzag, sign, zigzag)
+        _zigzag(zigzag, sign)
         _cut(zigzag, planes, at)
     return planes
 
 
 def join(planes: list[Bytes8], out: Words) -> None:
     """The inverse of ``split``, into ``out``."""
+    room = _two_tiles(out)
     for at in _tiles(out):
-        out[at] = _tile(planes, at, out.itemsize)
+        out[at] = _tile(planes, at, room)
 
 
 def join_rotated(planes: list[Bytes8], out: Words) -> None:
     """The inverse of ``split_rotated``, into ``out``."""
     one, top = _number(out, 1), _number(out, out.itemsize * 8 - 1)
+    room = _two_tiles(out)
     for at in _tiles(out):
-        tile, turned = out[at], _tile(planes, at, out.itemsize)
+        tile, turned = out[at], _tile(planes, at, room)
         np.left_shift(turned, top, tile)
         np.right_shift(turned, one, turned)
         np.bitwise_or(turned, tile, tile)
@@ -93,8 +94,10 @@ def join_rotated(planes: list[Bytes8], out: Words) -> None:
 
 def join_difference(planes: list[Bytes8], base: Words, out: Words) -> None:
     """The inverse of ``split_difference``, into ``out``."""
+    room = _two_tiles(out)
     for at in _tiles(out):
-        _add(_tile(planes, at, out.itemsize), base[at], out[at])
+        tile = _tile(planes, at, room)
+        _add(tile, base[at], out[at], room[1][: tile.size])
 
 
 def difference(values: Words, base: Words) -> Words:
@@ -102,15 +105,16 @@ def difference(values: Words, base: Words) -> Words:
     width = values.itemsize
     out, sign = words("zigzag", values.size, width), words("sign", values.size, width)
     _combine(np.subtract, values, base, out)
-    np.right_shift(_signed(out), _signed(_number(out, width * 8 - 1)), _signed(sign))
-    np.add(out, out, out)
-    return np.bitwise_xor(out, sign, out)
+    _zigzag(out, sign)
+    return out
 
 
 def add_difference(zigzag: Words, base: Words, out: Words) -> None:
     """The inverse of ``difference``, into ``out``; ``zigzag`` is overwritten."""
+    _, room = _two_tiles(out)
     for at in _tiles(out):
-        _add(zigzag[at], base[at], out[at])
+        tile = zigzag[at]
+        _add(tile, base[at], out[at], room[: tile.size])
 
 
 def keys(base: Words, count: int) -> Bytes8:
@@ -135,21 +139,27 @@ def _room(values: Words) -> list[Bytes8]:
     return [scratch(f"plane{index}", values.size) for index in range(values.itemsize)]
 
 
+def _two_tiles(like: Words) -> tuple[Words, Words]:
+    size = min(like.size, TILE_BYTES // like.itemsize)
+    return words("tile", size, like.itemsize), words("tile 2", size, like.itemsize)
+
+
 def _cut(tile: Words, planes: list[Bytes8], at: slice) -> None:
     """Put the bytes of the tile's words into the planes. Assigning to bytes keeps the lowest byte of a word."""
     planes[0][at] = tile
-    eight, shifted = _number(tile, 8), words("shifted tile", tile.size, tile.itemsize)
-    for plane in planes[1:]:
-        tile = np.right_shift(tile, eight, shifted)
-        plane[at] = tile
+    if len(planes) > 1:
+        eight, shifted = _number(tile, 8), words("shifted", tile.size, tile.itemsize)
+        for plane in planes[1:]:
+            tile = np.right_shift(tile, eight, shifted)
+            plane[at] = tile
 
 
-def _tile(planes: list[Bytes8], at: slice, width: int) -> Words:
-    """The words that these bytes of the planes make, in scratch room."""
+def _tile(planes: list[Bytes8], at: slice, room: tuple[Words, Words]) -> Words:
+    """The words that these bytes of the planes make, in the first of the two tiles; the second is used up."""
     top = planes[-1][at]
-    tile, wide = words("tile", top.size, width), words("tile 2", top.size, width)
-    eight = _number(tile, 8)
+    tile, wide = room[0][: top.size], room[1][: top.size]
     tile[...] = top
+    eight = _number(tile, 8)
     for plane in reversed(planes[:-1]):
         np.left_shift(tile, eight, tile)
         wide[...] = plane[at]
@@ -157,8 +167,15 @@ def _tile(planes: list[Bytes8], at: slice, width: int) -> Words:
     return tile
 
 
-def _add(zigzag: Words, base: Words, out: Words) -> None:
-    sign = words("sign tile", zigzag.size, zigzag.itemsize)
+def _zigzag(step: Words, sign: Words) -> None:
+    """In place; ``sign`` is room."""
+    np.right_shift(_signed(step), _signed(_number(step, step.itemsize * 8 - 1)), _signed(sign))
+    np.add(step, step, step)
+    np.bitwise_xor(step, sign, step)
+
+
+def _add(zigzag: Words, base: Words, out: Words, sign: Words) -> None:
+    """Overwrites ``zigzag``; ``sign`` is room."""
     one = _number(zigzag, 1)
     np.bitwise_and(zigzag, one, sign)
     np.negative(_signed(sign), _signed(sign))
