@@ -353,12 +353,13 @@ def from_problem(problem: Mapping[str, object]) -> BudwoodError:
     """The error that ``to_json`` wrote, of the class it had. An unknown code becomes its family by its status."""
     kinds = {kind.code: kind for kind in _kinds(BudwoodError)}
     status = problem.get("status")
-    kind = kinds.get(str(problem.get("code"))) or next(
-        (family for family in BudwoodError.__subclasses__() if family.http_status == status), BudwoodError
-    )
+    families = {family.http_status: family for family in BudwoodError.__subclasses__() if family is not Damaged}
+    # What HTTP itself refuses (a header, a method, a length) has codes of its own.
+    usual = Invalid if isinstance(status, int) and 400 <= status < 500 else Damaged
+    kind = kinds.get(str(problem.get("code"))) or families.get(status, usual)  # type: ignore[call-overload]
     found = problem.get("facts")
     facts = {str(key): _fact(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
-    message = str(problem.get("message") or problem.get("detail") or "The server refused, without saying why.")
+    message = str(problem.get("message") or problem.get("detail") or problem.get("title") or "The server refused, without saying why.")
     facts = {key: value for key, value in facts.items() if key not in ("message", "hint", "self")}
     return kind(message, hint=str(problem.get("hint") or ""), **facts)
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,48 @@ import pytest
 import budwood
 from budwood.client.models.tensors import write_tensor_dict
 from budwood.client.registry import Registry
+from budwood.wiring import served
+from tests.servers.running import far
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 MakeModel = Callable[..., Path]
 
 
-@pytest.fixture(params=["folder", "memory"])
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
-    """An empty registry: the same journeys run on a folder and in memory."""
-    opened = (
-        budwood.connect(tmp_path / "registry", author="mara")
-        if request.param == "folder"
-        else budwood.in_memory(author="mara")
-    )
-    with opened:
+HOMES = ["folder", "memory", "server", "server-postgres-s3"]
+
+
+@pytest.fixture(params=HOMES)
+def registry(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """An empty registry: the same journeys run in a folder, in memory, and over HTTP with either set of parts."""
+    with _opened(request, tmp_path, monkeypatch) as opened:
         yield opened
+
+
+@pytest.fixture(params=["folder", "memory"])
+def near(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """An empty registry in this process, for tests that look behind its door."""
+    with _opened(request, tmp_path, monkeypatch) as opened:
+        yield opened
+
+
+def _opened(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AbstractContextManager[Registry]:
+    if request.param == "folder":
+        return budwood.connect(tmp_path / "registry", author="mara")
+    if request.param == "memory":
+        return budwood.in_memory(author="mara")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if request.param == "server-postgres-s3":
+        bucket = request.getfixturevalue("s3_bucket")
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("BUDWOOD_STORE", bucket.url)
+        monkeypatch.setenv("BUDWOOD_DATABASE", request.getfixturevalue("postgres_url"))
+    home = served(tmp_path / "registry")
+    for name in ("BUDWOOD_STORE", "BUDWOOD_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    return far(home)
 
 
 @pytest.fixture

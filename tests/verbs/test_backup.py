@@ -34,8 +34,8 @@ def kept(tmp_path: Path, models: Path) -> Registry:
     return registry
 
 
-def everything(registry: Registry) -> object:
-    with registry.house.catalog.read() as view:
+def everything(near: Registry) -> object:
+    with near.house.catalog.read() as view:
         return {shape.name: [row for page in view.dump(shape.name) for row in page] for shape in view.shapes()}
 
 

@@ -14,8 +14,8 @@ import pytest
 
 import budwood
 from budwood.catalog.api import Transaction
-from budwood.client.reading import read_array
 from budwood.client.near import Near
+from budwood.client.reading import read_array
 from budwood.client.registry import Registry
 from budwood.domain.limits import BLOCK_BYTES
 from budwood.errors import (
@@ -50,23 +50,23 @@ def pushed_file(registry: Registry, folder: Path, content: bytes, model: str = "
 # Publishing
 
 
-def test_a_row_in_force_is_never_replaced(registry: Registry, tmp_path: Path) -> None:
-    pushed_file(registry, tmp_path, os.urandom(50_000))
-    (first, *_) = registry.house.catalog.write(lambda t: t.blocks())
+def test_a_row_in_force_is_never_replaced(near: Registry, tmp_path: Path) -> None:
+    pushed_file(near, tmp_path, os.urandom(50_000))
+    (first, *_) = near.house.catalog.write(lambda t: t.blocks())
     other = replace(first, pack="other", offset=99)
-    assert registry.house.catalog.write(lambda t: new_rows(t, [other])) == []
+    assert near.house.catalog.write(lambda t: new_rows(t, [other])) == []
 
 
-def test_a_base_that_was_written_anew_under_a_difference_is_not_leant_on(registry: Registry, tmp_path: Path) -> None:
-    pushed_file(registry, tmp_path, os.urandom(50_000))
-    base, *_ = registry.house.catalog.write(lambda t: t.blocks())
+def test_a_base_that_was_written_anew_under_a_difference_is_not_leant_on(near: Registry, tmp_path: Path) -> None:
+    pushed_file(near, tmp_path, os.urandom(50_000))
+    base, *_ = near.house.catalog.write(lambda t: t.blocks())
     new = replace(base, id=b"\7" * 32, pack="other", base=base.id, depth=base.depth + 1)
-    assert registry.house.catalog.write(lambda t: new_rows(t, [new])) == [new]
+    assert near.house.catalog.write(lambda t: new_rows(t, [new])) == [new]
     deeper = replace(base, id=b"\7" * 32, pack="other", base=base.id, depth=base.depth)
     gone = replace(new, base=b"\6" * 32)
     for wrong in (deeper, gone):
         with pytest.raises(LeaseLost):
-            registry.house.catalog.write(lambda t, wrong=wrong: new_rows(t, [wrong]))  # type: ignore[misc]
+            near.house.catalog.write(lambda t, wrong=wrong: new_rows(t, [wrong]))  # type: ignore[misc]
 
 
 def test_a_version_deleted_while_its_files_are_pushed_again_is_made_anew(on_disk: Registry, tmp_path: Path) -> None:
@@ -104,17 +104,17 @@ def test_a_newest_version_that_cannot_be_read_does_not_stop_the_next_push(on_dis
     assert target.exists()
 
 
-def test_a_sketch_that_is_none_does_not_stop_a_push(registry: Registry, model: MakeModel) -> None:
+def test_a_sketch_that_is_none_does_not_stop_a_push(near: Registry, model: MakeModel) -> None:
     """A bundle from a stranger may name any block as the sketch."""
-    registry.push(model(), "m")
-    record = registry.get("m").record
+    near.push(model(), "m")
+    record = near.get("m").record
 
     def spoil(transaction: Transaction) -> None:
         number = 2
-        transaction.add_version(_twin(transaction, record.model_id, registry, number))
+        transaction.add_version(_twin(transaction, record.model_id, near, number))
 
-    registry.house.catalog.write(spoil)
-    assert registry.push(model(seed=8), "m").created
+    near.house.catalog.write(spoil)
+    assert near.push(model(seed=8), "m").created
 
 
 def _twin(transaction: Transaction, model_id: int, registry: Registry, number: int) -> Any:
@@ -253,11 +253,11 @@ def tuned(count: int) -> Iterator[dict[str, "np.ndarray[Any, Any]"]]:
         values = values + chance.normal(0, 1e-6, values.shape).astype(np.float32)
 
 
-def test_a_rebuilt_index_names_no_difference_without_its_base(registry: Registry) -> None:
+def test_a_rebuilt_index_names_no_difference_without_its_base(near: Registry) -> None:
     first, second = tuned(2)
-    registry.push(first, "m")
-    registry.push(second, "m")
-    rows = list(registry.house.catalog.write(lambda t: t.blocks()))
+    near.push(first, "m")
+    near.push(second, "m")
+    rows = list(near.house.catalog.write(lambda t: t.blocks()))
     base = {row.base for row in rows if row.base}
     assert base
     packs = {row.pack for row in rows if row.id in base}
@@ -266,11 +266,11 @@ def test_a_rebuilt_index_names_no_difference_without_its_base(registry: Registry
         transaction.condemn([row.id for row in rows], at_ms=1)
         transaction.forget_blocks([row.id for row in rows])
 
-    registry.house.catalog.write(lose)
+    near.house.catalog.write(lose)
     for pack in packs:
-        registry.house.objects.delete(pack_key(pack))
-    registry.rebuild_index()
-    held = {row.id for row in registry.house.catalog.write(lambda t: t.blocks())}
+        near.house.objects.delete(pack_key(pack))
+    near.rebuild_index()
+    held = {row.id for row in near.house.catalog.write(lambda t: t.blocks())}
     assert held
     assert not any(row.id in held for row in rows if row.base)
 
@@ -295,13 +295,13 @@ def test_a_damaged_pack_does_not_keep_the_others_out_of_a_rebuilt_index(on_disk:
     assert held == {row.id for row in rows if row.pack != pack}
 
 
-def test_a_rebuild_keeps_out_of_a_sweep(registry: Registry, tmp_path: Path) -> None:
-    pushed_file(registry, tmp_path, b"x")
-    lease = Held(registry.house, SWEEPING)
+def test_a_rebuild_keeps_out_of_a_sweep(near: Registry, tmp_path: Path) -> None:
+    pushed_file(near, tmp_path, b"x")
+    lease = Held(near.house, SWEEPING)
     with pytest.raises(RegistryBusy):
-        registry.rebuild_index()
+        near.rebuild_index()
     lease.drop()
-    assert registry.rebuild_index() > 0
+    assert near.rebuild_index() > 0
 
 
 # Looking while others change
@@ -373,8 +373,8 @@ def test_a_full_set_of_aliases_can_still_be_moved(
 
 
 @pytest.mark.parametrize("shape", [(-1, -6), (1,) * 65 + (6,), (7,)])
-def test_a_shape_that_cannot_be_is_not_offered_as_an_array(registry: Registry, shape: tuple[int, ...]) -> None:
-    registry.push({"w": np.arange(6, dtype=np.float32)}, "m")
-    _, span = registry.get("m").manifest.tensor("w")
+def test_a_shape_that_cannot_be_is_not_offered_as_an_array(near: Registry, shape: tuple[int, ...]) -> None:
+    near.push({"w": np.arange(6, dtype=np.float32)}, "m")
+    _, span = near.get("m").manifest.tensor("w")
     with pytest.raises(NotOffered):
-        read_array(registry.house, replace(span, shape=shape))
+        read_array(near.house, replace(span, shape=shape))

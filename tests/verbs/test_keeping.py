@@ -311,18 +311,18 @@ def test_a_bundle_that_was_tampered_with_never_gives_another_version(
         assert registry.get("m@1.0.0").read("w.bin") == random.Random(1).randbytes(3000)
 
 
-def test_the_index_can_be_made_anew_from_the_packs_alone(registry: Registry, model: MakeModel, tmp_path: Path) -> None:
-    registry.push(model(), "a")
-    registry.push(model(moved=0.01), "a")
-    everything = list(registry.house.catalog.write(lambda t: t.blocks()))
+def test_the_index_can_be_made_anew_from_the_packs_alone(near: Registry, model: MakeModel, tmp_path: Path) -> None:
+    near.push(model(), "a")
+    near.push(model(moved=0.01), "a")
+    everything = list(near.house.catalog.write(lambda t: t.blocks()))
 
     def lose(transaction: Transaction) -> None:
         transaction.condemn([row.id for row in everything], at_ms=1)
         transaction.forget_blocks([row.id for row in everything])
 
-    registry.house.catalog.write(lose)
+    near.house.catalog.write(lose)
     with pytest.raises(Damaged):
-        registry.pull("a@v2", tmp_path / "out")
-    assert registry.rebuild_index() == len(everything)
-    assert not registry.verify(read_data=True).problems
-    registry.pull("a@v2", tmp_path / "out")
+        near.pull("a@v2", tmp_path / "out")
+    assert near.rebuild_index() == len(everything)
+    assert not near.verify(read_data=True).problems
+    near.pull("a@v2", tmp_path / "out")

@@ -39,8 +39,8 @@ class Interrupted:
         """Whoever opened it closes it."""
 
 
-def interrupted(registry: Registry, act: Act) -> Registry:
-    house: House = replace(registry.house, catalog=Interrupted(registry.house.catalog, act))
+def interrupted(near: Registry, act: Act) -> Registry:
+    house: House = replace(near.house, catalog=Interrupted(near.house.catalog, act))
     return Registry(Near(house, "memory", made=False, grace_s=0))
 
 

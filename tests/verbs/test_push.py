@@ -296,7 +296,7 @@ def test_many_pushes_of_one_model_at_once_give_each_its_own_number(registry: Reg
     assert not registry.verify(read_data=True).problems
 
 
-def test_a_push_whose_lease_was_lost_publishes_nothing(registry: Registry, model: MakeModel, tmp_path: Path) -> None:
+def test_a_push_whose_lease_was_lost_publishes_nothing(near: Registry, model: MakeModel, tmp_path: Path) -> None:
     source = tmp_path / "big"
     source.mkdir()
     (source / "w.bin").write_bytes(os.urandom(4 * BLOCK_BYTES))
@@ -306,11 +306,11 @@ def test_a_push_whose_lease_was_lost_publishes_nothing(registry: Registry, model
             transaction.drop_lease(lease.id)
 
     def lose(_: int) -> None:
-        registry.house.catalog.write(drop_all)
+        near.house.catalog.write(drop_all)
 
     with pytest.raises(LeaseLost):
-        registry.push(source, "encoder", progress=lose)
-    assert registry.list() == ()
+        near.push(source, "encoder", progress=lose)
+    assert near.list() == ()
 
 
 def test_a_pickle_that_would_delete_files_is_kept_flagged_and_never_run(registry: Registry, tmp_path: Path) -> None:

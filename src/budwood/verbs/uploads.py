@@ -21,7 +21,7 @@ from budwood.domain.limits import PARCEL_BYTES
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import ModelName
 from budwood.domain.records import model_path
-from budwood.errors import BadParcel, LeaseLost, QuotaExceeded
+from budwood.errors import BadParcel, LeaseLost, NamespaceNotFound, QuotaExceeded
 from budwood.store.api import BlockRow
 from budwood.store.encodings import encode_block
 from budwood.store.packs import NewBlock, PackSet, pack_key
@@ -50,14 +50,16 @@ class Visible:
 
 
 def open_push(house: House, namespace: str, model: str) -> Lease:
-    """Raises BadName, QuotaExceeded."""
+    """Raises BadName, NamespaceNotFound, QuotaExceeded."""
     now = house.clock()
     holder = f"{PUSHING}{model_path(namespace, ModelName(model))}"
     lease = Lease(house.ids(), holder, now, now + LEASE_MS, namespace, house.author)
 
     def work(transaction: Transaction) -> Lease:
         usage = transaction.usage(namespace, now_ms=now)
-        if usage and usage.quota.uploads and usage.open_uploads >= usage.quota.uploads:
+        if usage is None:
+            raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
+        if usage.quota.uploads and usage.open_uploads >= usage.quota.uploads:
             raise QuotaExceeded(
                 f"{namespace} has {usage.open_uploads} pushes under way; it may have no more.",
                 hint="Wait for one to end. One that was broken off is forgotten after an hour.",
@@ -200,8 +202,6 @@ class _Keeping:
         if proved:
             transaction.hold_blocks(self._namespace, proved)
         transaction.stage_blocks(self._push, ids)
-        body = {"push": self._push, "blocks": len(rows), "bytes": sum(lengths.values())}
-        transaction.add_ledger(now, self._house.author, "pack.received", self._sent[0].pack, body)
         return True
 
     def _rows(self) -> list[BlockRow]:

@@ -66,7 +66,7 @@ def query_pairs(value: object) -> list[tuple[str, str]]:
     """A dataclass as the parameters of an address; what is empty or absent is left out."""
     pairs = []
     for key, found in plain(value).items():
-        for each in found if isinstance(found, list) else [found]:
+        for each in found if isinstance(found, list | tuple) else [found]:
             if each is not None and each != "":
                 pairs.append((key, str(each).lower() if isinstance(each, bool) else str(each)))
     return pairs

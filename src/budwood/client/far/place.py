@@ -10,6 +10,7 @@ from typing import Final
 from budwood.client.far.transport import Transport
 from budwood.domain import asks
 from budwood.domain.change import Change
+from budwood.domain.names import AliasName
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.reference import Newest, Reference, parse_reference
 from budwood.domain.results import (
@@ -25,7 +26,7 @@ from budwood.domain.results import (
     VersionPage,
 )
 from budwood.domain.routes import models, registry, versions
-from budwood.errors import BadReference, StorageFailed
+from budwood.errors import BadBundle, BadReference, SourceNotFound, StorageFailed
 from budwood.store.api import Progress
 from budwood.store.bundle import BundleReader
 from budwood.verbs.workplace import Workplace
@@ -78,11 +79,11 @@ class Far:
     def alias(self, reference: str, name: str) -> Moved:
         holes = _version(reference)
         wanted = asks.SetAlias(holes.pop("selector"))
-        moved: Moved = self._transport.call(models.SET_ALIAS, {**holes, "alias": name}, body=wanted)
+        moved: Moved = self._transport.call(models.SET_ALIAS, {**holes, "alias": AliasName(name)}, body=wanted)
         return moved
 
     def remove_alias(self, model: str, name: str) -> Moved:
-        moved: Moved = self._transport.call(models.REMOVE_ALIAS, {**_model(model), "alias": name})
+        moved: Moved = self._transport.call(models.REMOVE_ALIAS, {**_model(model), "alias": AliasName(name)})
         return moved
 
     def stage(self, reference: str, to: str) -> Moved:
@@ -142,6 +143,10 @@ class Far:
         return exported
 
     def import_bundle(self, path: Path, *, progress: Progress) -> Imported:
+        if not path.exists():
+            raise SourceNotFound(f"There is no file {str(path)!r}.", path=str(path))
+        if not path.is_file():
+            raise BadBundle(f"{str(path)!r} is not a file.", path=str(path))
         try:
             size = path.stat().st_size
             imported: Imported = self._transport.upload(registry.IMPORT, _chunks(path, progress), size)
