@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from budwood.domain.limits import BLOCK_BYTES
+from budwood.store.encodings import encode_block
 from budwood.store.encodings._planes import Coder
 from budwood.store.encodings.choose import SAMPLE_BYTES, candidates, plan_block, sample_of
 from budwood.store.encodings.registry import DELTA_PCO, DELTA_PLANES, PCO, PLANES, RAW, SPLIT, ZSTD
@@ -48,6 +49,13 @@ def test_a_light_fine_tune_is_grouped_by_the_exponent_of_its_base(weights: Weigh
     plan = plan_block(memoryview(raw.tobytes()), "bf16", memoryview(base.tobytes()))
     assert plan.tag == DELTA_PLANES
     assert plan.coders[0] == Coder.GROUPED
+
+
+def test_the_gap_between_two_tensors_of_an_archive_is_halved() -> None:
+    header = b"PK\x03\x04" + bytes(2) + b"\x08\x08" + bytes(18) + b"\x12\0@\0last_bf16/data/102FB<\0"
+    gap = b"PK\x07\x08\x15\xf4\xa0\xf5\0\x03\0\0\0\x03\0\0" + header
+    encoded = encode_block(memoryview(gap.ljust(128, b"Z")), dtype="")
+    assert (encoded.tag, encoded.length < 80) == (ZSTD, True)
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8])

@@ -25,7 +25,9 @@ SAMPLE_WORDS: Final = 16 << 10
 SAMPLED_SHARE: Final = 16
 """A block is sampled by a sixteenth at most, or planning would cost as much as encoding; small ones by 8 KiB."""
 SMALLEST: Final = 512
-"""A shorter block is stored raw: its row in the index is larger than what could be won."""
+"""A shorter tensor is stored raw: its row in the index is larger than what could be won."""
+SMALLEST_CHUNK: Final = 64
+"""So is a shorter chunk. What lies between the tensors of a .pt, 128 bytes of which half are padding, is not."""
 RUNS: Final = 8
 TIE: Final = 0.98
 SETTLED: Final = 0.4
@@ -62,7 +64,7 @@ def candidates(dtype: str, *, has_base: bool) -> tuple[int, ...]:
 def plan_block(raw: memoryview, dtype: str, base: memoryview | None) -> Plan:
     """The plan for this block; pure, and the same for the same bytes."""
     width = word_width(dtype)
-    if len(raw) < SMALLEST:
+    if len(raw) < (SMALLEST if dtype else SMALLEST_CHUNK):
         return Plan(RAW, width)
     tags = candidates(dtype, has_base=base is not None)
     if tags == (ZSTD,):
