@@ -284,7 +284,8 @@ class ManifestDamaged(Damaged):
 
 
 class BundleDamaged(Damaged):
-    code = "bundle_damaged"
+    # What is damaged was sent: the server itself is well.
+    code, http_status = "bundle_damaged", 422
     default_hint = "Copy the bundle again from where it was exported; nothing was imported."
 
 
@@ -359,7 +360,8 @@ def from_problem(problem: Mapping[str, object]) -> BudwoodError:
     kind = kinds.get(str(problem.get("code"))) or families.get(status, usual)  # type: ignore[call-overload]
     found = problem.get("facts")
     facts = {str(key): _fact(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
-    message = str(problem.get("message") or problem.get("detail") or problem.get("title") or "The server refused, without saying why.")
+    told = next((problem[key] for key in ("message", "detail", "title") if problem.get(key)), "")
+    message = str(told or "The server refused, without saying why.")
     facts = {key: value for key, value in facts.items() if key not in ("message", "hint", "self")}
     return kind(message, hint=str(problem.get("hint") or ""), **facts)
 

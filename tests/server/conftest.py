@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,18 +135,20 @@ def _read_log(stream: Any, log: list[str]) -> None:
 @pytest.fixture(scope="session")
 def make_team(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """A registry with the namespaces ours and theirs, a model in each, and a token for every role in ours."""
+    root = tmp_path_factory.mktemp("team")
+    (root / "model").mkdir()
+    (root / "model" / "config.json").write_text('{"layers": 1}')
+    with budwood.connect(root / "registry", author="founder") as registry:
+        registry.house.catalog.write(_people)
+        for name in ("ours/encoder", "theirs/secret"):
+            registry.push(root / "model", name, label="1.0.0", aliases=["champion"])
+        (root / "model" / "config.json").write_text('{"layers": 2}')
+        registry.push(root / "model", "ours/encoder", label="2.0.0")
 
     def made() -> Path:
-        root = tmp_path_factory.mktemp("team")
-        (root / "model").mkdir()
-        (root / "model" / "config.json").write_text('{"layers": 1}')
-        with budwood.connect(root / "registry", author="founder") as registry:
-            registry.house.catalog.write(_people)
-            for name in ("ours/encoder", "theirs/secret"):
-                registry.push(root / "model", name, label="1.0.0", aliases=["champion"])
-            (root / "model" / "config.json").write_text('{"layers": 2}')
-            registry.push(root / "model", "ours/encoder", label="2.0.0")
-        return root / "registry"
+        copy = tmp_path_factory.mktemp("copy") / "registry"
+        shutil.copytree(root / "registry", copy)
+        return copy
 
     return made
 
@@ -173,4 +176,6 @@ def fresh(start: Start, make_team: Callable[[], Path]) -> Iterator[Running]:
     """A server of one's own."""
     server = start(make_team())
     yield server
-    server.stop()
+    server.pool.clear()
+    server.child.kill()
+    server.child.wait()
