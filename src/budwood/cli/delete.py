@@ -24,8 +24,8 @@ def delete(
 ) -> None:
     """Remove a version for ever.
 
-    Refused while an alias, a stage or a child points to it. Its number and label are never used again, and 'budwood sweep'
-    frees the bytes that no other version needs.
+    Refused while an alias, a stage or a child points to it. Its number and label are never used again, and
+    'budwood sweep' frees the bytes that no other version needs.
     """
     with opened(ctx) as registry:
         if model:
