@@ -1,18 +1,21 @@
 """A catalog as one caller may see it: other namespaces answer as if they did not exist.
 
-Everything a verb asks passes here, so no verb can forget to ask whether it may. What is found by id needs no guard:
-ids come from records that were found by name. A transaction refuses to write outside its reach by not finding
-there what it would write to.
+Everything a verb asks passes here, so no verb can forget to ask whether it may. What begins at a model's or version's
+id is in ``UNGUARDED``: such ids come from records that were found within reach. A transaction refuses to write
+outside its reach by not finding there what it would write to, and asserts what it is told in plain words. What looks
+at the whole registry (sweep, backup) is neither here nor there: it needs the catalog itself.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
-from budwood.catalog.api import Catalog, RemovedLabel, Transaction, View
+from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
+from budwood.catalog.people_api import Reach
+from budwood.domain.access import Role
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind
-from budwood.domain.people import NamespaceRecord
+from budwood.domain.people import Delivery, Grant, NamespaceRecord, NamespaceUsage, Quota, Trust, Webhook
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, VersionRecord
 from budwood.domain.results import VersionPage
@@ -20,6 +23,16 @@ from budwood.errors import NamespaceNotFound
 from budwood.store.api import BlockRow
 
 T = TypeVar("T")
+_UNGUARDED: Final = """
+    versions version_count parent_pairs pointers pointer moves move_by_id move_at stage_history tags revision
+    principal principal_by_subject principals group groups known token tokens answered staged_blocks signing_keys meta
+    remove_model add_version remove_version retire set_stage add_move put_tag remove_tag renew_lease drop_lease
+    add_principal change_principal add_group set_members remove_group add_token revoke_token touch_token
+    remove_trust change_delivery remember_answer forget_answers stage_blocks
+    add_signing_key retire_signing_key set_meta
+"""
+UNGUARDED: Final = frozenset(_UNGUARDED.split())
+"""Methods that name no namespace and begin at an id, a principal or a key."""
 
 
 class ScopedCatalog:
@@ -50,7 +63,7 @@ class ScopedCatalog:
 
 
 class _Scoped:
-    """A view or transaction within reach. What is not named here knows no namespaces and goes straight through."""
+    """A view or transaction within reach."""
 
     __slots__ = ("_inner", "_reach")
 
@@ -59,6 +72,7 @@ class _Scoped:
         self._reach = reach
 
     def __getattr__(self, name: str) -> Any:
+        assert name in UNGUARDED, f"{name} is not for one caller"
         return getattr(self._inner, name)
 
     def model(self, namespace: str, name: str) -> ModelRecord | None:
@@ -88,14 +102,14 @@ class _Scoped:
     def namespace(self, name: str) -> NamespaceRecord | None:
         return self._inner.namespace(name) if name in self._reach else None
 
-    def namespaces(self, *, after: str = "", limit: int = 100, reach: object = None) -> Sequence[NamespaceRecord]:
-        return self._inner.namespaces(after=after, limit=limit, reach=self._reach)
+    def namespaces(self, *, after: str = "", limit: int = 100, reach: Reach = None) -> Sequence[NamespaceRecord]:
+        return self._inner.namespaces(after=after, limit=limit, reach=self._near(reach))
 
-    def models(self, *, after: str = "", limit: int = 100, reach: object = None) -> Sequence[ModelRecord]:
-        return self._inner.models(after=after, limit=limit, reach=self._reach)
+    def models(self, *, after: str = "", limit: int = 100, reach: Reach = None) -> Sequence[ModelRecord]:
+        return self._inner.models(after=after, limit=limit, reach=self._near(reach))
 
-    def versions_of_structure(self, structure: str, *, limit: int, reach: object = None) -> Sequence[VersionRecord]:
-        return self._inner.versions_of_structure(structure, limit=limit, reach=self._reach)
+    def versions_of_structure(self, structure: str, *, limit: int, reach: Reach = None) -> Sequence[VersionRecord]:
+        return self._inner.versions_of_structure(structure, limit=limit, reach=self._near(reach))
 
     def parents(self, version_id: int) -> Sequence[VersionRecord]:
         return [each for each in self._inner.parents(version_id) if each.namespace in self._reach]
@@ -103,21 +117,115 @@ class _Scoped:
     def children(self, version_id: int) -> Sequence[VersionRecord]:
         return [each for each in self._inner.children(version_id) if each.namespace in self._reach]
 
-    def search(self, query: Query, *, cursor: str = "", limit: int = 100, reach: object = None) -> VersionPage:
-        return self._inner.search(query, cursor=cursor, limit=limit, reach=self._reach)
+    def search(self, query: Query, *, cursor: str = "", limit: int = 100, reach: Reach = None) -> VersionPage:
+        return self._inner.search(query, cursor=cursor, limit=limit, reach=self._near(reach))
 
     def ledger(
-        self, *, after: int = 0, limit: int = 100, subject: str = "", reach: object = None
+        self, *, after: int = 0, limit: int = 100, subject: str = "", reach: Reach = None
     ) -> Sequence[LedgerEntry]:
-        return self._inner.ledger(after=after, limit=limit, subject=subject, reach=self._reach)
+        return self._inner.ledger(after=after, limit=limit, subject=subject, reach=self._near(reach))
 
-    def find_blocks(self, ids: Sequence[BlockId], *, reach: object = None) -> Mapping[BlockId, BlockRow]:
-        return self._inner.find_blocks(ids, reach=self._reach)
+    def find_blocks(self, ids: Sequence[BlockId], *, reach: Reach = None) -> Mapping[BlockId, BlockRow]:
+        return self._inner.find_blocks(ids, reach=self._near(reach))
 
-    def all_versions(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[VersionRecord]:
-        raise AssertionError("what looks at every version is not for one caller")
+    def version_by_id(self, version_id: int) -> VersionRecord | None:
+        found = self._inner.version_by_id(version_id)
+        return found if found is not None and found.namespace in self._reach else None
+
+    def leases(self, *, now_ms: int) -> Sequence[Lease]:
+        """Those of sweep and its like, too, which belong to no namespace."""
+        return [
+            each for each in self._inner.leases(now_ms=now_ms) if not each.namespace or each.namespace in self._reach
+        ]
+
+    def pack_owner(self, pack: str) -> str:
+        owner = self._inner.pack_owner(pack)
+        return owner if owner in self._reach else ""
+
+    def usage(self, namespace: str, *, now_ms: int) -> NamespaceUsage | None:
+        return self._inner.usage(namespace, now_ms=now_ms) if namespace in self._reach else None
+
+    def recount(self, namespace: str, *, now_ms: int) -> NamespaceUsage | None:
+        return self._inner.recount(namespace, now_ms=now_ms) if namespace in self._reach else None
+
+    def grants(self, *, namespace: str = "", to: str = "", to_group: bool = False) -> Sequence[Grant]:
+        found = self._inner.grants(namespace=namespace, to=to, to_group=to_group)
+        return [grant for grant in found if grant.namespace in self._reach]
+
+    def roles_of(self, principal_id: int) -> Mapping[str, frozenset[Role]]:
+        held = self._inner.roles_of(principal_id)
+        return {namespace: roles for namespace, roles in held.items() if namespace in self._reach}
+
+    def trusts(self, *, namespace: str = "", issuer: str = "", subject: str = "") -> Sequence[Trust]:
+        found = self._inner.trusts(namespace=namespace, issuer=issuer, subject=subject)
+        return [trust for trust in found if trust.namespace in self._reach]
+
+    def webhook(self, webhook_id: int) -> Webhook | None:
+        found = self._inner.webhook(webhook_id)
+        return found if found is not None and found.namespace in self._reach else None
+
+    def webhooks(self, namespace: str) -> Sequence[Webhook]:
+        return self._inner.webhooks(namespace) if namespace in self._reach else ()
+
+    def webhook_secret(self, webhook_id: int) -> bytes | None:
+        return self._inner.webhook_secret(webhook_id) if self.webhook(webhook_id) else None
+
+    def deliveries(self, webhook_id: int, *, before: int = 0, limit: int = 100) -> Sequence[Delivery]:
+        return self._inner.deliveries(webhook_id, before=before, limit=limit) if self.webhook(webhook_id) else ()
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
         if namespace not in self._reach or self._inner.namespace(namespace) is None:
             raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
         return self._inner.add_model(namespace, name, kind, owner, at_ms)
+
+    def add_ledger(
+        self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object], namespace: str = ""
+    ) -> int:
+        self._own(namespace)
+        return self._inner.add_ledger(at_ms, actor, action, subject, body, namespace)
+
+    def add_blocks(self, rows: Sequence[BlockRow], namespace: str = "") -> None:
+        self._own(namespace)
+        self._inner.add_blocks(rows, namespace)
+
+    def hold_blocks(self, namespace: str, lengths: Mapping[BlockId, int]) -> None:
+        self._own(namespace)
+        self._inner.hold_blocks(namespace, lengths)
+
+    def take_lease(self, lease: Lease) -> None:
+        self._own(lease.namespace)
+        self._inner.take_lease(lease)
+
+    def set_quota(self, namespace: str, quota: Quota) -> NamespaceRecord:
+        self._own(namespace)
+        return self._inner.set_quota(namespace, quota)
+
+    def put_grant(self, grant: Grant) -> None:
+        self._own(grant.namespace)
+        self._inner.put_grant(grant)
+
+    def remove_grant(self, grant: Grant) -> bool:
+        self._own(grant.namespace)
+        return self._inner.remove_grant(grant)
+
+    def add_trust(self, trust: Trust) -> Trust:
+        self._own(trust.namespace)
+        return self._inner.add_trust(trust)
+
+    def add_webhook(self, webhook: Webhook, secret: bytes) -> Webhook:
+        self._own(webhook.namespace)
+        return self._inner.add_webhook(webhook, secret)
+
+    def change_webhook(self, webhook: Webhook) -> Webhook:
+        assert self.webhook(webhook.id) is not None, "a webhook out of reach is not changed"
+        return self._inner.change_webhook(webhook)
+
+    def remove_webhook(self, webhook_id: int) -> None:
+        assert self.webhook(webhook_id) is not None, "a webhook out of reach is not removed"
+        self._inner.remove_webhook(webhook_id)
+
+    def _near(self, reach: Reach) -> frozenset[str]:
+        return self._reach if reach is None else self._reach & reach
+
+    def _own(self, namespace: str) -> None:
+        assert not namespace or namespace in self._reach, f"{namespace} is out of reach"
