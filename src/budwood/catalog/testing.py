@@ -7,7 +7,8 @@ Subclass ``CatalogSuite`` in a test module and give it a pytest fixture ``catalo
         def catalog(self) -> Iterator[Catalog]: ...
 
 The methods are plain functions that use ``assert``; this module does not import pytest. Search is in
-``testing_search.py``, blocks and leases in ``testing_index.py``.
+``testing_search.py``, blocks and leases in ``testing_index.py``, people in ``testing_people.py``, what each namespace
+sent in ``testing_usage.py``.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from typing import Final
 
 from budwood.catalog.api import Catalog, NewVersion, RemovedLabel, Transaction
 from budwood.catalog.testing_index import IndexSuite
+from budwood.catalog.testing_people import PeopleSuite
 from budwood.catalog.testing_search import SearchSuite
 from budwood.catalog.testing_usage import UsageSuite
 from budwood.domain.names import Kind, Stage
@@ -53,7 +55,7 @@ def add_move(
     )
 
 
-class CatalogSuite(IndexSuite, SearchSuite, UsageSuite):
+class CatalogSuite(IndexSuite, SearchSuite, PeopleSuite, UsageSuite):
     """Every sentence of the port, as a test."""
 
     def test_an_empty_catalog_is_well_and_has_nothing(self, catalog: Catalog) -> None:
