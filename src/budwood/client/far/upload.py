@@ -1,5 +1,10 @@
-"""Sending one pack: ask where, PUT it there, have it completed. Each step may be repeated."""
+"""Sending one pack: ask where, PUT it there, have it completed. Each step may be repeated.
 
+Two packs are sent at once, unless two of them are much of the whole: what is on its way when a connection breaks is
+sent again.
+"""
+
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -19,11 +24,15 @@ class Uploads:
     transport: Transport
     blobs: Blobs
     namespaces: dict[str, str] = field(default_factory=dict)
-    sent_bytes: int = 0
-    _lock: Lock = field(default_factory=Lock)
+    one_at_once: bool = False
+    _alone: Lock = field(default_factory=Lock)
 
     def send(self, name: str, content: memoryview) -> None:
         """Raises BadParcel, LeaseLost, QuotaExceeded, ServerUnreachable, StorageFull, StorageFailed."""
+        with self._alone if self.one_at_once else nullcontext():
+            self._send(name, content)
+
+    def _send(self, name: str, content: memoryview) -> None:
         push = pack_lease(name)
         holes = {"namespace": self.namespaces[push], "push": push}
         for last in range(1, REQUEST_TRIES + 1):
@@ -35,6 +44,4 @@ class Uploads:
             except AddressGone as error:
                 if last == REQUEST_TRIES:
                     raise ServerUnreachable("The server takes nothing where it said it would.") from error
-        with self._lock:
-            self.sent_bytes += len(content)
         self.transport.call(pushes.COMPLETE, {**holes, "pack": name}, body=CompletePack(len(content)), long=True)

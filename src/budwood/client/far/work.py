@@ -18,6 +18,8 @@ from budwood.store.read import BlockReader
 
 PARCELS: int = 64
 """A push is sent in about so many packs: one that is cut short is sent again whole."""
+FEW_PARCELS: int = 20
+"""With fewer than twice so many, two at once would be more than a twentieth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,13 @@ class FarWork:
         self.clock, self.ids = clock, ids
         self.checks = False
         self.desk = _Desk(transport, book, clock, uploads)
+        self._uploads = uploads
         self.objects = FarObjects(blobs, book, uploads.send, clock)
         self.index = FarIndex(lambda asked: _find(transport, asked), book)
 
     def pack_bytes(self, logical_bytes: int) -> int:
         """See ``Workplace.pack_bytes``."""
+        self._uploads.one_at_once = logical_bytes < 2 * FEW_PARCELS * PARCEL_BYTES_LEAST
         return min(max(logical_bytes // PARCELS, PARCEL_BYTES_LEAST), PARCEL_BYTES)
 
     def owns(self, path: Path) -> bool:
