@@ -147,12 +147,15 @@ class FullAfter(MemoryObjects):
     def __init__(self, room: int) -> None:
         super().__init__()
         self.room = room
+        self._counting = threading.Lock()
 
     def show(self, writer: Any, key: str, content: bytes) -> None:
-        if not self.room:
+        with self._counting:
+            fits = self.room > 0
+            self.room -= fits
+        if not fits:
             self.forget(writer)
             raise StorageFull("planned")
-        self.room -= 1
         super().show(writer, key, content)
 
 

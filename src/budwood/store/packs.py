@@ -97,6 +97,7 @@ class PackSet:
         self._rows: list[BlockRow] = []
         self._sealer: ThreadPoolExecutor | None = None
         self._sealing: list[Future[None]] = []
+        self._lost: BaseException | None = None
 
     def add(self, block: NewBlock, parts: Sequence[Buffer], length: int) -> BlockRow:
         """Append the encoded block; where it lies. The parts have ``length`` bytes and may be reused at once.
@@ -120,8 +121,7 @@ class PackSet:
         with self._lock:
             self._wait_for_sealing(leave=SEALED_AT_ONCE - 1)
             if self._pack is not None:
-                pack, self._pack = self._pack, None
-                pack.seal()
+                self._seal_last(self._pack)
             self._wait_for_sealing(leave=0)
             return tuple(self._rows)
 
@@ -146,8 +146,18 @@ class PackSet:
         self._sealing.append(self._sealer.submit(self._pack.seal))
         self._pack = None
 
+    def _seal_last(self, pack: "_Pack") -> None:
+        self._pack = None
+        try:
+            pack.seal()
+        except BaseException as error:
+            self._lost = error
+            raise
+
     def _forget_sealed(self) -> None:
         """Raises what went wrong there, every time it is asked: a set that lost a pack never finishes."""
+        if self._lost is not None:
+            raise self._lost
         for sealed in [sealing for sealing in self._sealing if sealing.done()]:
             sealed.result()
             self._sealing.remove(sealed)
