@@ -187,7 +187,10 @@ def test_what_was_exported_can_be_imported_where_one_may_push(fresh: Any) -> Non
     refused = fresh.ask("POST", "/v1/import", by="elsewhere", body=bundle.body, headers=raw)
     assert (refused.status, refused.problem["code"]) == (404, "namespace_not_found")
     broken = fresh.ask("POST", "/v1/import", by="writer", body=bundle.body[:5000], headers=raw)
-    assert (broken.status, broken.problem["code"]) == (422, "bundle_damaged")
+    assert (broken.status, broken.problem["code"]) == (422, "bad_bundle")
+    middle = len(bundle.body) // 4
+    bent = bundle.body[:middle] + bytes([bundle.body[middle] ^ 1]) + bundle.body[middle + 1 :]
+    assert fresh.ask("POST", "/v1/import", by="writer", body=bent, headers=raw).status == 422
     assert fresh.ask("POST", "/v1/import", by="writer", body=b"", headers=raw).status == 422
     assert list((fresh.registry / "tmp").iterdir()) == []
 

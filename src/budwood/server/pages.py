@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields
 from html import escape
-from itertools import groupby
+from textwrap import wrap
 from typing import Any, Final, get_type_hints
 
 from budwood.domain.access import ROLE_PERMISSIONS, Permission, Role
@@ -24,6 +24,7 @@ td, th { padding: .1rem 1rem .1rem 0; text-align: left; vertical-align: top; }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
 p { margin: .25rem 0; }
 """
+ALONE: Final = "general"
 _INTRODUCTION: Final = (
     "Everything the SDK and the command line ask of a server. Send the token as 'Authorization: Bearer bw_…'. Values "
     "are JSON, bytes in them base64. Errors are problem+json with a stable code. A write may carry an "
@@ -65,9 +66,9 @@ def markdown(routes: Sequence[Route]) -> str:
     lines = [
         "# The API",
         "",
-        "<!-- Made from the table of routes by `python3 run.py api`; a test keeps it so. -->",
+        "<!-- Made from the table of routes by `python -m tests.server.write_api_page`; a test keeps it so. -->",
         "",
-        _INTRODUCTION,
+        *wrap(_INTRODUCTION, 118),
         "",
         "A running server says the same at `/docs`, and as OpenAPI 3.1 at `/openapi.json`.",
         "",
@@ -91,12 +92,11 @@ def _roles() -> list[str]:
 
 
 def _by_noun(routes: Iterable[Route]) -> Iterator[tuple[str, list[Route]]]:
-    order: dict[str, int] = {}
+    """Routes under their nouns, in the order of the table; those that stand alone in the first group."""
+    grouped: dict[str, list[Route]] = {ALONE: []}
     for route in routes:
-        order.setdefault(route.noun, len(order))
-    ordered = sorted(routes, key=lambda route: order[route.noun])
-    for noun, listed in groupby(ordered, key=lambda route: route.noun):
-        yield noun, list(listed)
+        grouped.setdefault(route.noun if "." in route.name else ALONE, []).append(route)
+    yield from grouped.items()
 
 
 def _facts(route: Route) -> Iterator[tuple[str, str]]:

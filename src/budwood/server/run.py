@@ -11,9 +11,10 @@ import os
 import signal
 import socket
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -105,6 +106,19 @@ class Server(uvicorn.Server):
         self._guard = app
         self._service = service
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Not raised again afterwards, as uvicorn does: what is open must be closed, and to be told is no failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
     async def main_loop(self) -> None:
         """Until told to stop."""
         tending = asyncio.create_task(self._tend())
@@ -160,13 +174,13 @@ class _Parent:
             born = self._children.pop(child, 0.0)
             if self._stopping:
                 continue
-            code = os.waitstatus_to_exitcode(status)
             if self._plan.now() - born < BORN_DEAD_S:
                 # It cannot live here; another would die of the same.
+                code = abs(os.waitstatus_to_exitcode(status)) or 1
                 self._stop(signal.SIGTERM, None)
             else:
                 self._start()
-        return 0 if self._stopping and code == 0 else abs(code)
+        return code
 
     def _start(self) -> None:
         child = os.fork()
