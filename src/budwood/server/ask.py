@@ -98,7 +98,7 @@ def no_mark(answer: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Handler:
+class Call:
     """``made`` turns what ``run`` returns into the answer; ``mark`` gives an answer's ETag."""
 
     run: Callable[[Ask], Any]
@@ -111,7 +111,7 @@ RawRun = Callable[[Ask, Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class RawHandler:
+class RawCall:
     """For bytes that stream: it reads the request and makes the response itself."""
 
     run: RawRun

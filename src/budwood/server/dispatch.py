@@ -20,7 +20,7 @@ from budwood.domain.names import ModelName, Namespace
 from budwood.domain.routes.route import Body, Route
 from budwood.errors import BudwoodError, Malformed, RegistryBusy
 from budwood.server import refusal
-from budwood.server.ask import Ask, Handler, Mode, RawHandler, Text
+from budwood.server.ask import Ask, Call, Mode, RawCall, Text
 from budwood.server.callers import Uses, bearer, caller_of, check, known_by, reach_of
 from budwood.server.exchange import Exchange, exchange_of
 from budwood.server.keyed import Key, KeyedCatalog, Repeated
@@ -34,7 +34,7 @@ JSON: Final = (b"content-type", b"application/json")
 LONG_MODES: Final = frozenset({Mode.LONG, Mode.LONG_WRITE, Mode.DEED})
 WRITING_MODES: Final = frozenset({Mode.WRITE, Mode.LONG_WRITE, Mode.DEED})
 _UNKEYED: Final = ""
-Binding = Mapping[str, Handler | RawHandler]
+Binding = Mapping[str, Call | RawCall]
 
 
 class Dispatch:
@@ -74,7 +74,7 @@ class Dispatch:
         secret = bearer(scope["headers"])
         known = await self._known(route, secret)
         ask = self._allowed(route, found.holes, known, secret, exchange)
-        if isinstance(handler, RawHandler):
+        if isinstance(handler, RawCall):
             request = Request({**scope, "path_params": dict(found.holes)}, receive)
             ask.query = None if route.query is None else decode_query(route.query, scope["query_string"])
             response = await handler.run(ask, request)
@@ -115,7 +115,7 @@ class Dispatch:
         house = _within(whole, caller, namespace, route)
         return Ask(service, route, holes, caller, house, whole, known, secret=secret)
 
-    async def _run(self, handler: Handler, ask: Ask, scope: Scope, content: bytes) -> tuple[int, Headers, bytes]:
+    async def _run(self, handler: Call, ask: Ask, scope: Scope, content: bytes) -> tuple[int, Headers, bytes]:
         if handler.mode is Mode.POINT and self._service.on_loop:
             return self._work(handler, ask, scope, content)
         work = partial(self._work, handler, ask, scope, content)
@@ -127,7 +127,7 @@ class Dispatch:
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._service.threads.short, work)
 
-    def _work(self, handler: Handler, ask: Ask, scope: Scope, content: bytes) -> tuple[int, Headers, bytes]:
+    def _work(self, handler: Call, ask: Ask, scope: Scope, content: bytes) -> tuple[int, Headers, bytes]:
         route = ask.route
         _check_holes(ask.holes)
         if route.query is not None:
@@ -150,7 +150,7 @@ class Dispatch:
         request = (scope["method"].encode(), scope["raw_path"], scope["query_string"], content)
         return Key.of(ask.known.principal.id, text, *request)
 
-    def _once(self, handler: Handler, ask: Ask, key: Key) -> tuple[int, Headers, bytes]:
+    def _once(self, handler: Call, ask: Ask, key: Key) -> tuple[int, Headers, bytes]:
         """Do it, or give the answer of when it was done."""
         route, catalog, clock = ask.route, self._service.house.catalog, self._service.house.clock
         with catalog.read() as view:
@@ -203,12 +203,12 @@ def _check_holes(holes: Mapping[str, str]) -> None:
         ModelName(holes["model"])
 
 
-def _rendered(handler: Handler, ask: Ask, answer: Any) -> tuple[int, Headers, bytes]:
+def _rendered(handler: Call, ask: Ask, answer: Any) -> tuple[int, Headers, bytes]:
     body = _content(answer, ask.route)
     return ask.route.status, _headers(handler, answer, ask.route, body), body
 
 
-def _again(handler: Handler, route: Route, answered: Answered) -> tuple[int, Headers, bytes]:
+def _again(handler: Call, route: Route, answered: Answered) -> tuple[int, Headers, bytes]:
     answer = decode(route.response, answered.body) if route.response is not None else None
     headers = _headers(handler, answer, route, answered.body)
     return answered.status, [*headers, (b"idempotency-replayed", b"true")], answered.body
@@ -220,7 +220,7 @@ def _content(answer: Any, route: Route) -> bytes:
     return b"" if route.gives is Body.NOTHING else encode(answer)
 
 
-def _headers(handler: Handler, answer: Any, route: Route, body: bytes) -> Headers:
+def _headers(handler: Call, answer: Any, route: Route, body: bytes) -> Headers:
     if route.gives is Body.NOTHING:
         return []
     kind = (b"content-type", answer.media_type.encode()) if isinstance(answer, Text) else JSON

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from budwood.server.ask import Handler, RawHandler
+from budwood.server.ask import Call, RawCall
 from budwood.server.handlers import about, blobs, bundles, models, pushes, registry, versions
 
-HANDLERS: Final[dict[str, Handler | RawHandler]] = {
+HANDLERS: Final[dict[str, Call | RawCall]] = {
     **about.HANDLERS,
     **models.HANDLERS,
     **versions.HANDLERS,

@@ -8,7 +8,7 @@ from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.people import WhoAmI
 from budwood.domain.routes import about
 from budwood.errors import BudwoodError, Unavailable
-from budwood.server.ask import Ask, Handler, Mode, Text
+from budwood.server.ask import Ask, Call, Mode, Text
 from budwood.server.metrics import MEDIA_TYPE
 from budwood.verbs.bootstrap import TOKEN_PREFIX, bootstrap
 
@@ -66,12 +66,12 @@ def first_admin(ask: Ask) -> Bootstrapped:
 
 
 HANDLERS: Final = {
-    about.HEALTH.name: Handler(health, Mode.POINT),
-    about.READY.name: Handler(ready),
-    about.METRICS.name: Handler(metrics),
-    about.OPENAPI.name: Handler(page, Mode.POINT),
-    about.DOCS.name: Handler(page, Mode.POINT),
-    about.STYLE.name: Handler(page, Mode.POINT),
-    about.WHOAMI.name: Handler(whoami, Mode.POINT),
-    about.BOOTSTRAP.name: Handler(first_admin, Mode.WRITE),
+    about.HEALTH.name: Call(health, Mode.POINT),
+    about.READY.name: Call(ready),
+    about.METRICS.name: Call(metrics),
+    about.OPENAPI.name: Call(page, Mode.POINT),
+    about.DOCS.name: Call(page, Mode.POINT),
+    about.STYLE.name: Call(page, Mode.POINT),
+    about.WHOAMI.name: Call(whoami, Mode.POINT),
+    about.BOOTSTRAP.name: Call(first_admin, Mode.WRITE),
 }

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from budwood.domain.routes import blobs
 from budwood.domain.transfers import FoundBlocks
-from budwood.server.ask import Ask, Handler, RawHandler
+from budwood.server.ask import Ask, Call, RawCall
 from budwood.server.blob_door import Addresses, BlobDoor
 from budwood.verbs.locate import locate
 
@@ -28,9 +28,9 @@ async def get_block(ask: Ask, request: Request) -> Response:
     return await BlobDoor(ask.whole, ask.service.keys).get_block(request)
 
 
-HANDLERS: Final[dict[str, Handler | RawHandler]] = {
-    blobs.FIND.name: Handler(find),
-    blobs.PUT.name: RawHandler(put),
-    blobs.GET.name: RawHandler(get),
-    blobs.GET_BLOCK.name: RawHandler(get_block),
+HANDLERS: Final[dict[str, Call | RawCall]] = {
+    blobs.FIND.name: Call(find),
+    blobs.PUT.name: RawCall(put),
+    blobs.GET.name: RawCall(get),
+    blobs.GET_BLOCK.name: RawCall(get_block),
 }

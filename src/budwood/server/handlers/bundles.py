@@ -20,7 +20,7 @@ from budwood.catalog.scoped import ScopedCatalog
 from budwood.domain.access import Permission
 from budwood.domain.routes import registry
 from budwood.errors import Invalid, StorageFailed
-from budwood.server.ask import Ask, RawHandler
+from budwood.server.ask import Ask, RawCall
 from budwood.verbs.export import export
 from budwood.verbs.house import House
 from budwood.verbs.import_bundle import import_bundle
@@ -117,6 +117,6 @@ def _base64(hexadecimal: str) -> str:
 
 
 HANDLERS: Final = {
-    registry.EXPORT.name: RawHandler(send_bundle),
-    registry.IMPORT.name: RawHandler(take_bundle),
+    registry.EXPORT.name: RawCall(send_bundle),
+    registry.IMPORT.name: RawCall(take_bundle),
 }

@@ -7,7 +7,7 @@ from budwood.domain.change import Change
 from budwood.domain.records import ModelRecord, Move
 from budwood.domain.results import Family, Moved, VersionPage
 from budwood.domain.routes import models
-from budwood.server.ask import Ask, Handler, Mode
+from budwood.server.ask import Ask, Call, Mode
 from budwood.verbs import browse
 from budwood.verbs.alias import alias, remove_alias
 from budwood.verbs.delete import delete_model
@@ -63,13 +63,13 @@ def move_mark(move: Move) -> str:
 
 
 HANDLERS: Final = {
-    models.LIST.name: Handler(list_models),
-    models.DELETE.name: Handler(delete, Mode.WRITE),
-    models.LOG.name: Handler(log),
-    models.GET_ALIAS.name: Handler(get_alias, Mode.POINT, mark=move_mark),
-    models.SET_ALIAS.name: Handler(set_alias, Mode.WRITE, mark=moved_mark),
-    models.REMOVE_ALIAS.name: Handler(take_alias, Mode.WRITE, mark=moved_mark),
-    models.ROLL_BACK.name: Handler(go_back, Mode.WRITE, mark=moved_mark),
-    models.SEARCH.name: Handler(search),
-    models.DIFF.name: Handler(compare, Mode.LONG),
+    models.LIST.name: Call(list_models),
+    models.DELETE.name: Call(delete, Mode.WRITE),
+    models.LOG.name: Call(log),
+    models.GET_ALIAS.name: Call(get_alias, Mode.POINT, mark=move_mark),
+    models.SET_ALIAS.name: Call(set_alias, Mode.WRITE, mark=moved_mark),
+    models.REMOVE_ALIAS.name: Call(take_alias, Mode.WRITE, mark=moved_mark),
+    models.ROLL_BACK.name: Call(go_back, Mode.WRITE, mark=moved_mark),
+    models.SEARCH.name: Call(search),
+    models.DIFF.name: Call(compare, Mode.LONG),
 }

@@ -21,7 +21,7 @@ from budwood.domain.transfers import (
     TakenPack,
 )
 from budwood.errors import LeaseLost
-from budwood.server.ask import Ask, Handler, Mode
+from budwood.server.ask import Ask, Call, Mode
 from budwood.server.blob_door import Addresses
 from budwood.verbs.desk import HomeDesk
 from budwood.verbs.lease import Held
@@ -103,14 +103,14 @@ def _door(ask: Ask) -> Addresses:
 
 
 HANDLERS: Final = {
-    pushes.LOOK.name: Handler(look),
-    pushes.CANDIDATES.name: Handler(candidates),
-    pushes.OPEN.name: Handler(begin, Mode.WRITE, made=opened),
-    pushes.RENEW.name: Handler(keep, Mode.WRITE, made=opened),
-    pushes.ABANDON.name: Handler(give_up, Mode.WRITE),
-    pushes.FIND.name: Handler(find),
-    pushes.BEGIN.name: Handler(begin_one),
-    pushes.COMPLETE.name: Handler(complete_one, Mode.DEED),
-    pushes.PUBLISH.name: Handler(publish, Mode.LONG_WRITE),
-    pushes.REUSE.name: Handler(give_names, Mode.WRITE),
+    pushes.LOOK.name: Call(look),
+    pushes.CANDIDATES.name: Call(candidates),
+    pushes.OPEN.name: Call(begin, Mode.WRITE, made=opened),
+    pushes.RENEW.name: Call(keep, Mode.WRITE, made=opened),
+    pushes.ABANDON.name: Call(give_up, Mode.WRITE),
+    pushes.FIND.name: Call(find),
+    pushes.BEGIN.name: Call(begin_one),
+    pushes.COMPLETE.name: Call(complete_one, Mode.DEED),
+    pushes.PUBLISH.name: Call(publish, Mode.LONG_WRITE),
+    pushes.REUSE.name: Call(give_names, Mode.WRITE),
 }

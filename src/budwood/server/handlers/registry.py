@@ -5,7 +5,7 @@ from typing import Final
 from budwood.domain.asks import LedgerPage, RebuiltIndex
 from budwood.domain.results import Swept, Usage, Verified
 from budwood.domain.routes import registry
-from budwood.server.ask import Ask, Handler, Mode
+from budwood.server.ask import Ask, Call, Mode
 from budwood.verbs import browse
 from budwood.verbs.rebuild import rebuild_index
 from budwood.verbs.stats import stats
@@ -37,9 +37,9 @@ def index_anew(ask: Ask) -> RebuiltIndex:
 
 
 HANDLERS: Final = {
-    registry.LEDGER.name: Handler(ledger),
-    registry.STATS.name: Handler(figures, Mode.LONG),
-    registry.VERIFY.name: Handler(check, Mode.LONG),
-    registry.SWEEP.name: Handler(free, Mode.DEED),
-    registry.REBUILD.name: Handler(index_anew, Mode.DEED),
+    registry.LEDGER.name: Call(ledger),
+    registry.STATS.name: Call(figures, Mode.LONG),
+    registry.VERIFY.name: Call(check, Mode.LONG),
+    registry.SWEEP.name: Call(free, Mode.DEED),
+    registry.REBUILD.name: Call(index_anew, Mode.DEED),
 }

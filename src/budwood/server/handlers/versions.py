@@ -6,7 +6,7 @@ from budwood.domain.asks import Tags
 from budwood.domain.records import Tag, VersionRecord
 from budwood.domain.results import Moved, VersionDetail
 from budwood.domain.routes import versions
-from budwood.server.ask import Ask, Handler, Mode
+from budwood.server.ask import Ask, Call, Mode
 from budwood.server.handlers.models import moved_mark
 from budwood.verbs import browse
 from budwood.verbs.delete import delete
@@ -48,11 +48,11 @@ def mark(answer: Tags) -> str:
 
 
 HANDLERS: Final = {
-    versions.GET.name: Handler(get, Mode.POINT),
-    versions.SHOW.name: Handler(show),
-    versions.TAGS.name: Handler(get_tags, made=Tags, mark=mark),
-    versions.CHANGE_TAGS.name: Handler(change_tags, Mode.WRITE, made=Tags, mark=mark),
-    versions.STAGE.name: Handler(put_in_stage, Mode.WRITE, mark=moved_mark),
-    versions.RETIRE.name: Handler(retire_it, Mode.WRITE),
-    versions.DELETE.name: Handler(delete_it, Mode.WRITE),
+    versions.GET.name: Call(get, Mode.POINT),
+    versions.SHOW.name: Call(show),
+    versions.TAGS.name: Call(get_tags, made=Tags, mark=mark),
+    versions.CHANGE_TAGS.name: Call(change_tags, Mode.WRITE, made=Tags, mark=mark),
+    versions.STAGE.name: Call(put_in_stage, Mode.WRITE, mark=moved_mark),
+    versions.RETIRE.name: Call(retire_it, Mode.WRITE),
+    versions.DELETE.name: Call(delete_it, Mode.WRITE),
 }
