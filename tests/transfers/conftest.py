@@ -24,6 +24,7 @@ from budwood.client.registry import Registry
 from budwood.domain.access import Role
 from budwood.domain.people import Grant, PrincipalKind, Quota, TokenRecord
 
+NO_QUOTA = Quota()
 PEOPLE = {"ruth": "red", "bert": "blue", "ada": ""}
 """Writers of two tenants, and an admin."""
 
@@ -32,7 +33,7 @@ def token_of(name: str) -> str:
     return "bw_" + name.ljust(43, "x")
 
 
-def settle(folder: Path, quota: Quota = Quota()) -> None:
+def settle(folder: Path, quota: Quota = NO_QUOTA) -> None:
     """Make people and namespaces."""
 
     def work(transaction: Transaction) -> None:
@@ -193,7 +194,7 @@ def new_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Further servers, each with a registry of its own."""
     made: list[Server] = []
 
-    def make(quota: Quota = Quota()) -> Server:
+    def make(quota: Quota = NO_QUOTA) -> Server:
         folder = tmp_path / f"registry-{len(made)}"
         settle(folder, quota)
         made.append(Server(folder))

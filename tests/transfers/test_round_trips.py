@@ -127,7 +127,7 @@ def test_an_address_serves_what_it_was_given_for_and_nothing_else(server: Any, m
     assert urllib3.request("GET", address[:-1] + ("0" if address[-1] != "0" else "1")).status == 404
     assert urllib3.request("GET", address.replace(f"packs/{block.pack}", f"packs/{block.pack}x")).status == 404
     for bad in ("bytes=5-4", "bytes=0-1,3-4", "bytes=-5", "lines=1-2", "bytes=99999999999-"):
-        assert urllib3.request("GET", address, headers={"Range": bad}).status == 422
+        assert urllib3.request("GET", address, headers={"Range": bad}).status in (416, 422)
     whole = urllib3.request("GET", address)
     assert whole.status == 200
     assert math.isclose(len(whole.data), int(whole.headers["content-length"]))

@@ -100,17 +100,17 @@ def _check_encoding(row: BlockRow) -> None:
 
 
 def _bases(own: Mapping[BlockId, BlockRow], visible: BlockIndex, reader: BlockReader) -> Rows:
-    """The rows of all bases, and of theirs. Raises BadParcel for one that the sender cannot see or that is not nearer
-    to the ground, BlockDamaged for one that should be ours."""
+    """The rows of all bases, and of theirs. Raises BadParcel for one that the sender cannot see, and within the pack
+    for one that is not nearer to the ground; BlockDamaged for one that should be ours."""
     wanted = tuple({row.base for row in own.values() if row.base})
     if wanted and (missing := set(wanted) - visible.find(wanted).keys()):
         pack = next(iter(own.values())).pack
         raise BadParcel("A block is a difference from one that is not here.", pack=pack, block=min(missing).hex())
-    bases = reader.rows(wanted)
-    for row in (*own.values(), *bases.values()):
-        if row.base and bases[row.base].depth >= row.depth:
+    for row in own.values():
+        # Of a base outside the pack only its keeper knows how deep it lies (verbs/uploads.py).
+        if row.base in own and own[row.base].depth >= row.depth:
             raise BadParcel("A chain of differences does not lead to the ground.", pack=row.pack, block=row.id.hex())
-    return bases
+    return reader.rows(wanted)
 
 
 def _runs(rows: Sequence[BlockRow]) -> Iterator[list[BlockRow]]:
@@ -176,15 +176,14 @@ class _Checker:
 
 @dataclass(frozen=True, slots=True)
 class _Together:
-    """The pack's own blocks, then others."""
+    """Others' blocks, then the pack's own: what is in force leads to the ground, and may lean on a block of the pack
+    that is in force elsewhere."""
 
     own: Mapping[BlockId, BlockRow]
     others: BlockIndex
 
     def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
-        found = {block: self.own[block] for block in ids if block in self.own}
-        rest = [block for block in ids if block not in found]
-        return {**self.others.find(rest), **found} if rest else found
+        return {**{block: self.own[block] for block in ids if block in self.own}, **self.others.find(ids)}
 
 
 def _wrong(row: BlockRow, reason: str) -> BadParcel:

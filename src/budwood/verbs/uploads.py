@@ -10,7 +10,7 @@ the caller; who may push where was decided before.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -23,9 +23,8 @@ from budwood.domain.names import ModelName
 from budwood.domain.records import model_path
 from budwood.errors import BadParcel, LeaseLost, NamespaceNotFound, QuotaExceeded
 from budwood.store.api import BlockRow
-from budwood.store.encodings import encode_block
+from budwood.store.encodings import decode_block, encode_block
 from budwood.store.packs import NewBlock, PackSet, pack_key
-from budwood.store.read import BlockReader
 from budwood.store.receive import Standing, check_pack
 from budwood.verbs.house import House
 from budwood.verbs.lease import LEASE_MS, Held
@@ -220,25 +219,14 @@ class _Keeping:
 
     def _keep_whole(self, rows: Sequence[BlockRow]) -> dict[BlockId, BlockRow]:
         """The blocks in a pack of our own, without a base."""
-        index = _Sent({row.id: row for row in self._sent}, self._house.index.find)
-        reader = BlockReader(self._house.objects, index)
+        reader = self._house.reader()
+        bases = reader.rows({row.base for row in rows})
         with PackSet(self._house.objects, lambda: f"{self._push}-{self._house.ids()}") as packs:
-            known = reader.rows(row.id for row in rows)
             for row in rows:
+                base = memoryview(bytearray(bases[row.base].raw_length))
+                reader.decode(bases[row.base], bases, base)
                 raw = memoryview(bytearray(row.raw_length))
-                reader.read(row.id, known, raw)
+                decode_block(row.encoding, reader.encoded(row), base=base, target=raw)
                 encoded = encode_block(raw, dtype="")
                 packs.add(NewBlock(row.id, row.raw_length, encoded.tag), encoded.parts, encoded.length)
             return {row.id: row for row in packs.finish()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """``BlockIndex`` of a pack that was sent, before any other."""
-
-    own: Mapping[BlockId, BlockRow]
-    others: Callable[[Sequence[BlockId]], Mapping[BlockId, BlockRow]]
-
-    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
-        found = {block: self.own[block] for block in ids if block in self.own}
-        return {**self.others([block for block in ids if block not in found]), **found}
