@@ -6,16 +6,17 @@ are no layers of middleware: a point read costs one walk through this file.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from budwood.catalog.api import Catalog
 from budwood.catalog.people_api import Answered, Known
 from budwood.catalog.scoped import ScopedCatalog
-from budwood.domain.access import NOBODY, Caller, Permission
+from budwood.domain.access import NOBODY, Permission
 from budwood.domain.names import ModelName, Namespace
 from budwood.domain.routes.route import Body, Route
 from budwood.errors import BudwoodError, Malformed, RegistryBusy
@@ -24,17 +25,44 @@ from budwood.server.ask import Ask, Call, Mode, RawCall, Text
 from budwood.server.callers import Uses, bearer, caller_of, check, known_by, reach_of
 from budwood.server.exchange import Exchange, exchange_of
 from budwood.server.keyed import Key, KeyedCatalog, Repeated
+from budwood.server.one_view import OneView
 from budwood.server.problems import Headers, nowhere, problem
 from budwood.server.service import Service
 from budwood.server.table import Table
-from budwood.verbs.house import House
 from budwood.verbs.wire import decode, decode_query, decode_strictly, encode
 
+Rendered = tuple[int, Headers, bytes]
 JSON: Final = (b"content-type", b"application/json")
 LONG_MODES: Final = frozenset({Mode.LONG, Mode.LONG_WRITE, Mode.DEED})
 WRITING_MODES: Final = frozenset({Mode.WRITE, Mode.LONG_WRITE, Mode.DEED})
-_UNKEYED: Final = ""
+_ANSWERED: Final[Rendered] = (0, [], b"")
 Binding = Mapping[str, Call | RawCall]
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """A request that found its route."""
+
+    route: Route
+    holes: Mapping[str, str]
+    scope: Scope
+    receive: Receive
+    send: Send
+    exchange: Exchange
+
+    @property
+    def secret(self) -> str:
+        """The bearer token as it came; empty when there is none."""
+        return bearer(self.scope["headers"])
+
+    def key(self, ask: Ask, content: bytes) -> Key | None:
+        """The idempotency key of a write, if it carries one. Raises BadValue."""
+        text = _header(self.scope["headers"], b"idempotency-key")
+        if not text or ask.known is None:
+            return None
+        scope = self.scope
+        request = (scope["method"].encode(), scope["raw_path"], scope["query_string"], content)
+        return Key.of(ask.known.principal.id, text, *request)
 
 
 class Dispatch:
@@ -71,64 +99,69 @@ class Dispatch:
         handler = self._handlers[route.name]
         if self._service.stopping and route.path.startswith("/v1/"):
             raise RegistryBusy("The server is about to stop.", hint="Try again in a moment.")
-        secret = bearer(scope["headers"])
-        known = await self._known(route, secret)
-        ask = self._allowed(route, found.holes, known, secret, exchange)
-        if isinstance(handler, RawCall):
-            request = Request({**scope, "path_params": dict(found.holes)}, receive)
-            ask.query = None if route.query is None else decode_query(route.query, scope["query_string"])
-            response = await handler.run(ask, request)
-            await response(scope, receive, send)
-            return
-        content = await _body(receive) if route.request is not None and route.takes is Body.JSON else b""
-        status, headers, body = await self._run(handler, ask, scope, content)
-        await _send(send, scope, status, headers, body)
+        status, headers, body = await self._run(_Coming(route, found.holes, scope, receive, send, exchange), handler)
+        if status:
+            await _send(send, scope, status, headers, body)
 
-    async def _known(self, route: Route, secret: str) -> Known | None:
-        if route.permission is Permission.ANYONE or not secret:
+    async def _run(self, coming: "_Coming", handler: Call | RawCall) -> Rendered:
+        route = coming.route
+        if isinstance(handler, Call) and handler.mode is Mode.POINT:
+            if self._service.on_loop or route.permission is Permission.ANYONE:
+                return self._point(coming, handler)
+            return cast(Rendered, await self._in_thread(partial(self._point, coming, handler)))
+        ask = self._allowed(coming, await self._known(coming), self._service.house.catalog)
+        if isinstance(handler, RawCall):
+            await _run_raw(coming, handler, ask)
+            return _ANSWERED
+        content = await _body(coming.receive) if route.request is not None else b""
+        work = partial(self._work, coming, handler, ask, content)
+        if handler.mode in LONG_MODES:
+            return cast(Rendered, await asyncio.wrap_future(self._service.threads.long(work)))
+        return cast(Rendered, await self._in_thread(work))
+
+    def _point(self, coming: "_Coming", handler: Call) -> Rendered:
+        """All of it in one view of the catalog; what asks for no token asks the catalog nothing."""
+        house = self._service.house
+        if coming.route.permission is Permission.ANYONE:
+            return self._work(coming, handler, self._allowed(coming, None, house.catalog), b"")
+        with house.catalog.read() as view:
+            known = known_by(view, coming.secret, house.clock())
+            return self._work(coming, handler, self._allowed(coming, known, OneView(house.catalog, view)), b"")
+
+    async def _known(self, coming: "_Coming") -> Known | None:
+        if coming.route.permission is Permission.ANYONE or not coming.secret:
             return None
         if self._service.on_loop:
-            return self._look_up(secret)
-        found: Known | None = await self._in_thread(partial(self._look_up, secret))
-        return found
+            return self._look_up(coming.secret)
+        return cast(Known | None, await self._in_thread(partial(self._look_up, coming.secret)))
 
     def _look_up(self, secret: str) -> Known | None:
         house = self._service.house
         with house.catalog.read() as view:
             return known_by(view, secret, house.clock())
 
-    def _allowed(
-        self, route: Route, holes: Mapping[str, str], known: Known | None, secret: str, exchange: Exchange
-    ) -> Ask:
+    def _allowed(self, coming: "_Coming", known: Known | None, catalog: Catalog) -> Ask:
         """The request with its house. Raises Unauthenticated, Forbidden, NotFound."""
-        service = self._service
+        service, route, holes = self._service, coming.route, coming.holes
         caller = caller_of(known) if known is not None else None
         if caller is not None:
-            exchange.principal = caller.name
+            coming.exchange.principal = caller.name
         check(caller, route, holes)
         namespace = holes.get("namespace", "")
-        exchange.namespace = namespace
+        coming.exchange.namespace = namespace
         if known is not None:
             self._uses.note(known)
         caller = caller or NOBODY
-        whole = replace(service.house, author=caller.name) if caller.name else service.house
-        house = _within(whole, caller, namespace, route)
-        return Ask(service, route, holes, caller, house, whole, known, secret=secret)
-
-    async def _run(self, handler: Call, ask: Ask, scope: Scope, content: bytes) -> tuple[int, Headers, bytes]:
-        if handler.mode is Mode.POINT and self._service.on_loop:
-            return self._work(handler, ask, scope, content)
-        work = partial(self._work, handler, ask, scope, content)
-        if handler.mode in LONG_MODES:
-            return cast(tuple[int, Headers, bytes], await asyncio.wrap_future(self._service.threads.long(work)))
-        rendered: tuple[int, Headers, bytes] = await self._in_thread(work)
-        return rendered
+        whole = replace(service.house, author=caller.name or service.house.author, catalog=catalog)
+        reach = reach_of(caller, namespace, route.permission)
+        house = whole if reach is None else replace(whole, catalog=ScopedCatalog(catalog, reach))
+        return Ask(service, route, holes, caller, house, whole, known, secret=coming.secret)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._service.threads.short, work)
 
-    def _work(self, handler: Call, ask: Ask, scope: Scope, content: bytes) -> tuple[int, Headers, bytes]:
-        route = ask.route
+    def _work(self, coming: "_Coming", handler: Call, ask: Ask, content: bytes) -> Rendered:
+        route, scope = ask.route, coming.scope
         _check_holes(ask.holes)
         if route.query is not None:
             ask.query = decode_query(route.query, scope["query_string"])
@@ -138,19 +171,12 @@ class Dispatch:
             ask.body = decode_strictly(route.request, content)
         if route.edits:
             ask.expected = _expected(scope["headers"])
-        key = self._key(ask, scope, content) if handler.mode in WRITING_MODES else None
+        key = coming.key(ask, content) if handler.mode in WRITING_MODES else None
         if key is None:
             return _rendered(handler, ask, handler.made(handler.run(ask)))
         return self._once(handler, ask, key)
 
-    def _key(self, ask: Ask, scope: Scope, content: bytes) -> Key | None:
-        text = _header(scope["headers"], b"idempotency-key")
-        if text == _UNKEYED or ask.known is None:
-            return None
-        request = (scope["method"].encode(), scope["raw_path"], scope["query_string"], content)
-        return Key.of(ask.known.principal.id, text, *request)
-
-    def _once(self, handler: Call, ask: Ask, key: Key) -> tuple[int, Headers, bytes]:
+    def _once(self, handler: Call, ask: Ask, key: Key) -> Rendered:
         """Do it, or give the answer of when it was done."""
         route, catalog, clock = ask.route, self._service.house.catalog, self._service.house.clock
         with catalog.read() as view:
@@ -187,14 +213,6 @@ def check_binding(routes: tuple[Route, ...], handlers: Binding) -> None:
         raise ValueError(f"The handler {stray[0]!r} has no route.")
 
 
-def _within(whole: House, caller: Caller, namespace: str, route: Route) -> House:
-    """The house as the caller may see it."""
-    reach = reach_of(caller, namespace, route.permission)
-    if reach is not None:
-        return replace(whole, catalog=ScopedCatalog(whole.catalog, reach))
-    return whole
-
-
 def _check_holes(holes: Mapping[str, str]) -> None:
     """Raises BadName."""
     if "namespace" in holes:
@@ -203,12 +221,12 @@ def _check_holes(holes: Mapping[str, str]) -> None:
         ModelName(holes["model"])
 
 
-def _rendered(handler: Call, ask: Ask, answer: Any) -> tuple[int, Headers, bytes]:
+def _rendered(handler: Call, ask: Ask, answer: Any) -> Rendered:
     body = _content(answer, ask.route)
     return ask.route.status, _headers(handler, answer, ask.route, body), body
 
 
-def _again(handler: Call, route: Route, answered: Answered) -> tuple[int, Headers, bytes]:
+def _again(handler: Call, route: Route, answered: Answered) -> Rendered:
     answer = decode(route.response, answered.body) if route.response is not None else None
     headers = _headers(handler, answer, route, answered.body)
     return answered.status, [*headers, (b"idempotency-replayed", b"true")], answered.body
@@ -242,6 +260,14 @@ def _expected(headers: Headers) -> str:
 
 def _header(headers: Headers, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in headers if key == name), "")
+
+
+async def _run_raw(coming: _Coming, handler: RawCall, ask: Ask) -> None:
+    request = Request({**coming.scope, "path_params": dict(coming.holes)}, coming.receive)
+    if coming.route.query is not None:
+        ask.query = decode_query(coming.route.query, coming.scope["query_string"])
+    response = await handler.run(ask, request)
+    await response(coming.scope, coming.receive, coming.send)
 
 
 async def _body(receive: Receive) -> bytes:
