@@ -360,6 +360,38 @@ def test_no_schedule_loses_an_acknowledged_version(sources: list[Path], request:
         assert problems_of(seed, sources) == [], f"seed {seed}"
 
 
+class Meddled(StoppingObjects):
+    """Objects beside which something else happens before each read."""
+
+    def __init__(self, objects: Objects, act: Callable[[], None]) -> None:
+        super().__init__(objects, Turns(random.Random(0)), 0)
+        self._act = act
+
+    def read_into(self, key: str, offset: int, target: memoryview) -> None:
+        self._act()
+        super().read_into(key, offset, target)
+
+
+def test_a_pack_may_go_while_a_sweep_is_about_to_rewrite_it(sources: list[Path]) -> None:
+    with budwood.in_memory() as registry:
+        registry.push(sources[0], "encoder")
+        registry.push(sources[0] / "config.json", "ranker")
+        registry.delete("encoder@v1")
+        meddled: list[str] = []
+
+        def free_the_rest() -> None:
+            with registry.house.catalog.read() as view:
+                holders = [lease.holder for lease in view.leases(now_ms=registry.house.clock())]
+            if not meddled and any(holder.startswith("rewrite") for holder in holders):
+                meddled.append(registry.delete("ranker@v1").reference)
+                registry.sweep(grace_s=0)
+
+        house = replace(registry.house, objects=Meddled(registry.house.objects, free_the_rest))
+        swept = Registry(Near(house, "memory", made=False, grace_s=0)).sweep()
+        assert (meddled, swept.rewritten_packs) == (["ranker@v1"], 0)
+        assert list(registry.house.objects.list()) == []
+
+
 def seen(sources: list[Path], most: int = 2000) -> bool:
     return any(problems_of(seed, sources) for seed in range(most))
 

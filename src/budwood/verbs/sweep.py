@@ -18,7 +18,7 @@ from budwood.catalog.api import Transaction
 from budwood.domain.limits import GRACE_S, INDEX_ROWS, MIB
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
-from budwood.errors import RegistryBusy
+from budwood.errors import PackDamaged, RegistryBusy
 from budwood.store.api import BlockRow, StoredObject
 from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.house import House
@@ -58,8 +58,7 @@ def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> S
     forgotten = _forget(house, before_ms, now)
     house.catalog.write(lambda transaction: transaction.drop_expired_leases(now_ms=now))
     mostly_dead = _look(house, now).mostly_dead
-    for pack in mostly_dead:
-        _rewrite(house, pack)
+    rewritten = sum(_rewrite_if_there(house, pack) for pack in mostly_dead)
     nameless = _delete_nameless(house, now)
     if not leases:
         house.objects.clean(now - GRACE_S * 1000)
@@ -70,7 +69,7 @@ def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> S
         freed_blocks=len(forgotten),
         freed_bytes=_bytes(forgotten),
         deleted_packs=nameless,
-        rewritten_packs=len(mostly_dead),
+        rewritten_packs=rewritten,
         waiting_blocks=_waiting(house),
         live_leases=leases,
     )
@@ -201,6 +200,17 @@ def _delete_nameless(house: House, now: int) -> int:
             deleted += 1
         lease.drop()
         return deleted
+
+
+def _rewrite_if_there(house: House, pack: str) -> bool:
+    """False when another sweep has rewritten it, and deleted it, since it was looked at. Raises PackDamaged."""
+    try:
+        _rewrite(house, pack)
+    except PackDamaged:
+        if any(_in_force(house, pack)):
+            raise
+        return False
+    return True
 
 
 def _rewrite(house: House, pack: str) -> None:
