@@ -326,3 +326,25 @@ def test_the_index_can_be_made_anew_from_the_packs_alone(near: Registry, model: 
     assert near.rebuild_index() == len(everything)
     assert not near.verify(read_data=True).problems
     near.pull("a@v2", tmp_path / "out")
+
+
+def test_a_rebuilt_index_knows_whose_the_packs_are(near: Registry, model: MakeModel) -> None:
+    near.push(model(), "red/a")
+    near.push(model(moved=0.01), "blue/b", parents=["red/a"])
+    rows = list(near.house.catalog.write(lambda t: t.blocks()))
+
+    def seen(namespace: str) -> set[bytes]:
+        with near.house.catalog.read() as view:
+            return set(view.find_blocks([row.id for row in rows], reach=frozenset({namespace})))
+
+    def lose(transaction: Transaction) -> None:
+        transaction.condemn([row.id for row in rows], at_ms=1)
+        transaction.forget_blocks([row.id for row in rows])
+
+    before = seen("red")
+    near.house.catalog.write(lose)
+    near.rebuild_index()
+    assert seen("red") == before
+    shared = {row.id for row in rows if row.base} | {row.base for row in rows if row.base}
+    assert shared <= seen("blue")
+    assert not near.verify(read_data=True).problems

@@ -170,6 +170,9 @@ class PeopleTransaction(Protocol):
     def remember_answer(self, principal_id: int, key: str, answered: Answered) -> None: ...
     def forget_answers(self, *, before_ms: int) -> None: ...
     def stage_blocks(self, lease_id: str, ids: Sequence[BlockId]) -> None: ...
+    def give_packs(self, packs: Sequence[str], namespace: str) -> None:
+        """Packs of which nobody knew whose they are belong to the namespace, and count for it."""
+
     def hold_blocks(self, namespace: str, lengths: Mapping[BlockId, int]) -> None:
         """The namespace proved to have these blocks by sending so many bytes for each; they count for it."""
 

@@ -1,17 +1,19 @@
 """rebuild-index: make the block index anew from the packs alone, as after losing the catalog's block table."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from budwood.catalog.api import Transaction
 from budwood.domain.limits import CHAIN_DEPTH
 from budwood.domain.manifest import BlockId
-from budwood.errors import PackDamaged, RegistryBusy
+from budwood.errors import Damaged, PackDamaged, RegistryBusy
 from budwood.store.api import BlockRow
 from budwood.store.packs import read_footer
 from budwood.verbs.house import House
 from budwood.verbs.lease import REBUILDING, SWEEPING, is_held, leased
-from budwood.verbs.needed import listed_packs
+from budwood.verbs.manifests import load_manifest
+from budwood.verbs.needed import every_version, listed_packs, named_blocks, with_bases
 
 
 def rebuild_index(house: House) -> int:
@@ -31,6 +33,12 @@ def rebuild_index(house: House) -> int:
             for pack in readable:
                 rows = [row for row in read_footer(house.objects, pack) if row.depth == depth]
                 house.catalog.write(partial(_add_missing, rows=rows, pack=pack, author=house.author, now=now))
+        for version in every_version(house):
+            lease.keep_alive()
+            # What a damaged version needs nobody can say; verify names it.
+            with suppress(Damaged):
+                blocks = tuple(with_bases(house.index, named_blocks(version, load_manifest(house, version))))
+                house.catalog.write(partial(_give_back, namespace=version.namespace, blocks=blocks))
         lease.drop()
     if damaged:
         raise PackDamaged(f"{len(damaged)} pack(s) cannot be read; all others are in the index: {damaged[0]}")
@@ -55,6 +63,16 @@ def _add_missing(transaction: Transaction, *, rows: Sequence[BlockRow], pack: st
     if new:
         transaction.add_blocks(new)
         transaction.add_ledger(now, author, "index.rebuilt", pack, {"blocks": len(new)})
+
+
+def _give_back(transaction: Transaction, *, namespace: str, blocks: Sequence[BlockId]) -> None:
+    """A pack is whose first version needs it; what later versions of others need of it, those hold."""
+    rows = transaction.find_blocks(blocks)
+    packs = sorted({row.pack for row in rows.values()})
+    transaction.give_packs([pack for pack in packs if not transaction.pack_owner(pack)], namespace)
+    seen = transaction.find_blocks(blocks, reach=frozenset({namespace}))
+    if proved := {block: row.length for block, row in rows.items() if block not in seen}:
+        transaction.hold_blocks(namespace, proved)
 
 
 def _stands(row: BlockRow, bases: Mapping[BlockId, BlockRow]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from budwood.catalog.people_api import Answered, SigningKey
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
@@ -30,7 +30,7 @@ from budwood.catalog.sql.people_tables import (
 )
 from budwood.catalog.sql.people_view import PeopleReads, actions_text, claims_text, scopes_text
 from budwood.catalog.sql.session import Statement
-from budwood.catalog.sql.tables import model
+from budwood.catalog.sql.tables import block, model, pack
 from budwood.domain.manifest import BlockId
 from budwood.domain.people import (
     Delivery,
@@ -78,6 +78,16 @@ _COUNT_VERSION: Final = Statement(
     update(namespace)
     .where(namespace.c.name == bindparam("of_name"))
     .values(versions=namespace.c.versions + bindparam("more"))
+)
+_GIVE_PACK: Final = Statement(
+    update(pack)
+    .where(pack.c.name == bindparam("of_name"), pack.c.namespace_id == 0)
+    .values(namespace_id=bindparam("to_owner"))
+)
+_BYTES_OF_PACK: Final = Statement(
+    select(func.coalesce(func.sum(block.c.length), 0))
+    .join_from(pack, block, block.c.pack_id == pack.c.id)
+    .where(pack.c.name == bindparam("name"))
 )
 _FORGET_HELD: Final = Statement(delete(holding).where(holding.c.block_id == bindparam("of_id")))
 _HOLD: Final = upsert(holding, "block_id", "namespace_id")
@@ -350,6 +360,14 @@ class PeopleWrites(PeopleReads):
 
     def stage_blocks(self, lease_id: str, ids: Sequence[BlockId]) -> None:
         self._session.change_many(_STAGE, ({"lease_id": lease_id, "block_id": each} for each in sorted(set(ids))))
+
+    def give_packs(self, packs: Sequence[str], namespace: str) -> None:
+        owner = self._id(_NAMESPACE_ID, namespace)
+        more: Counter[int] = Counter()
+        for name in packs:
+            if self._session.change(_GIVE_PACK, of_name=name, to_owner=owner):
+                more[owner] += int(self._session.all(_BYTES_OF_PACK, name=name)[0][0])
+        self._count_bytes(more)
 
     def hold_blocks(self, namespace: str, lengths: Mapping[BlockId, int]) -> None:
         owner = self._id(_NAMESPACE_ID, namespace)
