@@ -108,7 +108,7 @@ class Dispatch:
         if isinstance(handler, Call) and handler.mode is Mode.POINT:
             if self._service.on_loop or route.permission is Permission.ANYONE:
                 return self._point(coming, handler)
-            return cast(Rendered, await self._in_thread(partial(self._point, coming, handler)))
+            return cast(Rendered, await self._soon(partial(self._point, coming, handler)))
         ask = self._allowed(coming, await self._known(coming), self._service.house.catalog)
         if isinstance(handler, RawCall):
             await _run_raw(coming, handler, ask)
@@ -133,7 +133,7 @@ class Dispatch:
             return None
         if self._service.on_loop:
             return self._look_up(coming.secret)
-        return cast(Known | None, await self._in_thread(partial(self._look_up, coming.secret)))
+        return cast(Known | None, await self._soon(partial(self._look_up, coming.secret)))
 
     def _look_up(self, secret: str) -> Known | None:
         house = self._service.house
@@ -156,6 +156,9 @@ class Dispatch:
         reach = reach_of(caller, namespace, route.permission)
         house = whole if reach is None else replace(whole, catalog=ScopedCatalog(catalog, reach))
         return Ask(service, route, holes, caller, house, whole, known, secret=coming.secret)
+
+    async def _soon(self, look: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._service.threads.point, look)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._service.threads.short, work)

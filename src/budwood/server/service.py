@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from budwood.domain.limits import LONG_THREADS, LONG_WAITING, SERVER_THREADS
+from budwood.domain.limits import LONG_THREADS, LONG_WAITING, POINT_THREADS, SERVER_THREADS
 from budwood.errors import RegistryBusy
 from budwood.server.blob_door import Keys
 from budwood.verbs.house import House
@@ -25,6 +25,9 @@ class Threads:
 
     def __init__(self) -> None:
         self.short = ThreadPoolExecutor(SERVER_THREADS, "budwood-ask")
+        # More of them answer fewer requests: they only take the interpreter from one another (8 threads 4,100/s with
+        # p99 48 ms on PostgreSQL, 32 threads 3,000/s with p99 780 ms).
+        self.point = ThreadPoolExecutor(POINT_THREADS, "budwood-point")
         self._long = ThreadPoolExecutor(LONG_THREADS, "budwood-long")
         self._room = threading.BoundedSemaphore(LONG_THREADS + LONG_WAITING)
 
@@ -43,6 +46,7 @@ class Threads:
     def close(self) -> None:
         """Wait for what runs."""
         self.short.shutdown()
+        self.point.shutdown()
         self._long.shutdown()
 
 

@@ -15,6 +15,7 @@ from budwood.domain.routes import pushes
 from budwood.domain.transfers import (
     Before,
     Candidates,
+    FindBlocks,
     FoundBlocks,
     OpenedPush,
     SendTo,
@@ -29,6 +30,7 @@ from budwood.verbs.locate import locate
 from budwood.verbs.publish import reuse
 from budwood.verbs.receive import publish_push
 from budwood.verbs.uploads import abandon, begin_pack, complete_pack, live, open_push, renew
+from budwood.verbs.whole_files import whole_files
 
 
 def look(ask: Ask) -> Before:
@@ -56,7 +58,10 @@ def give_up(ask: Ask) -> None:
 def find(ask: Ask) -> FoundBlocks:
     with ask.whole.catalog.read() as view:
         live(view, ask.whole, ask.namespace, ask.holes["push"])
-    return locate(ask.whole, ask.body.ids, frozenset({ask.namespace}), _door(ask))
+    asked: FindBlocks = ask.body
+    if asked.file:
+        whole_files().of(ask.holes["push"]).outline(asked.file, asked.first, asked.ids)
+    return locate(ask.whole, asked.ids, frozenset({ask.namespace}), _door(ask))
 
 
 def begin_one(ask: Ask) -> SendTo:
