@@ -198,6 +198,8 @@ def test_what_was_exported_can_be_imported_where_one_may_push(fresh: Any) -> Non
 def test_upkeep_is_for_admins_and_works(fresh: Any) -> None:
     assert fresh.ask("POST", "/v1/registry/verify", by="admin", json={"read_data": True}).value["problems"] == []
     assert fresh.ask("POST", "/v1/registry/sweep", by="admin", json={"dry_run": True}).value["dry_run"] is True
+    for grace_s in (-1, 1e300):
+        assert fresh.ask("POST", "/v1/registry/sweep", by="admin", json={"grace_s": grace_s}).status == 422
     assert fresh.ask("POST", "/v1/registry/rebuild-index", by="admin").value["blocks"] > 0
     assert fresh.ask("GET", "/v1/stats", by="admin").value["versions"] == 3
 
