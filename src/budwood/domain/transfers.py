@@ -61,9 +61,14 @@ class OpenedPush:
 
 @dataclass(frozen=True, slots=True)
 class FindBlocks:
-    """Which of these blocks are there. At most ``limits.FIND_BLOCKS``."""
+    """Which of these blocks are there. At most ``limits.FIND_BLOCKS``.
+
+    With a ``file`` they are its blocks in order, from the ``first``-th on: so its SHA-256 can be made as they come.
+    """
 
     ids: tuple[BlockId, ...]
+    file: str = ""
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)

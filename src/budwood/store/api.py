@@ -58,8 +58,8 @@ class BlockIndex(Protocol):
 class ForeseeingIndex(BlockIndex, Protocol):
     """An index that is far away: it wants to be asked about many blocks at once, before they are met one by one."""
 
-    def foresee(self, blocks: Sequence[BlockId], bases: Sequence[BlockId]) -> None:
-        """These will be asked for, and these bases may be read."""
+    def foresee(self, file: str, blocks: Sequence[BlockId], bases: Sequence[BlockId]) -> None:
+        """These will be asked for: the next blocks of a file, from its first on. These bases may be read."""
 
 
 class ObjectWriter(Protocol):

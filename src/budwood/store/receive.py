@@ -9,7 +9,7 @@ Memory is bounded by a few buffers a worker thread, and by ``PARCEL_BLOCKS`` row
 
 import threading
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, wait
 from dataclasses import dataclass
 from typing import Final
@@ -31,13 +31,15 @@ RUN_BYTES: Final = 2 * BLOCK_BYTES
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a pack is checked against. A block may be a difference from one that is ``visible`` to its sender; what
-    that one leans on is ``all``'s affair. ``threads`` of ``workers`` are used at once."""
+    that one leans on is ``all``'s affair. ``threads`` of ``workers`` are used at once.
+    ``taste`` is shown each block that was checked, by any of them."""
 
     objects: Objects
     visible: BlockIndex
     all: BlockIndex
     workers: Executor
     threads: int
+    taste: Callable[[BlockId, memoryview], None] = lambda block, raw: None
 
 
 def check_pack(on: Standing, name: str, size: int) -> tuple[BlockRow, ...]:
@@ -48,7 +50,7 @@ def check_pack(on: Standing, name: str, size: int) -> tuple[BlockRow, ...]:
     rows = _footer(on.objects, name, size)
     own = {row.id: row for row in rows}
     reader = BlockReader(on.objects, _Together(own, on.all))
-    checker = _Checker(on.objects, reader, _bases(own, _Together(own, on.visible), reader))
+    checker = _Checker(on, reader, _bases(own, _Together(own, on.visible), reader))
     runs = iter(list(_runs(rows)))
     lock, stop = threading.Lock(), threading.Event()
 
@@ -129,8 +131,8 @@ def _runs(rows: Sequence[BlockRow]) -> Iterator[list[BlockRow]]:
 class _Checker:
     """Decodes and hashes. Each thread has its own buffers."""
 
-    def __init__(self, objects: Objects, reader: BlockReader, bases: Rows) -> None:
-        self._objects, self._reader, self._bases = objects, reader, bases
+    def __init__(self, on: Standing, reader: BlockReader, bases: Rows) -> None:
+        self._objects, self._taste, self._reader, self._bases = on.objects, on.taste, reader, bases
         self._local = threading.local()
 
     def check(self, run: Sequence[BlockRow]) -> None:
@@ -153,6 +155,7 @@ class _Checker:
             raise _wrong(row, f"cannot be decoded: {error.message}") from error
         if blake3(target).digest() != row.id:
             raise _wrong(row, "does not match its digest")
+        self._taste(row.id, target)
 
     def _base(self, row: BlockRow) -> memoryview | None:
         if not row.base:

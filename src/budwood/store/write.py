@@ -184,8 +184,8 @@ class BlockWriter:
             yield number, span
 
     def _foreseen(self, job: _Job, found: Iterable[Batch]) -> Iterable[Batch]:
-        """The batches; an index that is far away is asked about some together first, for which they are read and
-        hashed once more: that costs a fiftieth of encoding them."""
+        """The batches; an index that is far away is asked about some together first, for which they are read once
+        more. Should a file change between, whoever receives the block sees that it is not what it is called."""
         index = self._index
         if not isinstance(index, ForeseeingIndex):
             yield from found
@@ -198,9 +198,10 @@ class BlockWriter:
                 for piece in batch.pieces:
                     start, span = piece.offset - batch.offset, job.spans[piece.span]
                     blocks.append(blake3(raw[start : start + piece.length]).digest())
+                    job.ids[piece.span, piece.index] = blocks[-1]
                     if base := self.bases.block(span.name, span.dtype, piece.index, piece.length):
                         bases.append(base)
-            index.foresee(blocks, bases)
+            index.foresee(job.file.path, blocks, bases)
             yield from window
 
     def _raise_failure(self) -> None:
@@ -272,7 +273,7 @@ class BlockWriter:
         raw = self._buffer("raw", batch.length)
         job.source.read_into(batch.offset, raw)
         views = [(p, raw[p.offset - batch.offset : p.offset - batch.offset + p.length]) for p in batch.pieces]
-        named = [(piece, view, blake3(view).digest()) for piece, view in views]
+        named = [(p, view, job.ids.get((p.span, p.index)) or blake3(view).digest()) for p, view in views]
         mine = self._claims.take([block for _, _, block in named])
         self._hash_beside(job, number, batch, raw, is_new=bool(mine))
         for piece, view, block in named:

@@ -6,10 +6,9 @@ with the length its span says. The SHA-256 of a file is computed from its blocks
 same SHA-256 were published before. Then it is the same transaction as in process.
 """
 
-import hashlib
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Final
@@ -44,6 +43,7 @@ from budwood.verbs.publish import publish
 from budwood.verbs.suggest import BUMPS
 from budwood.verbs.tag import checked_tags
 from budwood.verbs.uploads import PUSHING, Visible, checkers, live
+from budwood.verbs.whole_files import Growing, whole_files
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _AHEAD: Final = 2
@@ -64,7 +64,7 @@ def publish_push(house: House, namespace: str, push: str, asked: PublishPush, re
     _check_said(house, manifest)
     parents = _parents(house, manifest.facts.parents, reach)
     rows = _check_blocks(visible, manifest, asked)
-    _check_files(house, rows, manifest, [*_newest(house, target), *parents])
+    _check_files(house, push, manifest, [*_newest(house, target), *parents])
     needed = {*rows, *asked.manifest_blocks}
     draft = Draft(
         manifest=manifest,
@@ -79,7 +79,9 @@ def publish_push(house: House, namespace: str, push: str, asked: PublishPush, re
         suggestion=Suggestion(Level(asked.level)) if asked.level else None,
     )
     also = partial(_still_allowed, house=house, namespace=namespace, needed=tuple(needed))
-    return publish(house, draft, target, asked, Held.again(house, lease), also=also)
+    version = publish(house, draft, target, asked, Held.again(house, lease), also=also)
+    whole_files().forget(push)
+    return version
 
 
 def _still_allowed(transaction: Transaction, *, house: House, namespace: str, needed: Sequence[BlockId]) -> None:
@@ -198,7 +200,7 @@ def _newest(house: House, target: Reference) -> list[VersionRecord]:
     return [newest] if newest else []
 
 
-def _check_files(house: House, rows: Rows, manifest: Manifest, before: Sequence[VersionRecord]) -> None:
+def _check_files(house: House, push: str, manifest: Manifest, before: Sequence[VersionRecord]) -> None:
     """Raises BadParcel for a file whose blocks do not give its SHA-256."""
     known = _known(house, before)
     new = [entry for entry in manifest.files if known.get(_content(entry)) != entry.sha256]
@@ -207,7 +209,7 @@ def _check_files(house: House, rows: Rows, manifest: Manifest, before: Sequence[
     reader = house.reader()
     whole = reader.rows({placed.id for entry in new for placed in placed_in_file(entry)})
     for entry in new:
-        if _sha256(house, reader, whole, entry) != entry.sha256:
+        if _sha256(house, reader, whole, entry, whole_files().of(push)) != entry.sha256:
             raise BadParcel(f"The blocks of {entry.path} do not give the SHA-256 that was said.", path=entry.path)
 
 
@@ -227,9 +229,11 @@ def _content(entry: FileEntry) -> KnownFile:
     return entry.size, tuple(block for span in entry.spans for block in span.blocks)
 
 
-def _sha256(house: House, reader: BlockReader, rows: Rows, entry: FileEntry) -> str:
-    """Hashed in order while other threads decode what comes next."""
-    sha, pending, free = hashlib.sha256(), deque[tuple[Future[int], memoryview]](), deque[memoryview]()
+def _sha256(house: House, reader: BlockReader, rows: Rows, entry: FileEntry, growing: Growing) -> str:
+    """Hashed in order while other threads decode what comes next. What was hashed as it came is not read again."""
+    placed = list(placed_in_file(entry))
+    sha, hashed = growing.begun([each.id for each in placed])
+    pending, free = deque[tuple[Future[int], memoryview]](), deque[memoryview]()
 
     def decode(group: Sequence[Placed], target: memoryview) -> int:
         at = 0
@@ -244,15 +248,12 @@ def _sha256(house: House, reader: BlockReader, rows: Rows, entry: FileEntry) -> 
         free.append(buffer)
 
     workers = checkers(house.threads)
-    for group in _groups(entry):
+    for group in grouped(placed[hashed:]):
         if len(pending) >= _AHEAD * house.threads:
             hash_next()
         buffer = free.popleft() if free else memoryview(bytearray(BLOCK_BYTES))
         pending.append((workers.submit(decode, group, buffer), buffer))
     while pending:
         hash_next()
-    return sha.hexdigest()
-
-
-def _groups(entry: FileEntry) -> Iterator[list[Placed]]:
-    yield from grouped(list(placed_in_file(entry)))
+    digest: str = sha.hexdigest()
+    return digest

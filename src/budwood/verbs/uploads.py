@@ -28,11 +28,14 @@ from budwood.store.packs import NewBlock, PackSet, pack_key
 from budwood.store.receive import Standing, check_pack
 from budwood.verbs.house import House
 from budwood.verbs.lease import LEASE_MS, Held
+from budwood.verbs.whole_files import Growing, whole_files
 
 PUSHING: Final = "push "
 LEAST_PACK_BYTES: Final = 64
 _NUMBER: Final = re.compile(r"[0-9]{4,9}")
 _TRIES: Final = 3
+CAUGHT_UP: Final = 24
+"""So many blocks of each file are read again after a pack, if they came before their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def abandon(house: House, namespace: str, push: str) -> None:
     def work(transaction: Transaction) -> None:
         if find_push(transaction, house, namespace, push) is not None:
             transaction.drop_lease(push)
+            whole_files().forget(push)
 
     house.catalog.write(work)
 
@@ -128,15 +132,32 @@ def complete_pack(house: House, namespace: str, push: str, name: str, size: int)
     with house.catalog.read() as view:
         live(view, house, namespace, push)
         _check_name(push, name)
-    visible = Visible(house.catalog, namespace)
-    standing = Standing(house.objects, visible, house.index, checkers(house.threads), house.threads)
-    sent = check_pack(standing, name, size)
+    visible, growing = Visible(house.catalog, namespace), whole_files().of(push)
+    standing = Standing(house.objects, visible, house.index, checkers(house.threads), house.threads, growing.taste)
+    with growing.turn:
+        sent = check_pack(standing, name, size)
     keeping = _Keeping(house, namespace, push, sent)
     for _ in range(_TRIES):
         rows = keeping.standing_rows()
         if house.catalog.write(partial(keeping.keep, rows=rows)):
+            _catch_up(house, visible, growing)
             return len(sent)
     raise LeaseLost("What these blocks lean on kept changing while they were received.")
+
+
+def _catch_up(house: House, visible: Visible, growing: Growing) -> None:
+    """Hash what a file waits for when it is there already: shared with a version, or sent before."""
+    reader = house.reader()
+    with growing.turn:
+        for file in growing.files():
+            for _ in range(CAUGHT_UP):
+                block = growing.next_of(file)
+                row = visible.find([block]).get(block) if block else None
+                if row is None or block is None:
+                    break
+                raw = memoryview(bytearray(row.raw_length))
+                reader.read(block, reader.rows([block]), raw)
+                growing.taste(block, raw)
 
 
 @cache

@@ -76,6 +76,7 @@ class PushIndex:
         self._ask, self._book = ask, book
         self._lock = threading.Lock()
         self._known: dict[BlockId, BlockRow | None] = {}
+        self._outlined: dict[str, int] = {}
 
     def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
         """Raises LeaseLost, ServerUnreachable."""
@@ -83,9 +84,14 @@ class PushIndex:
         with self._lock:
             return {block: row for block in ids if (row := self._known.get(block)) is not None}
 
-    def foresee(self, blocks: Sequence[BlockId], bases: Sequence[BlockId]) -> None:
+    def foresee(self, file: str, blocks: Sequence[BlockId], bases: Sequence[BlockId]) -> None:
         """Raises LeaseLost, ServerUnreachable."""
-        self._learn((*blocks, *bases))
+        for some in _chunks(blocks):
+            first = self._outlined.get(file, 0)
+            found = told(self._ask, self._book, FindBlocks(tuple(some), file, first))
+            self._outlined[file] = first + len(some)
+            with self._lock:
+                self._known |= {block: found.get(block) for block in some if block not in self._known}
         wanted = list(bases)
         while wanted:
             rows = self.find(wanted)
@@ -105,10 +111,15 @@ def asked(ask: Ask, book: AddressBook, ids: Sequence[BlockId]) -> dict[BlockId, 
     """The rows of those that are there, in as few questions as there may be."""
     rows: dict[BlockId, BlockRow] = {}
     for some in _chunks(list(dict.fromkeys(ids))):
-        found = ask(FindBlocks(tuple(some)))
-        book.learn(found, ask)
-        rows |= {block.id: _row(block) for block in found.blocks}
+        rows |= told(ask, book, FindBlocks(tuple(some)))
     return rows
+
+
+def told(ask: Ask, book: AddressBook, wanted: FindBlocks) -> dict[BlockId, BlockRow]:
+    """The rows that one question is answered with."""
+    found = ask(wanted)
+    book.learn(found, ask)
+    return {block.id: _row(block) for block in found.blocks}
 
 
 def _chunks(ids: Sequence[BlockId]) -> Iterator[Sequence[BlockId]]:

@@ -21,11 +21,11 @@ from budwood.errors import BudwoodError, NotOffered, PackDamaged
 from budwood.store.api import Buffer, Method, ObjectWriter, StoredObject
 from budwood.store.packs import pack_name
 
-STRETCH_BYTES: Final = 8 * MIB
+STRETCH_BYTES: Final = 4 * MIB
 GAP_BYTES: Final = 64 * KIB
-HELD_BYTES: Final = 48 * MIB
+HELD_BYTES: Final = 32 * MIB
 FETCHES_AT_ONCE: Final = 4
-AHEAD: Final = 2
+AHEAD: Final = 3
 
 Send = Callable[[str, memoryview], None]
 """Send a pack by its name, and have it completed."""
