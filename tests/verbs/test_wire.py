@@ -47,7 +47,8 @@ def strategy(hint: Any, depth: int = 0) -> st.SearchStrategy[Any]:
         return st.one_of(*(st.none() if each is type(None) else strategy(each, depth + 1) for each in arguments))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return st.sampled_from(hint)
-    assert dataclasses.is_dataclass(hint), hint
+    assert isinstance(hint, type)
+    assert dataclasses.is_dataclass(hint)
     hints = get_type_hints(hint)
     parts = {field.name: strategy(hints[field.name], depth + 1) for field in dataclasses.fields(hint)}
     return st.builds(hint, **parts)

@@ -26,12 +26,13 @@ def serve(
     processes: Annotated[int, typer.Option("--processes", min=1, max=64, help="So many processes share it.")] = 1,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(
-            "--allow-host", help="A name it is reached by, such as models.example.com; may be repeated."
-        ),
+        typer.Option("--allow-host", help="A name it is reached by, such as models.example.com; may be repeated."),
     ] = None,
     new_bootstrap: Annotated[
         bool, typer.Option("--new-bootstrap", help="Print a new bootstrap token, while nobody has used one.")
+    ] = False,
+    traces: Annotated[
+        bool, typer.Option("--traces", help="Send OpenTelemetry traces to OTEL_EXPORTER_OTLP_ENDPOINT.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -52,10 +53,9 @@ def serve(
     first = served(registry)
     token = _offer(first, anew=new_bootstrap)
     _say(address_of(listener), first.place, token, as_json=json)
-    plan = Plan(lambda: served(registry), listener, _to_stderr, tuple(allow_host or ()), processes)
-    if processes == 1:
-        plan = Plan(lambda: first, listener, _to_stderr, tuple(allow_host or ()))
-    else:
+    opened = (lambda: first) if processes == 1 else (lambda: served(registry))
+    plan = Plan(opened, listener, _to_stderr, tuple(allow_host or ()), processes, traces)
+    if processes > 1:
         # Nothing of it may be shared by the processes to come.
         first.house.catalog.close()
         first.house.objects.close()

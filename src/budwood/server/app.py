@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -25,7 +25,11 @@ from budwood.server.metrics import Metrics
 from budwood.server.openapi import document
 from budwood.server.pages import STYLE, html_page
 from budwood.server.service import Chance, Service
+from budwood.server.tracing import Traced
 from budwood.wiring import Served
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 NOBODY: Final = "nobody"
 
@@ -60,6 +64,7 @@ def make_app(
     routes: tuple[Route, ...] = ROUTES,
     handlers: Binding = HANDLERS,
     now: Callable[[], float] = time.time,
+    traces: "TracerProvider | None" = None,
 ) -> Guard:
     """The application that uvicorn runs. ``process`` names it in figures; ``write`` takes lines of the log.
 
@@ -70,7 +75,7 @@ def make_app(
     service.metrics = lambda: metrics.page(now())
     log = RequestLog(write, now, partial(_denied, service))
     return Guard(
-        dispatch,
+        Traced(dispatch, traces) if traces is not None else dispatch,
         new_id=partial(secrets.token_hex, 8),
         hosts=Hosts(hosts),
         limits=limits,

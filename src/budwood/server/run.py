@@ -30,6 +30,7 @@ from budwood.server.keyed import KEPT_MS
 from budwood.server.logs import JsonFormatter, Write
 from budwood.server.protocol import BACKLOG, server_settings
 from budwood.server.service import Service
+from budwood.server.tracing import provider
 from budwood.wiring import Served
 
 REFUSING_S: Final = 1.0
@@ -46,6 +47,7 @@ class Plan:
     write: Write
     hosts: Sequence[str] = ()
     processes: int = 1
+    traces: bool = False
     now: Callable[[], float] = field(default=time.time)
 
 
@@ -83,8 +85,16 @@ def run(plan: Plan) -> int:
 def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     """Serve in this process."""
     service = make_service(served)
+    spans = provider(service.version) if plan.traces else None
     app = make_app(
-        service, plan.write, process=str(os.getpid()), started=plan.now(), hosts=plan.hosts, shared=shared, now=plan.now
+        service,
+        plan.write,
+        process=str(os.getpid()),
+        started=plan.now(),
+        hosts=plan.hosts,
+        shared=shared,
+        now=plan.now,
+        traces=spans,
     )
     config = uvicorn.Config(
         app, lifespan="off", loop="asyncio", timeout_graceful_shutdown=STOPPING_S, **server_settings(app.limits)
@@ -92,6 +102,8 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     try:
         Server(config, app, service).run(sockets=[plan.listener])
     finally:
+        if spans is not None:
+            spans.shutdown()
         service.threads.close()
         served.house.catalog.close()
         served.house.objects.close()
