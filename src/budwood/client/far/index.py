@@ -41,6 +41,12 @@ class AddressBook:
         with self._lock:
             return sorted(self._wanted.get(pack, {}).items())
 
+    def after(self, pack: str) -> str | None:
+        """The wanted pack that was written next: a push numbers its packs."""
+        with self._lock:
+            following = [name for name in self._wanted if name > pack]
+        return min(following, default=None)
+
     def address(self, pack: str, now_ms: int, *, refresh: bool = False) -> str | None:
         """None for a pack nobody told of. Raises what asking raises."""
         with self._lock:

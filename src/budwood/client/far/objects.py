@@ -99,19 +99,32 @@ class FarObjects:
 
     def _stretch(self, pack: str, offset: int, stop: int) -> _Stretch | None:
         """The stretch these bytes lie in; the following ones begin to be fetched."""
-        with self._lock:
-            plan = self._plans.get(pack)
-        stretch = plan.around(offset, stop) if plan else None
+        plan = self._plan(pack)
+        stretch = plan.around(offset, stop)
         if stretch is None:
+            plan = self._plan(pack, anew=True)
+            stretch = plan.around(offset, stop)
+        if stretch is not None:
+            self._hold(stretch)
+            for following in self._following(plan, stretch):
+                self._hold(following, ahead=True)
+        return stretch
+
+    def _plan(self, pack: str, *, anew: bool = False) -> "_Plan":
+        with self._lock:
+            plan = None if anew else self._plans.get(pack)
+        if plan is None:
             plan = _Plan(pack, self._book.wanted(pack))
             with self._lock:
                 self._plans[pack] = plan
-            stretch = plan.around(offset, stop)
-        if stretch is not None and plan is not None:
-            self._hold(stretch)
-            for following in plan.after(stretch, AHEAD):
-                self._hold(following, ahead=True)
-        return stretch
+        return plan
+
+    def _following(self, plan: "_Plan", stretch: _Stretch) -> Sequence[_Stretch]:
+        """What lies behind it, also in the pack that was written next."""
+        found = plan.after(stretch.start, AHEAD)
+        if len(found) < AHEAD and (pack := self._book.after(stretch.pack)) is not None:
+            found += self._plan(pack).after(-1, AHEAD - len(found))
+        return found
 
     def _hold(self, stretch: _Stretch, *, ahead: bool = False) -> "Future[bytes]":
         """Its bytes, fetched once while they are held; one fetched ahead pushes nothing out."""
@@ -179,9 +192,9 @@ class _Plan:
             return None
         return self._stretches[at]
 
-    def after(self, stretch: _Stretch, count: int) -> Sequence[_Stretch]:
-        """The next ones."""
-        at = bisect.bisect_right(self._starts, stretch.start)
+    def after(self, start: int, count: int) -> list[_Stretch]:
+        """The next ones behind the one that starts there."""
+        at = bisect.bisect_right(self._starts, start)
         return self._stretches[at : at + count]
 
 
