@@ -14,6 +14,8 @@ class Unit(Enum):
     SECONDS = "{:.2f} s"
     MEMORY = "{:.0f} MB"
     MICROSECONDS = "{:.0f} µs"
+    MILLISECONDS = "{:.1f} ms"
+    RATE = "{:,.0f}/s"
 
     def write(self, value: float) -> str:
         return self.value.format(value * 100 if self is Unit.PERCENT else value)

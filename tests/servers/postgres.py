@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -61,13 +61,13 @@ def postgres_server() -> Iterator[PostgresServer]:
     if given:
         yield PostgresServer(lambda name: urlsplit(given)._replace(path=f"/{name}").geturl())
         return
-    programs = _programs()
+    programs = server_programs()
     if programs is None:
         pytest.skip("no PostgreSQL here: install it, or name a server in BUDWOOD_TEST_POSTGRES")
     # Not pytest's own folder, which nobody but its owner may look into; and a socket's path must be short.
     folder = Path(tempfile.mkdtemp(prefix="budwood-pg-"))
     try:
-        with _Cluster(folder, programs) as cluster:
+        with Cluster(folder, programs) as cluster:
             yield PostgresServer(cluster.url, restart=cluster.restart)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -100,11 +100,12 @@ def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop(name)
 
 
-class _Cluster:
+class Cluster:
     """A server over a folder, started when entered and stopped when left."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, settings: Sequence[str] = SETTINGS) -> None:
         self._folder = folder
+        self._settings = settings
         self._data = folder / "data"
         self._user = _somebody_else() if os.geteuid() == 0 else None
         self._programs = _reachable(programs, folder) if self._user else programs
@@ -112,7 +113,7 @@ class _Cluster:
             os.chown(folder, self._user, -1)
             folder.chmod(0o755)
 
-    def __enter__(self) -> "_Cluster":
+    def __enter__(self) -> "Cluster":
         words = ["-U", "budwood", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-k", "-D", str(self._data)]
         self._call("initdb", *words)
         self._start()
@@ -129,7 +130,7 @@ class _Cluster:
         self._start()
 
     def _start(self) -> None:
-        settings = [word for setting in SETTINGS for word in ("-c", setting)]
+        settings = [word for setting in self._settings for word in ("-c", setting)]
         words = [str(self._programs / "postgres"), "-D", str(self._data), "-k", str(self._folder), *settings]
         self._log = (self._folder / "log").open("ab")
         self._process = subprocess.Popen(
@@ -158,7 +159,7 @@ class _Cluster:
         assert done.returncode == 0, done.stderr
 
 
-def _programs() -> Path | None:
+def server_programs() -> Path | None:
     """The folder of a server's programs."""
     found = shutil.which("postgres")
     folders = [Path(found).resolve().parent] if found else []
