@@ -1,5 +1,6 @@
 """Reading over HTTP: the same values as in process, page by page, and nothing of what is not one's own."""
 
+import time
 from typing import Any
 
 import pytest
@@ -207,12 +208,11 @@ def test_upkeep_is_for_admins_and_works(fresh: Any) -> None:
 def test_a_denied_write_leaves_an_entry_and_no_secret(fresh: Any) -> None:
     fresh.ask("DELETE", f"{ENCODER}/versions/v1", by="reader")
     fresh.ask("PUT", f"{ENCODER}/aliases/next", by="writer", json={"hidden": "payload-7"})
+    until = time.monotonic() + 5
     entries: list[dict[str, Any]] = []
-    for _ in range(100):
+    while len(entries) < 2 and time.monotonic() < until:
         ledger = fresh.ask("GET", "/v1/ledger?limit=1000", by="admin").value["entries"]
         entries = [entry for entry in ledger if entry["action"] == "request.denied"]
-        if len(entries) == 2:
-            break
-    told = [(entry["actor"], entry["subject"], entry["body"]["reason"]) for entry in entries]
-    assert told == [("reader", "versions.delete", "forbidden"), ("writer", "aliases.set", "bad_value")]
+    told = {(entry["actor"], entry["subject"], entry["body"]["reason"]) for entry in entries}
+    assert told == {("reader", "versions.delete", "forbidden"), ("writer", "aliases.set", "bad_value")}
     assert "payload-7" not in str(entries) + "".join(fresh.log)
