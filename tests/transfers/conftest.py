@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,7 @@ class Server:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
     running: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -74,7 +76,7 @@ class Server:
                 [sys.executable, "-m", "budwood", "--registry", str(self.folder), "serve", "--port", str(self.port)],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "NO_COLOR": "1"},
+                env={**os.environ, "NO_COLOR": "1", **self.environment},
             )
         for _ in range(200):
             with suppress(urllib3.exceptions.HTTPError):
@@ -194,10 +196,10 @@ def new_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Further servers, each with a registry of its own."""
     made: list[Server] = []
 
-    def make(quota: Quota = NO_QUOTA) -> Server:
+    def make(quota: Quota = NO_QUOTA, **choices: Any) -> Server:
         folder = tmp_path / f"registry-{len(made)}"
         settle(folder, quota)
-        made.append(Server(folder))
+        made.append(Server(folder, **choices))
         made[-1].start()
         return made[-1]
 

@@ -16,7 +16,7 @@ from budwood.domain.manifest import FileEntry, Manifest, Span
 from budwood.domain.reference import parse_reference
 from budwood.domain.routes import pushes
 from budwood.domain.transfers import BeginPack, PublishPush
-from budwood.errors import BadPath, BadValue, BudwoodError, Conflict, Invalid, NotFound
+from budwood.errors import BadPath, BadValue, BudwoodError, Conflict, Invalid, NotFound, QuotaExceeded
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.write import BlockWriter
 
@@ -184,3 +184,14 @@ def test_a_pack_named_after_another_push_is_refused(server: Any) -> None:
         for size in (0, -1, 1 << 40):
             with pytest.raises(Invalid):
                 transport.call(pushes.BEGIN, holes, body=BeginPack(f"{lease.id}-0001", size))
+
+
+def test_packs_that_are_begun_and_never_completed_are_few(server: Any) -> None:
+    with server.as_("ruth") as registry:
+        lease = registry._place.work.desk.lease(parse_reference("red/m"))
+        transport, holes = registry._place._transport, {"namespace": "red", "push": lease.id}
+        for number in range(1, 9):
+            transport.call(pushes.BEGIN, holes, body=BeginPack(f"{lease.id}-{number:04d}", 1_000))
+        with pytest.raises(QuotaExceeded):
+            transport.call(pushes.BEGIN, holes, body=BeginPack(f"{lease.id}-0009", 1_000))
+        transport.call(pushes.BEGIN, holes, body=BeginPack(f"{lease.id}-0001", 1_000))

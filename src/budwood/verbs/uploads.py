@@ -121,6 +121,8 @@ def begin_pack(house: House, namespace: str, push: str, name: str, size: int) ->
         if not LEAST_PACK_BYTES <= size <= PARCEL_BYTES:
             raise BadParcel(f"A pack of {size} bytes cannot be sent.", limit="PARCEL_BYTES")
         _check_bytes(view, house, namespace, size)
+    if not whole_files().of(push).may_begin(name):
+        raise QuotaExceeded("This push has begun packs that it did not complete.", hint="Complete them first.")
     return pack_key(name)
 
 
@@ -140,6 +142,7 @@ def complete_pack(house: House, namespace: str, push: str, name: str, size: int)
     for _ in range(_TRIES):
         rows = keeping.standing_rows()
         if house.catalog.write(partial(keeping.keep, rows=rows)):
+            growing.completed(name)
             _catch_up(house, visible, growing)
             return len(sent)
     raise LeaseLost("What these blocks lean on kept changing while they were received.")

@@ -19,6 +19,7 @@ from budwood.domain.manifest import BlockId
 PUSHES_KEPT: Final = 64
 FILES_KEPT: Final = 64
 BLOCKS_KEPT: Final = 200_000
+PACKS_BEGUN: Final = 8
 HELD: Final = 6
 """So many blocks that were checked before their turn are held, in all files of a push."""
 
@@ -43,13 +44,28 @@ class _File:
 
 
 class Growing:
-    """The files of one push. ``turn`` is held by whoever checks a pack, so that packs are checked one by one."""
+    """The files of one push, and the packs that were begun for it. ``turn`` is held by whoever checks a pack, so that
+    they are checked one by one."""
 
     def __init__(self) -> None:
         self.turn = threading.Lock()
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
         self._held: dict[BlockId, bytes] = {}
+        self._packs: set[str] = set()
+
+    def may_begin(self, pack: str) -> bool:
+        """Whether one more pack may be sent: few may lie here that nobody completes."""
+        with self._lock:
+            if pack not in self._packs and len(self._packs) >= PACKS_BEGUN:
+                return False
+            self._packs.add(pack)
+            return True
+
+    def completed(self, pack: str) -> None:
+        """It was checked, and counts by what is in it."""
+        with self._lock:
+            self._packs.discard(pack)
 
     def outline(self, file: str, first: int, ids: Sequence[BlockId]) -> None:
         """The blocks of a file from its ``first`` on. What does not join on is forgotten with its file."""
