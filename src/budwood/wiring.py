@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -14,14 +15,17 @@ from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.client.capture import capture_author
 from budwood.client.near import Near
 from budwood.client.registry import Registry
-from budwood.config import FOLDER_NAME, Settings, credentials_file, load, user_cache, user_registry
+from budwood.config import FOLDER_NAME, Settings, credentials_file, load, server_url, user_cache, user_registry
+from budwood.domain.asks import Bootstrap
 from budwood.domain.limits import VALUE_BYTES
+from budwood.domain.people import WhoAmI
 from budwood.domain.results import Restored, SchemaState
-from budwood.domain.routes.about import WHOAMI
+from budwood.domain.routes.about import BOOTSTRAP, WHOAMI
 from budwood.errors import BadValue, FrameworkMissing, NotOffered, RegistryNotFound, StorageFailed
 from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
+from budwood.verbs.bootstrap import BOOTSTRAP_PREFIX
 from budwood.verbs.house import House
 from budwood.verbs.restore import restore as restore_house
 from budwood.verbs.tag import check_text
@@ -111,6 +115,53 @@ def served(registry: str | Path | None = None, *, threads: int | None = None) ->
     except OSError as error:
         raise StorageFailed(f"{folder} cannot be made: {error.strerror}.", path=str(folder)) from error
     return Served(house, str(root), folder, settings.grace_s, near=not settings.database)
+
+
+def log_in(url: str, token: str, name: str = "") -> WhoAmI:
+    """Keep a token for a server, once the server knows it. A bootstrap token is exchanged for an admin's own.
+
+    ``name`` is the first admin's, by default the author that settings or git name, as far as a name may say it.
+    Raises BadValue, BadName, Unauthenticated, ServerUnreachable, StorageFailed.
+    """
+    from budwood.client.far.credentials import keep_token
+    from budwood.client.far.transport import Transport
+
+    address = server_url(url)
+    if not token or not token.isascii() or not token.isprintable():
+        raise BadValue("That is no token.", hint="A token begins with bw_; who runs the server gives it out.")
+    if token.startswith(BOOTSTRAP_PREFIX):
+        asked = Bootstrap(name or _as_name(capture_author(load().author)))
+        token = Transport(address, token, ids=_fresh_id).call(BOOTSTRAP, body=asked).token.secret
+    who: WhoAmI = Transport(address, token, ids=_fresh_id).call(WHOAMI)
+    keep_token(credentials_file(), address, token)
+    return who
+
+
+def log_out(url: str) -> str:
+    """Forget the token kept for a server; its address. Raises BadValue, StorageFailed."""
+    from budwood.client.far.credentials import keep_token
+
+    address = server_url(url)
+    keep_token(credentials_file(), address, "")
+    return address
+
+
+def who_am_i(registry: str | Path | None = None) -> WhoAmI:
+    """Who the server that settings name knows the caller as. Raises NotOffered for a folder, Unauthenticated."""
+    from budwood.client.far.credentials import token_for
+    from budwood.client.far.transport import Transport
+
+    settings = load(registry=registry)
+    if not settings.url:
+        raise NotOffered("A registry in a folder knows no people.", hint="Name a server: --registry URL.")
+    token = settings.token or token_for(credentials_file(), settings.url)
+    who: WhoAmI = Transport(settings.url, token, ids=_fresh_id).call(WHOAMI)
+    return who
+
+
+def _as_name(author: str) -> str:
+    """mara.lind for Mara.Lind@example.com."""
+    return re.sub(r"[^a-z0-9._-]+", "-", author.lower().partition("@")[0]).strip("-._")[:128] or "admin"
 
 
 def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None) -> Registry:

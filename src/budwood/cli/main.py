@@ -24,6 +24,7 @@ from budwood.cli import (
     import_bundle,
     ledger,
     log,
+    login,
     pull,
     push,
     rebuild_index,
@@ -92,6 +93,9 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
     ("backup", backup.backup, backup.EPILOG),
     ("restore", restore.restore, restore.EPILOG),
     ("ledger", ledger.ledger, ledger.EPILOG),
+    ("login", login.login, login.LOGIN_EPILOG),
+    ("logout", login.logout, login.LOGOUT_EPILOG),
+    ("whoami", login.whoami, login.WHOAMI_EPILOG),
     ("serve", serve.serve, serve.EPILOG),
 )
 
