@@ -6,12 +6,14 @@ the blocks it is about to meet. What is learnt about addresses goes to the ``Add
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from budwood.domain.limits import FIND_BLOCKS
 from budwood.domain.manifest import BlockId
 from budwood.domain.transfers import FindBlocks, FoundBlock, FoundBlocks, PackAddress
 from budwood.store.api import BlockRow
 
+WANTED_MOST: Final = 500_000
 Ask = Callable[[FindBlocks], FoundBlocks]
 
 
@@ -33,6 +35,9 @@ class AddressBook:
     def want(self, rows: Iterable[BlockRow]) -> None:
         """These will be read: neighbours among them can be read together."""
         with self._lock:
+            if sum(map(len, self._wanted.values())) > WANTED_MOST:
+                # What is forgotten is read without its neighbours.
+                self._wanted.clear()
             for row in rows:
                 self._wanted.setdefault(row.pack, {})[row.offset] = row.length
 
