@@ -1,5 +1,6 @@
 """Reading over HTTP: the same values as in process, page by page, and nothing of what is not one's own."""
 
+import socket
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from budwood.domain.change import Change
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import Family, VersionDetail
 from budwood.verbs.wire import decode
+from tests.server.conftest import token_of
 
 ENCODER = "/v1/models/ours/encoder"
 
@@ -194,6 +196,16 @@ def test_what_was_exported_can_be_imported_where_one_may_push(fresh: Any) -> Non
     assert fresh.ask("POST", "/v1/import", by="writer", body=bent, headers=raw).status == 422
     assert fresh.ask("POST", "/v1/import", by="writer", body=b"", headers=raw).status == 422
     assert list((fresh.registry / "tmp").iterdir()) == []
+
+
+def test_a_bundle_that_cannot_fit_is_refused_before_it_is_sent(team: Any) -> None:
+    with socket.create_connection(("127.0.0.1", int(team.url.rpartition(":")[2])), timeout=10) as line:
+        token = token_of("writer")
+        line.sendall(
+            f"POST /v1/import HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+            f"Content-Type: application/octet-stream\r\nContent-Length: {1 << 39}\r\n\r\n".encode()
+        )
+        assert line.recv(65_536).startswith(b"HTTP/1.1 507")
 
 
 def test_upkeep_is_for_admins_and_works(fresh: Any) -> None:

@@ -7,7 +7,15 @@ from budwood.domain.asks import Export, LedgerPage, ReadLedger, RebuiltIndex, Sw
 from budwood.domain.limits import BUNDLE_BYTES
 from budwood.domain.results import Imported, Swept, Usage, Verified
 from budwood.domain.routes.route import Body, Route
-from budwood.errors import BadBundle, BundleDamaged, LabelTaken, NotFound, RegistryBusy
+from budwood.errors import (
+    BadBundle,
+    BundleDamaged,
+    Forbidden,
+    LabelTaken,
+    NotFound,
+    RegistryBusy,
+    StorageFull,
+)
 
 LEDGER: Final = Route(
     name="ledger",
@@ -74,7 +82,7 @@ IMPORT: Final = Route(
     takes=Body.BYTES,
     body_bytes=BUNDLE_BYTES,
     response=Imported,
-    errors=(BadBundle, BundleDamaged, LabelTaken, NotFound),
+    errors=(BadBundle, BundleDamaged, Forbidden, LabelTaken, NotFound, StorageFull),
 )
 
 ROUTES: Final = (LEDGER, STATS, VERIFY, SWEEP, REBUILD, EXPORT, IMPORT)

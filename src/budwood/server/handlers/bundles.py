@@ -5,6 +5,9 @@ push in every namespace the bundle names; what lies elsewhere does not exist for
 """
 
 import asyncio
+import base64
+import errno
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -19,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from budwood.catalog.scoped import ScopedCatalog
 from budwood.domain.access import Permission
 from budwood.domain.routes import registry
-from budwood.errors import Invalid, StorageFailed
+from budwood.errors import Forbidden, Invalid, StorageFailed, StorageFull
 from budwood.server.ask import Ask, RawCall
 from budwood.verbs.export import export
 from budwood.verbs.house import House
@@ -27,6 +30,7 @@ from budwood.verbs.import_bundle import import_bundle
 from budwood.verbs.wire import encode
 
 PIECE_BYTES: Final = 1 << 20
+KEPT_FREE_BYTES: Final = 256 << 20
 
 
 async def send_bundle(ask: Ask, request: Request) -> Response:
@@ -51,21 +55,33 @@ async def send_bundle(ask: Ask, request: Request) -> Response:
 
 async def take_bundle(ask: Ask, request: Request) -> Response:
     """Raises what the verb raises."""
-    path = _place(ask)
+    path, house = _place(ask), _pushable(ask)
+    _check_room(request, path)
     try:
         await _receive(request, path)
-        imported = await _long(ask, lambda: import_bundle(_pushable(ask), path))
+        imported = await _long(ask, lambda: import_bundle(house, path))
     finally:
         _forget(path)
     return Response(encode(imported), media_type="application/json")
 
 
+def _check_room(request: Request, path: Path) -> None:
+    """Before the first byte is taken. Raises Invalid, StorageFull."""
+    declared = request.headers.get("content-length")
+    if declared is None:
+        raise Invalid("A bundle is sent with its length.", hint="Send a Content-Length.")
+    if int(declared) > shutil.disk_usage(path.parent).free - KEPT_FREE_BYTES:
+        raise StorageFull("There is no room for this bundle while it is looked at.", size=int(declared))
+
+
 def _pushable(ask: Ask) -> House:
-    """The registry as far as the caller may push."""
+    """The registry as far as the caller may push. Raises Forbidden when that is nowhere."""
     if ask.reach is None and Permission.PUSH in ask.caller.permissions(""):
         return ask.whole
     names = ask.caller.roles if ask.reach is not None else {scope.namespace for scope in ask.caller.scopes or ()}
     reach = frozenset(name for name in names if Permission.PUSH in ask.caller.permissions(name))
+    if not reach:
+        raise Forbidden(f"{ask.caller.name} may push nowhere.")
     return replace(ask.whole, catalog=ScopedCatalog(ask.whole.catalog, reach))
 
 
@@ -85,7 +101,8 @@ async def _receive(request: Request, path: Path) -> None:
         if not total + held:
             raise Invalid("There is no bundle in the request.", hint="Send the file as the body.")
     except OSError as error:
-        raise StorageFailed("The bundle cannot be kept while it is looked at.") from error
+        kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StorageFailed
+        raise kind("The bundle cannot be kept while it is looked at.") from error
     finally:
         await run_in_threadpool(file.close)
 
@@ -111,8 +128,6 @@ def _forget(path: Path) -> None:
 
 
 def _base64(hexadecimal: str) -> str:
-    import base64
-
     return base64.b64encode(bytes.fromhex(hexadecimal)).decode("ascii")
 
 
