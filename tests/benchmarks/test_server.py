@@ -324,6 +324,11 @@ def test_postgres_is_a_home_too() -> None:
 # The table
 
 
+@pytest.fixture
+def root() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
 def test_every_promised_row_is_there_even_when_nothing_was_measured() -> None:
     rows = figures(Readings([]))
     assert {row.verdict for row in rows} == {"not measured"}
@@ -356,3 +361,9 @@ def test_a_push_over_loopback_is_held_against_the_one_in_process() -> None:
     readings = Readings([Reading(OURS, "in process", "push GB/s", 1.0), Reading(OURS, "sqlite", "push GB/s", 0.61)])
     row = next(row for row in figures(readings) if row.what.startswith("push 1.7 GB"))
     assert (row.goal.limit, row.verdict) == (0.6, "reached")
+
+
+def test_what_was_recorded_has_every_row(root: Path) -> None:
+    recorded = (root / "benchmarks" / "RESULTS.md").read_text("utf-8")
+    told = [line.split(" | ")[0].removeprefix("| ") for line in recorded.splitlines() if line.startswith("| ")]
+    assert [row.what for row in figures(Readings([])) if row.what not in told] == []
