@@ -27,6 +27,7 @@ from budwood.server.exchange import Exchange, exchange_of
 from budwood.server.keyed import Key, KeyedCatalog, Repeated
 from budwood.server.one_view import OneView
 from budwood.server.problems import Headers, nowhere, problem
+from budwood.server.rates import Rates
 from budwood.server.service import Service
 from budwood.server.table import Table
 from budwood.verbs.wire import decode, decode_query, decode_strictly, encode
@@ -71,6 +72,7 @@ class Dispatch:
     def __init__(self, service: Service, routes: tuple[Route, ...], handlers: Binding) -> None:
         check_binding(routes, handlers)
         self._service = service
+        self._rates = Rates(service.house)
         self._handlers = handlers
         self._uses = Uses(service)
         self.table = Table(routes)
@@ -146,8 +148,12 @@ class Dispatch:
         caller = caller_of(known) if known is not None else None
         if caller is not None:
             coming.exchange.principal = caller.name
+        if caller is None and coming.secret and route.permission is not Permission.ANYONE:
+            self._rates.bad_token(coming.exchange.client)
         check(caller, route, holes)
         namespace = holes.get("namespace", "")
+        if namespace:
+            self._rates.request(namespace)
         coming.exchange.namespace = namespace
         if known is not None:
             self._uses.note(known)

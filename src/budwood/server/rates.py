@@ -1,0 +1,55 @@
+"""How often somebody may: bad tokens from one address, and requests to one namespace that has a quota.
+
+A good token always passes, whatever others send from the same address: guessing is slowed, and nobody is locked out.
+Each process counts for itself; a quota is seen anew every few seconds.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+from budwood.domain.limits import BAD_TOKENS_A_MINUTE, RATES_KEPT
+from budwood.errors import TooManyRequests
+from budwood.verbs.house import House
+
+QUOTA_SEEN_MS: Final = 5_000
+
+
+class Rates:
+    """Used in the event loop only, and on those threads that do point reads; a race costs a request of counting."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._left: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._quotas: dict[str, tuple[int, int]] = {}
+
+    def bad_token(self, client: str) -> None:
+        """Somebody brought a token that is none. Raises TooManyRequests when that happens too often."""
+        if not self._spend(f"token {client}", BAD_TOKENS_A_MINUTE / 60, float(BAD_TOKENS_A_MINUTE)):
+            raise TooManyRequests("Too many tokens from this address were none.")
+
+    def request(self, namespace: str) -> None:
+        """Somebody asks something of a namespace. Raises TooManyRequests beyond its quota."""
+        allowed = self._allowed(namespace)
+        if allowed and not self._spend(f"namespace {namespace}", float(allowed), float(allowed)):
+            raise TooManyRequests(f"{namespace} may be asked {allowed} times a second.", quota="requests")
+
+    def _spend(self, key: str, a_second: float, most: float) -> bool:
+        """Take one from what has gathered since, at most ``most``; whether there was one."""
+        now = self._house.clock()
+        left, at_ms = self._left.pop(key, (most, now))
+        left = min(most, left + max(0, now - at_ms) / 1000 * a_second)
+        self._left[key] = (left - 1 if left >= 1 else left, now)
+        if len(self._left) > RATES_KEPT:
+            self._left.popitem(last=False)
+        return left >= 1
+
+    def _allowed(self, namespace: str) -> int:
+        now = self._house.clock()
+        allowed, seen_ms = self._quotas.get(namespace, (0, 0))
+        if now - seen_ms >= QUOTA_SEEN_MS:
+            with self._house.catalog.read() as view:
+                record = view.namespace(namespace)
+            allowed = record.quota.requests if record else 0
+            if record:
+                self._quotas[namespace] = (allowed, now)
+        return allowed
