@@ -148,12 +148,12 @@ class RegistryNotFound(NotFound):
 
 class NamespaceNotFound(NotFound):
     code = "namespace_not_found"
-    default_hint = "An admin makes namespaces: 'budwood namespace add NAME'."
+    default_hint = "Check the name; an admin makes namespaces."
 
 
 class PrincipalNotFound(NotFound):
     code = "principal_not_found"
-    default_hint = "'budwood person list' shows who is known here."
+    default_hint = "Check the name."
 
 
 class RecordNotFound(NotFound):
@@ -263,7 +263,7 @@ class Retired(Refused):
 
 class QuotaExceeded(Refused):
     code = "quota_exceeded"
-    default_hint = "Delete versions that nobody needs, or ask for more; 'budwood usage' shows what is held."
+    default_hint = "Delete versions that nobody needs, or ask an admin for more."
 
 
 class Damaged(BudwoodError):
