@@ -25,6 +25,7 @@ WHOLE = {
     "blocks",
     "condemned",
     "condemned_total",
+    "give_packs",
     "packs",
     "counts",
     "shapes",
