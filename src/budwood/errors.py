@@ -39,6 +39,7 @@
     │   └── CatalogDamaged     the metadata database is not intact, or not ours
     ├── Unavailable    a part we need does not answer, or is full              exit 7
     │   ├── TooManyRequests    more than the namespace's rate
+    │   ├── TargetUnreachable  an address outside does not answer, or is none we speak to
     │   ├── StorageFull, StorageFailed, RegistryBusy, ServerUnreachable
     └── Unsupported    understood, not offered                                 exit 8
         ├── FrameworkMissing   an optional library is not installed
@@ -306,6 +307,11 @@ class Unavailable(BudwoodError):
 class TooManyRequests(Unavailable):
     code, http_status = "too_many_requests", 429
     default_hint = "Wait a moment, then try again."
+
+
+class TargetUnreachable(Unavailable):
+    code = "target_unreachable"
+    default_hint = "Check the address; a server speaks to public ones only, unless 'allow_networks' says more."
 
 
 class StorageFull(Unavailable):
