@@ -1,9 +1,14 @@
 """A registry in this process: every method is its verb, asked of the house."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+from budwood.domain.access import HOLDER
 from budwood.domain.change import Change
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
@@ -18,9 +23,11 @@ from budwood.domain.results import (
     VersionDetail,
     VersionPage,
 )
+from budwood.domain.routes.route import Route
 from budwood.store.api import Progress
 from budwood.verbs import browse
 from budwood.verbs.alias import alias, remove_alias
+from budwood.verbs.by_route import DEEDS, Asked
 from budwood.verbs.delete import delete, delete_model
 from budwood.verbs.desk import Home
 from budwood.verbs.diff import diff
@@ -112,6 +119,20 @@ class Near:
 
     def ledger(self, *, after: int, limit: int, subject: str) -> Sequence[LedgerEntry]:
         return browse.ledger(self.house, after=after, limit=limit, subject=subject)
+
+    def ask(
+        self,
+        route: Route,
+        holes: Mapping[str, str] = MappingProxyType({}),
+        *,
+        query: object = None,
+        body: object = None,
+        expected: str = "",
+    ) -> Any:
+        deed = DEEDS[route.name]
+        secret = partial(secrets.token_urlsafe, 32)
+        asked = Asked(self.house, self.house, HOLDER, holes, query, body, secret, expected)
+        return deed.made(deed.run(asked))
 
     def close(self) -> None:
         self.house.catalog.close()

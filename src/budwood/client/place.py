@@ -5,7 +5,7 @@ Push, pull and reading tensors are not here: they run where the files are, on th
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from budwood.domain.change import Change
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
@@ -21,6 +21,7 @@ from budwood.domain.results import (
     VersionDetail,
     VersionPage,
 )
+from budwood.domain.routes.route import Route
 from budwood.store.api import Progress
 from budwood.verbs.workplace import Workplace
 
@@ -61,4 +62,15 @@ class Place(Protocol):
     def export(self, references: Sequence[str], path: Path, *, progress: Progress) -> Exported: ...
     def import_bundle(self, path: Path, *, progress: Progress) -> Imported: ...
     def ledger(self, *, after: int, limit: int, subject: str) -> Sequence[LedgerEntry]: ...
+    def ask(
+        self,
+        route: Route,
+        holes: Mapping[str, str] = ...,
+        *,
+        query: object = None,
+        body: object = None,
+        expected: str = "",
+    ) -> Any:
+        """What a route about people answers (``verbs/by_route``). ``expected``: the mark a change is based on."""
+
     def close(self) -> None: ...

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from budwood.client.admin import Admin
 from budwood.client.capture import capture
 from budwood.client.models import write_model
 from budwood.client.near import Near
@@ -105,6 +106,11 @@ class Registry:
     def made(self) -> bool:
         """Whether it was made just now, by opening it."""
         return self._place.made
+
+    @property
+    def admin(self) -> Admin:
+        """Namespaces, people, groups, grants and tokens."""
+        return Admin(self._place)
 
     @property
     def house(self) -> House:

@@ -99,10 +99,6 @@ class Caller:
             return held
         return held & {scope.permission for scope in self.scopes if scope.namespace in ("", namespace)}
 
-    def may_give(self, scope: Scope) -> bool:
-        """Whether a token that the caller makes may have the scope: no more than the caller's own token."""
-        return self.scopes is None or scope in self.scopes or Scope(scope.permission) in self.scopes
-
     def reach(self) -> frozenset[str] | None:
         """The namespaces the caller may read; None for all there are."""
         if self.is_admin:

@@ -99,12 +99,14 @@ def no_mark(answer: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """``made`` turns what ``run`` returns into the answer; ``mark`` gives an answer's ETag."""
+    """``made`` turns what ``run`` returns into the answer; ``mark`` gives an answer's ETag; ``kept`` is what of an
+    answer is kept for whoever asks again with the same key."""
 
     run: Callable[[Ask], Any]
     mode: Mode = Mode.READ
     made: Callable[[Any], Any] = same
     mark: Callable[[Any], str] = no_mark
+    kept: Callable[[Any], Any] = same
 
 
 RawRun = Callable[[Ask, Request], Awaitable[Response]]

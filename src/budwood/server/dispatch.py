@@ -194,7 +194,7 @@ class Dispatch:
             return _again(handler, route, answered)
 
         def body(value: Any) -> bytes:
-            return _content(handler.made(value), route)
+            return _content(handler.kept(handler.made(value)), route)
 
         try:
             if handler.mode is Mode.DEED:

@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from budwood.client.far.transport import Transport
 from budwood.domain import asks
@@ -26,6 +27,7 @@ from budwood.domain.results import (
     VersionPage,
 )
 from budwood.domain.routes import models, registry, versions
+from budwood.domain.routes.route import Route
 from budwood.errors import BadBundle, BadReference, SourceNotFound, StorageFailed
 from budwood.store.api import Progress
 from budwood.store.bundle import BundleReader
@@ -157,6 +159,17 @@ class Far:
     def ledger(self, *, after: int, limit: int, subject: str) -> Sequence[LedgerEntry]:
         page: asks.LedgerPage = self._transport.call(registry.LEDGER, query=asks.ReadLedger(after, limit, subject))
         return page.entries
+
+    def ask(
+        self,
+        route: Route,
+        holes: Mapping[str, str] = MappingProxyType({}),
+        *,
+        query: object = None,
+        body: object = None,
+        expected: str = "",
+    ) -> Any:
+        return self._transport.call(route, holes, query=query, body=body, etag=expected)
 
     def close(self) -> None:
         self.work.objects.close()

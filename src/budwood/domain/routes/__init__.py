@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from budwood.domain.routes import about, blobs, models, pushes, registry, versions
+from budwood.domain.routes import about, blobs, grants, models, namespaces, people, pushes, registry, tokens, versions
 from budwood.domain.routes.route import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -12,4 +12,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *registry.ROUTES,
     *pushes.ROUTES,
     *blobs.ROUTES,
+    *namespaces.ROUTES,
+    *people.ROUTES,
+    *grants.ROUTES,
+    *tokens.ROUTES,
 )

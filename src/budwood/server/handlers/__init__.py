@@ -3,7 +3,7 @@
 from typing import Final
 
 from budwood.server.ask import Call, RawCall
-from budwood.server.handlers import about, blobs, bundles, models, pushes, registry, versions
+from budwood.server.handlers import about, blobs, bundles, models, people, pushes, registry, versions
 
 HANDLERS: Final[dict[str, Call | RawCall]] = {
     **about.HANDLERS,
@@ -13,4 +13,5 @@ HANDLERS: Final[dict[str, Call | RawCall]] = {
     **bundles.HANDLERS,
     **pushes.HANDLERS,
     **blobs.HANDLERS,
+    **people.HANDLERS,
 }
