@@ -1,4 +1,4 @@
-"""A server in a child process, and what must hold after each attack on it."""
+"""Servers in child processes, a small one and the real one, and what must hold after each attack on them."""
 
 import json
 import subprocess
@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.attacks.siege import Siege, Watch
 from tests.attacks.wire import INTERNALS, Reply, exchange
+from tests.server.conftest import Start as StartServer
+from tests.server.conftest import make_team as make_team
+from tests.server.conftest import start as start
 
 MOST_GROWTH_BYTES = 64 << 20
 
@@ -88,3 +92,24 @@ def target(one_target: Target) -> Iterator[Target]:
     """One server for all attacks; each leaves it well."""
     yield one_target
     one_target.assert_well()
+
+
+@pytest.fixture(scope="module")
+def siege(start: StartServer, make_team: Callable[[], Path]) -> Siege:
+    """A real server for the attacks of one file."""
+    return Siege(start(make_team()))
+
+
+@pytest.fixture
+def besieged(siege: Siege) -> Iterator[Siege]:
+    """The same; it is well afterwards."""
+    yield siege
+    siege.assert_well()
+
+
+@pytest.fixture
+def unmoved(siege: Siege) -> Iterator[Siege]:
+    """The same; it is well afterwards, and nothing became visible."""
+    watch = Watch(siege)
+    yield siege
+    watch.assert_unchanged()
