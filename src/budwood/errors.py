@@ -149,12 +149,12 @@ class RegistryNotFound(NotFound):
 
 class NamespaceNotFound(NotFound):
     code = "namespace_not_found"
-    default_hint = "Check the name; an admin makes namespaces."
+    default_hint = "Check the name; an admin makes one: 'budwood namespace add NAME'."
 
 
 class PrincipalNotFound(NotFound):
     code = "principal_not_found"
-    default_hint = "Check the name."
+    default_hint = "Check the name; admins see who is known with 'budwood person list'."
 
 
 class RecordNotFound(NotFound):
@@ -264,7 +264,7 @@ class Retired(Refused):
 
 class QuotaExceeded(Refused):
     code = "quota_exceeded"
-    default_hint = "Delete versions that nobody needs, or ask an admin for more."
+    default_hint = "Delete versions that nobody needs, or ask an admin for more; 'budwood usage' shows what is held."
 
 
 class Damaged(BudwoodError):

@@ -21,10 +21,14 @@ from budwood.cli import (
     delete,
     diff,
     export,
+    grant,
+    group,
     import_bundle,
     ledger,
     log,
     login,
+    namespace,
+    person,
     pull,
     push,
     rebuild_index,
@@ -38,6 +42,8 @@ from budwood.cli import (
     stats,
     sweep,
     tag,
+    token,
+    usage,
     verify,
 )
 from budwood.cli import list as list_command
@@ -87,6 +93,7 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
     ("verify", verify.verify, verify.EPILOG),
     ("sweep", sweep.sweep, sweep.EPILOG),
     ("stats", stats.stats, stats.EPILOG),
+    ("usage", usage.usage, usage.EPILOG),
     ("export", export.export, export.EPILOG),
     ("import", import_bundle.import_bundle, import_bundle.EPILOG),
     ("rebuild-index", rebuild_index.rebuild_index, rebuild_index.EPILOG),
@@ -102,7 +109,15 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
 for _name, _command, _epilog in COMMANDS:
     app.command(_name, cls=Command, epilog=_epilog, help=search.HELP if _name == "search" else None)(_command)
 
-app.add_typer(db.app, name="db")
+for _name, _commands in (
+    ("db", db.app),
+    ("namespace", namespace.app),
+    ("person", person.app),
+    ("group", group.app),
+    ("grant", grant.app),
+    ("token", token.app),
+):
+    app.add_typer(_commands, name=_name)
 
 
 @app.callback(invoke_without_command=True)

@@ -71,7 +71,7 @@ def ungrant(
             raise Forbidden(f"{by.name} may not manage {taken.namespace}.")
         _unchanged(transaction, taken.namespace, expected)
         if not transaction.remove_grant(taken):
-            raise RecordNotFound(f"{to} is no {wanted} of {taken.namespace}.", hint="'budwood grants' lists them.")
+            raise RecordNotFound(f"{to} is no {wanted} of {taken.namespace}.", hint="'budwood grant list' shows them.")
         if wanted is Role.OWNER and not _has_owner(transaction, taken.namespace) and not active_admins(transaction):
             hint = "Grant the role to somebody else first."
             raise StillInUse(f"{to} is the last owner of {taken.namespace}, and there is no admin.", hint=hint)

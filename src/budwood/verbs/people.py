@@ -67,7 +67,7 @@ def change_person(house: House, name: str, change: ChangePerson) -> Principal:
         if after.is_admin and after.kind is not PrincipalKind.PERSON:
             raise BadValue(f"{after.name} is a {after.kind}; only a person can be an admin.")
         if is_active_admin(before) and not is_active_admin(after) and len(active_admins(transaction)) == 1:
-            hint = "Make somebody else an admin first: budwood person admin NAME."
+            hint = "Make somebody else an admin first: budwood person change NAME --admin."
             raise StillInUse(f"{after.name} is the last admin.", hint=hint)
         if after.email != before.email:
             _check_alone(transaction, after.email, after.name)
