@@ -3,7 +3,7 @@
 ``catalog.api`` joins it with the rest: verbs see one View and one Transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,14 +94,18 @@ class PeopleView(Protocol):
     def trusts(self, *, namespace: str = "", issuer: str = "", subject: str = "") -> Sequence[Trust]:
         """Those of a namespace, or those for one subject of an issuer."""
 
+    def is_trusted(self, issuer: str) -> bool:
+        """Whether any namespace trusts some subject of it."""
+
     def webhook(self, webhook_id: int) -> Webhook | None: ...
     def webhooks(self, namespace: str) -> Sequence[Webhook]: ...
     def webhook_secret(self, webhook_id: int) -> bytes | None: ...
     def deliveries(self, webhook_id: int, *, before: int = 0, limit: int = 100) -> Sequence[Delivery]:
         """Newest first, with ids below ``before`` when it is not 0."""
 
-    def due_deliveries(self, *, now_ms: int, limit: int = 100) -> Sequence[Delivery]:
-        """Those that wait and whose time has come, longest due first."""
+    def due_deliveries(self, *, now_ms: int, limit: int = 100, without: Collection[int] = ()) -> Sequence[Delivery]:
+        """Those of active webhooks that wait and whose time has come, longest due first; ``without`` are webhooks
+        that are left out."""
 
     def answered(self, principal_id: int, key: str) -> Answered | None: ...
     def pack_owner(self, pack: str) -> str:
@@ -166,7 +170,13 @@ class PeopleTransaction(Protocol):
     def remove_webhook(self, webhook_id: int) -> None:
         """With its deliveries."""
 
+    def add_delivery(self, delivery: Delivery) -> Delivery:
+        """One more than ``add_ledger`` made; with its id."""
+
     def change_delivery(self, delivery: Delivery) -> None: ...
+    def forget_deliveries(self, *, before_ms: int) -> int:
+        """Remove those made before, whatever became of them; some of them at a time: 0 when none is left."""
+
     def remember_answer(self, principal_id: int, key: str, answered: Answered) -> None: ...
     def forget_answers(self, *, before_ms: int) -> None: ...
     def stage_blocks(self, lease_id: str, ids: Sequence[BlockId]) -> None: ...

@@ -165,6 +165,8 @@ class PeopleSuite:
             assert list(view.trusts(namespace="default")) == [added]
             assert list(view.trusts(issuer=trust.issuer, subject="repo:a")) == [added]
             assert list(view.trusts(issuer=trust.issuer, subject="repo:%")) == []
+            assert view.is_trusted(trust.issuer)
+            assert not view.is_trusted(trust.issuer + "/")
             assert added == dataclasses.replace(trust, id=added.id)
         catalog.write(lambda transaction: transaction.remove_trust(added.id))
         with catalog.read() as view:

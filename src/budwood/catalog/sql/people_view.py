@@ -177,6 +177,7 @@ _trusts: Final = select(
     trust.c.created_ms,
     trust.c.created_by,
 ).join_from(trust, namespace, namespace.c.id == trust.c.namespace_id)
+_IS_TRUSTED: Final = Statement(select(trust.c.id).where(trust.c.issuer == bindparam("issuer")).limit(1))
 _TRUSTS_OF: Final = Statement(_trusts.where(namespace.c.name == bindparam("name")).order_by(trust.c.id))
 _TRUSTS_FOR: Final = Statement(
     _trusts.where(trust.c.issuer == bindparam("issuer"), trust.c.subject == bindparam("subject")).order_by(trust.c.id)
@@ -314,6 +315,9 @@ class PeopleReads(IndexView):
         else:
             rows = self._session.all(_TRUSTS_FOR, issuer=issuer, subject=subject)
         return [_trust_from(row) for row in rows]
+
+    def is_trusted(self, issuer: str) -> bool:
+        return self._session.one(_IS_TRUSTED, issuer=issuer) is not None
 
     def webhook(self, webhook_id: int) -> Webhook | None:
         row = self._session.one(_WEBHOOK, webhook_id=webhook_id)

@@ -11,6 +11,7 @@ from budwood.client.admin.groups import Groups
 from budwood.client.admin.namespaces import Namespaces
 from budwood.client.admin.people import People
 from budwood.client.admin.tokens import Tokens
+from budwood.client.admin.trusts import Trusts
 from budwood.client.place import Place
 
 
@@ -23,3 +24,4 @@ class Admin:
         self.groups = Groups(place)
         self.grants = Grants(place)
         self.tokens = Tokens(place)
+        self.trusts = Trusts(place)

@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from budwood.domain.routes import about, blobs, grants, models, namespaces, people, pushes, registry, tokens, versions
+from budwood.domain.routes import (
+    about,
+    blobs,
+    grants,
+    models,
+    namespaces,
+    people,
+    pushes,
+    registry,
+    tokens,
+    trusts,
+    versions,
+)
 from budwood.domain.routes.route import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -16,4 +28,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *people.ROUTES,
     *grants.ROUTES,
     *tokens.ROUTES,
+    *trusts.ROUTES,
 )

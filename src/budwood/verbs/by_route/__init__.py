@@ -6,7 +6,7 @@ So there is one client class for both, and no route whose two doors could come t
 from collections.abc import Mapping
 from typing import Final
 
-from budwood.verbs.by_route import grants, namespaces, people, tokens
+from budwood.verbs.by_route import grants, namespaces, people, tokens, trusts
 from budwood.verbs.by_route.asked import Asked, Deed
 
 DEEDS: Final[Mapping[str, Deed]] = {
@@ -14,6 +14,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **people.DEEDS,
     **grants.DEEDS,
     **tokens.DEEDS,
+    **trusts.DEEDS,
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]
