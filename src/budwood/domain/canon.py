@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -32,6 +32,11 @@ def loads(text: bytes | str) -> Json:
     """Parse JSON; duplicate keys, NaN and infinities raise ValueError."""
     value: Json = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     return value
+
+
+def scan(text: str, at: int) -> tuple[Json, int]:
+    """The JSON value that begins there and where it ends; the same errors as ``loads``."""
+    return _DECODER.raw_decode(text, at)
 
 
 def pack(value: object) -> Json:
@@ -134,3 +139,6 @@ def _only(union: Any) -> Any:
     """The single non-None member of ``X | None``; other unions are JSON values and pass as they are."""
     members = [a for a in typing.get_args(union) if a is not type(None)]
     return members[0] if len(members) == 1 else object
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)

@@ -12,51 +12,25 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from io import BytesIO
 
-from budwood.domain import canon
+from budwood.domain.entries import BlockId, FileEntry, Span, check_tiles
 from budwood.domain.facts import Facts
-from budwood.domain.limits import BLOCK_BYTES, FILES_PER_VERSION, MANIFEST_BYTES, SPANS_PER_FILE
+from budwood.domain.limits import FILES_PER_VERSION, MANIFEST_BYTES
+from budwood.domain.manifest_text import MANIFEST_FORMAT, Parts, parse, pieces
 from budwood.errors import FileNotInVersion, LimitExceeded, ManifestDamaged, TensorNotInVersion, TooNew
 
-BlockId = bytes
-MANIFEST_FORMAT: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """``length`` bytes from ``offset``: a tensor when ``name`` is set, else a chunk."""
-
-    offset: int
-    length: int
-    blocks: tuple[BlockId, ...]
-    name: str = ""
-    dtype: str = ""
-    shape: tuple[int, ...] | None = None
-
-    def block_lengths(self) -> Iterator[int]:
-        """The raw length of each block, in order."""
-        full, rest = divmod(self.length, BLOCK_BYTES)
-        yield from (BLOCK_BYTES for _ in range(full))
-        if rest:
-            yield rest
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """One pushed file. ``sha256`` is of the whole file; ``format`` is the reader that claimed it."""
-
-    path: str
-    size: int
-    sha256: str
-    spans: tuple[Span, ...]
-    format: str = ""
-    executable: bool = False
-
-    @property
-    def tensors(self) -> tuple[Span, ...]:
-        """The named spans, in file order."""
-        return tuple(span for span in self.spans if span.name)
+__all__ = [
+    "MANIFEST_FORMAT",
+    "BlockId",
+    "FileEntry",
+    "Manifest",
+    "Span",
+    "check_manifest",
+    "check_tiles",
+    "files_by_path",
+    "read_manifest",
+]
 
 
 @dataclass(frozen=True)
@@ -70,10 +44,12 @@ class Manifest:
     @cached_property
     def canonical(self) -> bytes:
         """The bytes whose SHA-256 is the identity. Raises LimitExceeded."""
-        written = canon.dumps(canon.pack(self))
-        if len(written) > MANIFEST_BYTES:
-            raise LimitExceeded(f"The manifest would have {len(written)} bytes.", limit="MANIFEST_BYTES")
-        return written
+        written = BytesIO()
+        for piece in pieces(Parts(self.files, self.facts, self.format)):
+            written.write(piece.encode())
+        if written.tell() > MANIFEST_BYTES:
+            raise LimitExceeded(f"The manifest would have {written.tell()} bytes.", limit="MANIFEST_BYTES")
+        return written.getvalue()
 
     @cached_property
     def digest(self) -> str:
@@ -112,9 +88,10 @@ def read_manifest(written: bytes, *, digest: str) -> Manifest:
     if hashlib.sha256(written).hexdigest() != digest:
         raise ManifestDamaged("A manifest does not match its digest.", digest=digest)
     try:
-        manifest = canon.unpack(Manifest, canon.loads(written))
+        parts = parse(written)
     except (ValueError, RecursionError) as error:
         raise ManifestDamaged(f"A manifest cannot be read: {error}", digest=digest) from error
+    manifest = Manifest(parts.files, parts.facts, parts.format)
     if manifest.format > MANIFEST_FORMAT:
         raise TooNew(f"A manifest has format {manifest.format}; this Budwood knows {MANIFEST_FORMAT}.", digest=digest)
     check_manifest(manifest)
@@ -127,22 +104,6 @@ def check_manifest(manifest: Manifest) -> None:
         raise LimitExceeded(f"{len(manifest.files)} files in one version.", limit="FILES_PER_VERSION")
     for entry in manifest.files:
         check_tiles(entry)
-
-
-def check_tiles(entry: FileEntry) -> None:
-    """That spans tile the file and blocks tile the spans. Raises ManifestDamaged, LimitExceeded."""
-    if len(entry.spans) > SPANS_PER_FILE:
-        raise LimitExceeded(f"{entry.path} has {len(entry.spans)} spans.", limit="SPANS_PER_FILE")
-    at = 0
-    for span in entry.spans:
-        blocks = -(-span.length // BLOCK_BYTES)
-        if span.offset != at or span.length <= 0 or len(span.blocks) != blocks:
-            raise ManifestDamaged(f"The spans of {entry.path} do not tile it at byte {at}.", path=entry.path)
-        if any(len(block) != 32 for block in span.blocks):
-            raise ManifestDamaged(f"{entry.path} names a block by a malformed id.", path=entry.path)
-        at += span.length
-    if at != entry.size:
-        raise ManifestDamaged(f"The spans of {entry.path} end at {at} of {entry.size} bytes.", path=entry.path)
 
 
 def files_by_path(manifest: Manifest) -> Mapping[str, FileEntry]:
