@@ -32,6 +32,7 @@ WHOLE = {
     "dump",
     "counters",
     "due_deliveries",
+    "forget_deliveries",
     "condemn",
     "forget_blocks",
     "drop_expired_leases",

@@ -29,7 +29,7 @@ _UNGUARDED: Final = """
     principal principal_by_subject principals group groups known token tokens answered staged_blocks signing_keys meta
     remove_model add_version remove_version retire set_stage add_move put_tag remove_tag renew_lease drop_lease
     add_principal change_principal add_group set_members remove_group add_token revoke_token touch_token
-    remove_trust change_delivery forget_deliveries remember_answer forget_answers stage_blocks
+    remove_trust change_delivery remember_answer forget_answers stage_blocks
     add_signing_key retire_signing_key set_meta
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
@@ -224,10 +224,6 @@ class _Scoped:
     def remove_webhook(self, webhook_id: int) -> None:
         assert self.webhook(webhook_id) is not None, "a webhook out of reach is not removed"
         self._inner.remove_webhook(webhook_id)
-
-    def due_deliveries(self, *, now_ms: int, limit: int = 100, without: Collection[int] = ()) -> Sequence[Delivery]:
-        found = self._inner.due_deliveries(now_ms=now_ms, limit=limit, without=without)
-        return [each for each in found if self.webhook(each.webhook_id)]
 
     def add_delivery(self, delivery: Delivery) -> Delivery:
         assert self.webhook(delivery.webhook_id) is not None, "nothing is sent to a webhook out of reach"

@@ -232,6 +232,35 @@ class PeopleSuite:
             left: list[Delivery] = [*view.deliveries(hook.id), *view.due_deliveries(now_ms=99)]
             assert left == []
 
+    def test_what_is_due_leaves_out_who_is_named_and_who_sleeps(self, catalog: Catalog) -> None:
+        def work(transaction: Transaction) -> list[Webhook]:
+            hooks = [
+                transaction.add_webhook(Webhook(0, "default", f"https://{name}.example"), b"s") for name in "abcdef"
+            ]
+            transaction.add_ledger(1, "mara", "a.b", "a", {}, "default")
+            transaction.change_webhook(dataclasses.replace(hooks[0], active=False))
+            return hooks
+
+        ids = [hook.id for hook in catalog.write(work)]
+        with catalog.read() as view:
+            for left_out in range(7):
+                due = view.due_deliveries(now_ms=1, without=ids[:left_out])
+                assert [each.webhook_id for each in due] == ids[max(left_out, 1) :]
+
+    def test_old_deliveries_are_forgotten_and_others_stay(self, catalog: Catalog) -> None:
+        hook = catalog.write(
+            lambda transaction: transaction.add_webhook(Webhook(0, "default", "https://a.example"), b"s")
+        )
+        for n in (1, 2, 3):
+            catalog.write(lambda transaction: transaction.add_ledger(n, "mara", "a.b", "a", {}, "default"))  # noqa: B023
+        extra = Delivery(0, hook.id, 1, DeliveryState.WAITING, next_ms=4, at_ms=4)
+        added = catalog.write(lambda transaction: transaction.add_delivery(extra))
+        assert catalog.write(lambda transaction: transaction.forget_deliveries(before_ms=3)) == 2
+        assert catalog.write(lambda transaction: transaction.forget_deliveries(before_ms=3)) == 0
+        with catalog.read() as view:
+            assert [each.at_ms for each in view.deliveries(hook.id)] == [4, 3]
+            assert view.deliveries(hook.id)[0] == added
+
     def test_the_ledger_is_read_within_reach(self, catalog: Catalog) -> None:
         catalog.write(lambda transaction: transaction.add_namespace("risk", at_ms=1))
         rooms = ("", "risk", "default", "risk", "")

@@ -69,16 +69,6 @@ class Outgoing:
         self._context = context or ssl.create_default_context()
         self._within_s = within_s
 
-    def check(self, url: str) -> Target:
-        """The address as far as its text tells. Raises BadValue."""
-        target = Target.parse(url)
-        literal = target.literal
-        if literal is not None and why_not_public(literal, self._allowed):
-            raise BadValue("Nothing is sent to this address: it is not a public one.", hint=_HINT)
-        if target.scheme == "http" and not self._allowed:
-            raise BadValue("A server sends over https only.", hint=_HINT)
-        return target
-
     def send(
         self, url: str, *, method: str = "POST", headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Answer:
@@ -134,9 +124,6 @@ class Outgoing:
 
     def _opened(self, address: Address) -> bool:
         return any(address in network or embedded(address) in network for network in self._allowed)
-
-
-_HINT: Final = "Give an https address that anyone may reach; an admin opens others with the setting 'allow_networks'."
 
 
 class _Left:

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Final
 
 from sqlalchemy import and_, bindparam, delete, func, select, update
@@ -31,6 +30,7 @@ from budwood.catalog.sql.people_tables import (
 from budwood.catalog.sql.people_view import PeopleReads, actions_text, claims_text, scopes_text
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tables import block, model, pack
+from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.manifest import BlockId
 from budwood.domain.people import (
     Delivery,
@@ -45,6 +45,7 @@ from budwood.domain.people import (
     Trust,
     Webhook,
 )
+from budwood.domain.webhooks import wants
 from budwood.store.api import BlockRow
 
 _NO_QUOTA: Final = Quota()
@@ -150,6 +151,13 @@ _CHANGE_DELIVERY: Final = Statement(
     .where(delivery.c.id == bindparam("of_id"))
     .values({name: bindparam(f"to_{name}") for name in ("state", "attempts", "next_ms", "status", "error")})
 )
+_OLDEST_DELIVERIES: Final = Statement(
+    select(delivery.c.id, delivery.c.at_ms)
+    .where(delivery.c.id > bindparam("after"))
+    .order_by(delivery.c.id)
+    .limit(PAGE_ROWS)
+)
+_FORGET_DELIVERIES: Final = Statement(delete(delivery).where(delivery.c.id <= bindparam("last")))
 _REMEMBER: Final = insert_row(answer)
 _FORGET_ANSWERS: Final = Statement(delete(answer).where(answer.c.at_ms < bindparam("before_ms")))
 _STAGE: Final = upsert(staged, "lease_id", "block_id")
@@ -333,6 +341,20 @@ class PeopleWrites(PeopleReads):
     def remove_webhook(self, webhook_id: int) -> None:
         self._session.change(_REMOVE_WEBHOOK, of_id=webhook_id)
 
+    def add_delivery(self, delivery: Delivery) -> Delivery:
+        id_ = self._session.add(
+            _ADD_DELIVERY,
+            webhook_id=delivery.webhook_id,
+            sequence=delivery.sequence,
+            state=str(delivery.state),
+            attempts=delivery.attempts,
+            next_ms=delivery.next_ms,
+            status=delivery.status,
+            error=delivery.error,
+            at_ms=delivery.at_ms,
+        )
+        return replace(delivery, id=id_)
+
     def change_delivery(self, delivery: Delivery) -> None:
         self._session.change(
             _CHANGE_DELIVERY,
@@ -343,6 +365,10 @@ class PeopleWrites(PeopleReads):
             to_status=delivery.status,
             to_error=delivery.error,
         )
+
+    def forget_deliveries(self, *, before_ms: int) -> int:
+        old = [row[0] for row in self._session.all(_OLDEST_DELIVERIES, after=0) if row[1] < before_ms]
+        return self._session.change(_FORGET_DELIVERIES, last=max(old)) if old else 0
 
     def remember_answer(self, principal_id: int, key: str, answered: Answered) -> None:
         self._session.change(
@@ -423,20 +449,8 @@ class PeopleWrites(PeopleReads):
 
     def _announce(self, namespace: str, action: str, sequence: int, at_ms: int) -> None:
         for webhook_id, actions in self._session.all(_LISTENING, name=namespace):
-            wanted = json.loads(actions)
-            if wanted and not any(fnmatchcase(action, pattern) for pattern in wanted):
-                continue
-            self._session.add(
-                _ADD_DELIVERY,
-                webhook_id=webhook_id,
-                sequence=sequence,
-                state=str(DeliveryState.WAITING),
-                attempts=0,
-                next_ms=at_ms,
-                status=0,
-                error="",
-                at_ms=at_ms,
-            )
+            if wants(json.loads(actions), action):
+                self.add_delivery(Delivery(0, webhook_id, sequence, DeliveryState.WAITING, next_ms=at_ms, at_ms=at_ms))
 
     def _namespace_id(self, name: str) -> int:
         """0 for one that is not there."""
