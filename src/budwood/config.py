@@ -5,9 +5,11 @@ A setting is taken from, in this order: the argument or flag, ``BUDWOOD_*``, ``.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,12 +22,32 @@ FILE_NAME: Final = "budwood.toml"
 SETTINGS: Final[Mapping[str, str]] = {
     "registry": "Where the registry is: a folder or a server's URL. Default: the nearest .budwood, else your own.",
     "store": "Where packs lie when not in the registry's folder: a URL such as s3://bucket/prefix.",
+    "direct": "Whether clients reach the object store themselves, by signed addresses: yes or no. Default: yes.",
     "database": "Where the metadata is when not in the registry's folder: postgresql://user@host/database.",
     "token": "What a server knows you by, for programs; people use 'budwood login'. Only read from the environment.",
     "author": "Who pushes: shown on versions and in the ledger. Default: git's user.email, else the login name.",
     "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
     "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
+    "oidc_issuer": "The identity provider that people log in to a server with: https://login.example.com. Default: none.",
+    "oidc_client_id": "What the provider knows the server by.",
+    "oidc_client_secret": "What the server proves that with, where the provider asks. Only read from the environment.",
+    "oidc_admit": "Domains of verified e-mail addresses that get an account: example.com,example.org. Default: none.",
+    "allow_networks": "Networks a server may send to though they are not public: 10.1.0.0/16,fd00::/8. Default: none.",
 }
+
+_SECRETS: Final = ("token", "oidc_client_secret")
+_SERVERS: Final = ("database", "oidc_issuer", "oidc_client_id", "oidc_admit")
+"""What no ./budwood.toml may say: it may have come with somebody's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignOn:
+    """The identity provider of a server. ``admit`` are domains, in lower case."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    admit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +65,20 @@ class Settings:
     grace_s: float
     database: str = field(default="", repr=False)
     store_endpoint: str = ""
+    direct: bool = True
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    sign_on: SignOn | None = None
 
 
 def load(*, registry: str | Path | None = None, folder: Path | None = None) -> Settings:
     """Settings as seen from ``folder`` (default: the current one). Raises BadValue."""
     here = _here(folder)
     layers = [_environment(), _file(here / FILE_NAME), _file(_user_folder() / "config.toml")]
-    if "database" in layers[1]:
-        # It may have come with somebody's files, and the driver offers a server whatever password it finds.
-        hint = f"Set BUDWOOD_DATABASE, or write it to {_user_folder() / 'config.toml'}."
-        raise BadValue(f"{here / FILE_NAME} names a database.", hint=hint)
+    for word in _SERVERS:
+        if word in layers[1]:
+            # The driver offers a database whatever password it finds; a provider says who is an admin.
+            hint = f"Set BUDWOOD_{word.upper()}, or write it to {_user_folder() / 'config.toml'}."
+            raise BadValue(f"{here / FILE_NAME} sets {word}.", hint=hint)
     merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
     environment = layers[0]
     setting = str(registry or merged.get("registry", ""))
@@ -71,7 +97,36 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
         grace_s=_number(merged, "grace_hours", 24.0) * 3600,
         database=merged.get("database", ""),
         store_endpoint=_endpoint(merged.get("store", "")),
+        direct=_yes(merged, "direct", default=True),
+        allow_networks=_networks(merged.get("allow_networks", "")),
+        sign_on=_sign_on(merged),
     )
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Raises BadValue."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    try:
+        return tuple(ip_network(word) for word in words)
+    except ValueError as error:
+        hint = "Such as 10.1.0.0/16,fd00::/8; one address is 10.1.2.3/32."
+        raise BadValue(f"allow_networks must be networks, separated by commas: {error}.", hint=hint) from error
+
+
+def _sign_on(values: Mapping[str, str]) -> SignOn | None:
+    """Raises BadValue."""
+    issuer, client_id = values.get("oidc_issuer", ""), values.get("oidc_client_id", "")
+    if not issuer:
+        return None
+    parts = urlsplit(issuer)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise BadValue("oidc_issuer must be an address such as https://login.example.com, as its tokens say it.")
+    if not client_id:
+        raise BadValue("oidc_issuer needs oidc_client_id beside it.", hint="The provider gives it to each application.")
+    admit = tuple(word.strip().lower() for word in values.get("oidc_admit", "").split(",") if word.strip())
+    if wrong := [word for word in admit if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", word)]:
+        raise BadValue(f"oidc_admit must be domains, separated by commas, not {wrong[0]!r}.")
+    return SignOn(issuer, client_id, values.get("oidc_client_secret", ""), admit)
 
 
 def _endpoint(store: str) -> str:
@@ -175,12 +230,19 @@ def _file(path: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise BadValue(f"{path} cannot be read: {error}.", hint="It must be TOML; see docs/settings.md.") from error
-    if "token" in content:
-        hint = "Use 'budwood login', or BUDWOOD_TOKEN in the environment."
-        raise BadValue(f"{path} holds a token; a token does not belong in a file that is shared.", hint=hint)
+    if secrets := [word for word in _SECRETS if word in content]:
+        hint = f"Use 'budwood login', or BUDWOOD_{secrets[0].upper()} in the environment."
+        raise BadValue(f"{path} holds a {secrets[0]}; it does not belong in a file that is shared.", hint=hint)
     if unknown := sorted(set(content) - set(SETTINGS)):
         raise BadValue(f"{path} has the unknown setting {unknown[0]!r}.", hint=f"Known: {', '.join(SETTINGS)}.")
     return {key: str(value) for key, value in content.items()}
+
+
+def _yes(values: Mapping[str, str], key: str, *, default: bool) -> bool:
+    text = values.get(key, "").lower()
+    if text not in ("", "yes", "no", "true", "false"):
+        raise BadValue(f"{key} must be yes or no, not {values[key]!r}.")
+    return text in ("yes", "true") if text else default
 
 
 def _whole(values: Mapping[str, str], key: str, default: int) -> int:

@@ -5,7 +5,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from budwood.domain.limits import VALUE_BYTES
 from budwood.domain.people import WhoAmI
 from budwood.domain.results import Restored, SchemaState
 from budwood.domain.routes.about import BOOTSTRAP, WHOAMI
+from budwood.domain.targets import Network
 from budwood.errors import BadValue, FrameworkMissing, NotOffered, RegistryNotFound, StorageFailed
 from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
@@ -66,6 +67,7 @@ def connect(
         author=_checked(author) or capture_author(settings.author),
         threads=threads or settings.threads,
         scratch=root / CACHE_FOLDER,
+        networks=settings.allow_networks,
     )
     return Registry(Near(house, str(root), made, settings.grace_s))
 
@@ -99,6 +101,11 @@ class Served:
     folder: Path
     grace_s: float
     near: bool
+
+    @property
+    def allow_networks(self) -> Sequence[Network]:
+        """Those an admin opened for what is sent out."""
+        return self.house.networks
 
 
 def served(registry: str | Path | None = None, *, threads: int | None = None) -> Served:
@@ -266,7 +273,7 @@ def _objects(root: Path, settings: Settings) -> Objects:
     from budwood.store.backends.remote import RemoteObjects
 
     options = {"endpoint": settings.store_endpoint} if settings.store_endpoint else None
-    return RemoteObjects(settings.store, options)
+    return RemoteObjects(settings.store, options, signs=settings.direct)
 
 
 def _fresh_id() -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from budwood.catalog.api import Catalog
 from budwood.domain.manifest import BlockId
+from budwood.domain.targets import Network
 from budwood.store.api import BlockRow, Objects
 from budwood.store.read import BlockReader
 
@@ -17,7 +18,8 @@ OWN_NAMES: Final = ("catalog.sqlite3", "packs", "tmp", "cache")
 @dataclass(frozen=True, slots=True)
 class House:
     """``clock`` gives milliseconds since the epoch, UTC; ``ids`` a fresh unique name; ``scratch`` is a folder
-    for caches that may be lost, in the registry's own folder (None in memory)."""
+    for caches that may be lost, in the registry's own folder (None in memory). ``networks`` are those that an admin
+    opened: what others ask for may be sent there, too."""
 
     catalog: Catalog
     objects: Objects
@@ -26,6 +28,7 @@ class House:
     author: str
     threads: int
     scratch: Path | None = None
+    networks: Sequence[Network] = ()
 
     @property
     def index(self) -> "CatalogIndex":
