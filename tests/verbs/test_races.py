@@ -144,6 +144,10 @@ class StoppingObjects(Stopping):
         self.stop(changes=True)
         return iter(list(self._objects.list(prefix)))
 
+    def copy(self, key: str, to: str) -> None:
+        self.stop(changes=True)
+        self._objects.copy(key, to)
+
     def delete(self, key: str) -> None:
         self.stop(changes=True)
         self._objects.delete(key)

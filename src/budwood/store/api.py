@@ -103,6 +103,12 @@ class Objects(Protocol):
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Every visible object whose key starts with the prefix, in key order. Unpublished ones never."""
 
+    def copy(self, key: str, to: str) -> None:
+        """The same bytes under a second key, which must be new. An object store does it by itself.
+
+        Raises PackDamaged when there is no such object, StorageFull, StorageFailed.
+        """
+
     def delete(self, key: str) -> None:
         """Remove it; no error when it is already gone. Raises StorageFailed."""
 

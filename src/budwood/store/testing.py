@@ -181,6 +181,22 @@ class ObjectsSuite:
         assert objects.read("packs/ab/one.pack", 0, 5) == b"first"
         assert [stored.size for stored in objects.list()] == [5]
 
+    def test_a_copy_has_the_same_bytes_and_outlives_what_it_was_made_of(self, objects: Objects) -> None:
+        for content in (b"", b"some bytes"):
+            publish(objects, "incoming/one.pack", content)
+            objects.copy("incoming/one.pack", f"packs/ab/{len(content)}.pack")
+            objects.delete("incoming/one.pack")
+            assert objects.size(f"packs/ab/{len(content)}.pack") == len(content)
+            assert objects.read(f"packs/ab/{len(content)}.pack", 0, len(content)) == content
+
+    def test_a_copy_overwrites_nothing_and_is_made_of_something(self, objects: Objects) -> None:
+        publish(objects, "incoming/one.pack", b"other")
+        publish(objects, "packs/ab/one.pack", b"first")
+        _fails(StorageFailed, objects.copy, "incoming/one.pack", "packs/ab/one.pack")
+        _fails(PackDamaged, objects.copy, "incoming/two.pack", "packs/ab/two.pack")
+        assert objects.read("packs/ab/one.pack", 0, 5) == b"first"
+        assert objects.size("packs/ab/two.pack") is None
+
     def test_a_listing_is_in_key_order_and_by_prefix(self, objects: Objects) -> None:
         keys = ["a", "packs/a-b.x", "packs/a/b", "packs/a.c", "packs/ab/1", "packs/ab/10", "packs/b", "z/y"]
         for key in reversed(keys):

@@ -42,7 +42,7 @@ from budwood.verbs.manifests import load_manifest
 from budwood.verbs.publish import publish
 from budwood.verbs.suggest import BUMPS
 from budwood.verbs.tag import checked_tags
-from budwood.verbs.uploads import PUSHING, Visible, checkers, live
+from budwood.verbs.uploads import PUSHING, Visible, checkers, clear_incoming, live
 from budwood.verbs.whole_files import Growing, whole_files
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -80,6 +80,7 @@ def publish_push(house: House, namespace: str, push: str, asked: PublishPush, re
     )
     also = partial(_still_allowed, house=house, namespace=namespace, needed=tuple(needed))
     version = publish(house, draft, target, asked, Held.again(house, lease), also=also)
+    clear_incoming(house, push)
     whole_files().forget(push)
     return version
 

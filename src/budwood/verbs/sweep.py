@@ -24,6 +24,7 @@ from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.house import House
 from budwood.verbs.lease import BACKING_UP, REBUILDING, SWEEPING, is_held, leased, pack_lease
 from budwood.verbs.needed import every_manifest, listed_packs, named_blocks, with_bases
+from budwood.verbs.uploads import INCOMING
 
 MARK_TRIES: Final = 5
 DEAD_SHARE: Final = 0.3
@@ -60,6 +61,7 @@ def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> S
     mostly_dead = _look(house, now).mostly_dead
     rewritten = sum(_rewrite_if_there(house, pack) for pack in mostly_dead)
     nameless = _delete_nameless(house, now)
+    _delete_incoming(house, now)
     if not leases:
         house.objects.clean(now - GRACE_S * 1000)
     return Swept(
@@ -200,6 +202,16 @@ def _delete_nameless(house: House, now: int) -> int:
             deleted += 1
         lease.drop()
         return deleted
+
+
+def _delete_incoming(house: House, now: int) -> None:
+    """What object stores were sent under pushes that have ended."""
+    with house.catalog.read() as view:
+        live = {lease.id for lease in view.leases(now_ms=now)}
+    for stored in house.objects.list(INCOMING):
+        name = stored.key.removeprefix(INCOMING).removesuffix(".pack")
+        if pack_lease(name) not in live:
+            house.objects.delete(stored.key)
 
 
 def _rewrite_if_there(house: House, pack: str) -> bool:

@@ -1,9 +1,11 @@
 """Receiving a push: open it, say where a pack is to be sent, check what was sent, keep its blocks.
 
-A pack's name begins with its push's id, as in process. Its bytes are durable before it is completed; completing
-decodes and hashes every block, and only then, in one transaction, puts rows in force and stages them: while the push
-lives, no sweep takes them. A block that the registry had from another namespace is not kept twice; this one then
-*holds* it, for it has proved to have it.
+A pack's name begins with its push's id, as in process. An object store that signs addresses is sent the bytes straight,
+under a key that nothing ever reads (``incoming/``): whoever has such an address may write there again and again, so
+completing first copies them to a key that was given to nobody. Elsewhere they come through our own door, once. Either
+way they are durable before the pack is completed; completing decodes and hashes every block, and only then, in one
+transaction, puts rows in force and stages them: while the push lives, no sweep takes them. A block that the registry
+had from another namespace is not kept twice; this one then *holds* it, for it has proved to have it.
 
 What is answered depends only on what this namespace sent or holds. The house is that of the whole registry, its author
 the caller; who may push where was decided before.
@@ -12,16 +14,17 @@ the caller; who may push where was decided before.
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Final
 
 from budwood.catalog.api import Catalog, Lease, Transaction, View
-from budwood.domain.limits import PARCEL_BYTES
+from budwood.domain.limits import ADDRESS_S, PARCEL_BYTES
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import ModelName
 from budwood.domain.records import model_path
-from budwood.errors import BadParcel, LeaseLost, NamespaceNotFound, QuotaExceeded
+from budwood.errors import BadParcel, BudwoodError, LeaseLost, NamespaceNotFound, QuotaExceeded
 from budwood.store.api import BlockRow
 from budwood.store.encodings import decode_block, encode_block
 from budwood.store.packs import NewBlock, PackSet, pack_key
@@ -31,6 +34,7 @@ from budwood.verbs.lease import LEASE_MS, Held
 from budwood.verbs.whole_files import Growing, whole_files
 
 PUSHING: Final = "push "
+INCOMING: Final = "incoming/"
 LEAST_PACK_BYTES: Final = 64
 _NUMBER: Final = re.compile(r"[0-9]{4,9}")
 _TRIES: Final = 3
@@ -91,9 +95,10 @@ def abandon(house: House, namespace: str, push: str) -> None:
     def work(transaction: Transaction) -> None:
         if find_push(transaction, house, namespace, push) is not None:
             transaction.drop_lease(push)
-            whole_files().forget(push)
 
     house.catalog.write(work)
+    clear_incoming(house, push)
+    whole_files().forget(push)
 
 
 def find_push(view: View, house: House, namespace: str, push: str) -> Lease | None:
@@ -113,8 +118,16 @@ def live(view: View, house: House, namespace: str, push: str) -> Lease:
     return lease
 
 
+def incoming_key(name: str) -> str:
+    """Where an object store is sent a pack."""
+    return f"{INCOMING}{name}.pack"
+
+
 def begin_pack(house: House, namespace: str, push: str, name: str, size: int) -> str:
-    """The key under which the pack is to be stored. Raises BadParcel, LeaseLost, QuotaExceeded."""
+    """An address of the object store's to send the pack to; "" where it is sent through our own door.
+
+    Raises BadParcel, LeaseLost, QuotaExceeded, StorageFailed.
+    """
     with house.catalog.read() as view:
         live(view, house, namespace, push)
         _check_name(push, name)
@@ -123,7 +136,7 @@ def begin_pack(house: House, namespace: str, push: str, name: str, size: int) ->
         _check_bytes(view, house, namespace, size)
     if not whole_files().of(push).may_begin(name):
         raise QuotaExceeded("This push has begun packs that it did not complete.", hint="Complete them first.")
-    return pack_key(name)
+    return house.objects.sign("PUT", incoming_key(name), ADDRESS_S) or ""
 
 
 def complete_pack(house: House, namespace: str, push: str, name: str, size: int) -> int:
@@ -136,8 +149,16 @@ def complete_pack(house: House, namespace: str, push: str, name: str, size: int)
         _check_name(push, name)
     visible, growing = Visible(house.catalog, namespace), whole_files().of(push)
     standing = Standing(house.objects, visible, house.index, checkers(house.threads), house.threads, growing.taste)
+    kept_as = _arrived(house, push, name, size)
+    if kept_as != name:
+        growing.copied.append(incoming_key(name))
     with growing.turn:
-        sent = check_pack(standing, name, size)
+        try:
+            sent = check_pack(standing, kept_as, size)
+        except BadParcel:
+            if kept_as != name:
+                house.objects.delete(pack_key(kept_as))
+            raise
     keeping = _Keeping(house, namespace, push, sent)
     for _ in range(_TRIES):
         rows = keeping.standing_rows()
@@ -146,6 +167,30 @@ def complete_pack(house: House, namespace: str, push: str, name: str, size: int)
             _catch_up(house, visible, growing)
             return len(sent)
     raise LeaseLost("What these blocks lean on kept changing while they were received.")
+
+
+def clear_incoming(house: House, push: str) -> None:
+    """Delete what a push that has ended no longer needs twice. What stays behind, the next sweep deletes."""
+    for key in whole_files().of(push).copied:
+        with suppress(BudwoodError):
+            house.objects.delete(key)
+
+
+def _arrived(house: House, push: str, name: str, size: int) -> str:
+    """The name under which the pack is to be checked and kept. Raises BadParcel, StorageFailed.
+
+    Each time a copy of its own: two that complete one pack at once must not write below each other's check.
+    """
+    if house.objects.size(pack_key(name)) is not None:
+        return name
+    sent = house.objects.size(incoming_key(name))
+    if sent is None:
+        return name
+    if sent != size:
+        raise BadParcel(f"The pack has {sent} bytes and not {size}.", pack=name)
+    copied = f"{push}-{house.ids()}"
+    house.objects.copy(incoming_key(name), pack_key(copied))
+    return copied
 
 
 def _catch_up(house: House, visible: Visible, growing: Growing) -> None:

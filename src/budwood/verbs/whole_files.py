@@ -53,6 +53,8 @@ class Growing:
         self._files: dict[str, _File] = {}
         self._held: dict[BlockId, bytes] = {}
         self._packs: set[str] = set()
+        self.copied: list[str] = []
+        """The keys of packs that were copied from where the object store took them in."""
 
     def may_begin(self, pack: str) -> bool:
         """Whether one more pack may be sent: few may lie here that nobody completes."""

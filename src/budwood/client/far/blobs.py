@@ -47,6 +47,8 @@ class Blobs:
     def put(self, address: str, content: memoryview) -> None:
         """Send the content as one object. Raises AddressGone, ServerUnreachable."""
         headers = {**_HEADERS, "Content-Type": "application/octet-stream", "Content-Length": str(len(content))}
+        if "://" in address:
+            headers["x-ms-blob-type"] = "BlockBlob"  # Azure asks for it; other stores do not look.
         self._tried("PUT", address, headers, content)
 
     def close(self) -> None:

@@ -74,6 +74,10 @@ class FarObjects:
         """Not asked of a server."""
         raise NotOffered("A server does not list its packs.")
 
+    def copy(self, key: str, to: str) -> None:
+        """Not asked of a server."""
+        raise NotOffered("A server copies its packs itself.")
+
     def delete(self, key: str) -> None:
         """Not asked of a server."""
         raise NotOffered("A server deletes its packs itself.")

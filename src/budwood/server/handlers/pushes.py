@@ -66,10 +66,9 @@ def find(ask: Ask) -> FoundBlocks:
 
 def begin_one(ask: Ask) -> SendTo:
     name, size = ask.body.name, ask.body.size
-    begin_pack(ask.whole, ask.namespace, ask.holes["push"], name, size)
     expires_ms = ask.whole.clock() + ADDRESS_S * 1000
-    # Not signed by the object store: whoever has such an address could write again what was checked already.
-    return SendTo(_door(ask).for_pack(name, size, expires_ms), expires_ms)
+    signed = begin_pack(ask.whole, ask.namespace, ask.holes["push"], name, size)
+    return SendTo(signed or _door(ask).for_pack(name, size, expires_ms), expires_ms)
 
 
 def complete_one(ask: Ask) -> TakenPack:

@@ -111,6 +111,16 @@ class FolderObjects:
         except OSError as error:
             raise _failed("list", prefix, error) from error
 
+    def copy(self, key: str, to: str) -> None:
+        """Raises PackDamaged, StorageFull, StorageFailed."""
+        with self.create(to) as writer:
+            size = self.size(key)
+            if size is None:
+                raise PackDamaged(f"The object {key} is missing.", key=key)
+            for offset in range(0, size, SMALL_BYTES):
+                writer.append([self.read(key, offset, min(SMALL_BYTES, size - offset))])
+            writer.publish()
+
     def delete(self, key: str) -> None:
         """Remove it durably; no error when it is already gone. Raises StorageFailed."""
         path = self._path(key)

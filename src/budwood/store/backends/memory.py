@@ -57,6 +57,13 @@ class MemoryObjects:
         for key, content, modified_ms in found:
             yield StoredObject(key, len(content), modified_ms)
 
+    def copy(self, key: str, to: str) -> None:
+        """The same bytes under a second key. Raises PackDamaged, StorageFailed when that is taken."""
+        content = self.read(key, 0, self.size(key) or 0)
+        with self._lock:
+            self._check_new(checked_key(to))
+            self._objects[to] = (content, self._clock())
+
     def delete(self, key: str) -> None:
         """Remove it; no error when it is already gone."""
         with self._lock:

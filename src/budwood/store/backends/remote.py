@@ -38,13 +38,21 @@ _FULL: Final = ("os error 28", "os error 122", "os error 27", "507 ", "QuotaExce
 class RemoteObjects:
     """The ``Objects`` port over a URL. ``options`` are obstore's settings for its kind (region, endpoint, keys).
 
-    ``spool`` is a folder for objects being written, by default the system's; at most two packs lie there.
+    ``spool`` is a folder for objects being written, by default the system's; at most two packs lie there. ``signs``
+    False gives no addresses: for stores that the clients of a server cannot reach.
     Raises StorageFailed when the URL or an option is not understood.
     """
 
     def __init__(
-        self, url: str, options: Mapping[str, str] | None = None, *, spool: Path | None = None, retries: int = RETRIES
+        self,
+        url: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        spool: Path | None = None,
+        retries: int = RETRIES,
+        signs: bool = True,
     ) -> None:
+        self._signs = signs
         self._spool = spool
         settings: dict[str, Any] = {"config": dict(options)} if options else {}
         if url.startswith("file:"):
@@ -100,6 +108,17 @@ class RemoteObjects:
             if meta["path"].startswith(prefix) and is_key(meta["path"]):
                 yield StoredObject(meta["path"], meta["size"], int(meta["last_modified"].timestamp() * 1000))
 
+    def copy(self, key: str, to: str) -> None:
+        """Done by the store itself. Raises PackDamaged, StorageFull, StorageFailed."""
+        if self.size(to) is not None:
+            raise _taken(to)
+        try:
+            obstore.copy(self._store, checked_key(key), checked_key(to))
+        except FileNotFoundError as error:
+            raise PackDamaged(f"The object {key} is missing.", key=key) from error
+        except _LIBRARY_ERRORS as error:
+            raise _failed("copy", key, error) from error
+
     def delete(self, key: str) -> None:
         """Remove it; no error when it is already gone. Raises StorageFailed."""
         try:
@@ -116,7 +135,7 @@ class RemoteObjects:
     def sign(self, method: Method, key: str, expires_s: int) -> str | None:
         """An address for one object, signed with the store's keys. None for ``file:`` and ``memory:``."""
         assert 0 < expires_s <= SIGNED_S, "longer than stores accept"
-        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+        if not self._signs or not isinstance(self._store, S3Store | GCSStore | AzureStore):
             return None
         try:
             return obstore.sign(self._store, method, checked_key(key), timedelta(seconds=expires_s))
