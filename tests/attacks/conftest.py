@@ -14,6 +14,7 @@ import pytest
 from tests.attacks.siege import Siege, Watch
 from tests.attacks.wire import INTERNALS, Reply, exchange
 from tests.server.conftest import Start as StartServer
+from tests.server.conftest import fresh as fresh
 from tests.server.conftest import make_team as make_team
 from tests.server.conftest import start as start
 

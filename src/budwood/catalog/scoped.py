@@ -19,7 +19,7 @@ from budwood.domain.people import Delivery, Grant, NamespaceRecord, NamespaceUsa
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, VersionRecord
 from budwood.domain.results import VersionPage
-from budwood.errors import NamespaceNotFound
+from budwood.errors import LeaseLost, NamespaceNotFound
 from budwood.store.api import BlockRow
 
 T = TypeVar("T")
@@ -186,8 +186,17 @@ class _Scoped:
         return self._inner.add_ledger(at_ms, actor, action, subject, body, namespace)
 
     def add_blocks(self, rows: Sequence[BlockRow], namespace: str = "") -> None:
+        """A block that lies out of reach stays in force where it lies: the namespace has just sent it, so it holds it.
+
+        Raises LeaseLost for one that would lean on such a block and lies no deeper.
+        """
         self._own(namespace)
-        self._inner.add_blocks(rows, namespace)
+        there = self._inner.find_blocks([row.id for row in rows])
+        new = [row for row in rows if row.id not in there]
+        if any(row.base in there and there[row.base].depth >= row.depth for row in new):
+            raise LeaseLost("What these blocks lean on lies too deep.")
+        self._inner.add_blocks(new, namespace)
+        self._inner.hold_blocks(namespace, {row.id: row.length for row in rows if row.id in there})
 
     def hold_blocks(self, namespace: str, lengths: Mapping[BlockId, int]) -> None:
         self._own(namespace)

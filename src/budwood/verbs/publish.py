@@ -40,11 +40,13 @@ def publish(
 
     def work(transaction: Transaction) -> VersionRecord:
         lease.confirm(transaction, now)
-        _check_shared(transaction, draft.shared)
         also(transaction)
         model = _model(transaction, draft, target, house.author, now)
         label = _label(transaction, draft, model, wishes)
-        transaction.add_blocks(new_rows(transaction, draft.kept.rows), target.namespace)
+        new = new_rows(transaction, draft.kept.rows)
+        transaction.add_blocks(new, target.namespace)
+        written = {row.id for row in draft.kept.rows}
+        _hold(transaction, draft.shared | (written - {row.id for row in new}), target.namespace)
         version = transaction.add_version(_new_version(draft, model, label, now))
         _name(transaction, version, wishes.aliases, wishes.tags, at_ms=now, author=house.author)
         body = {
@@ -114,10 +116,20 @@ def _check_there(view: View, version: VersionRecord) -> None:
         raise LeaseLost(f"{version.reference} was deleted while its files were pushed again.")
 
 
-def _check_shared(transaction: Transaction, shared: frozenset[BlockId]) -> None:
-    gone = len(shared) - len(transaction.find_blocks(tuple(shared)))
-    if gone:
+def _hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str) -> None:
+    """What lies in another namespace's packs is held from now on by this one too: whoever wrote the version had it.
+
+    Raises LeaseLost for what is nowhere any more.
+    """
+    if not blocks:
+        return
+    seen = transaction.find_blocks(tuple(blocks), reach=frozenset({namespace}))
+    rest = tuple(blocks - seen.keys())
+    rows = transaction.find_blocks(rest) if rest else {}
+    if gone := len(rest) - len(rows):
         raise LeaseLost(f"{gone} block(s) this version shares were swept while it was written.", blocks=gone)
+    if rows:
+        transaction.hold_blocks(namespace, {block: row.length for block, row in rows.items()})
 
 
 def _model(transaction: Transaction, draft: Draft, target: Reference, author: str, now: int) -> ModelRecord:
