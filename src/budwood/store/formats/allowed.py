@@ -11,7 +11,7 @@ from typing import Final
 
 def is_allowed(name: str) -> bool:
     """Whether a pickle that refers to this global is still known to be harmless."""
-    return name in _ALLOWED
+    return name in ALLOWED
 
 
 def frameworks_of(names: Iterable[str]) -> Mapping[str, str]:
@@ -30,7 +30,7 @@ _FRAMEWORKS: Final[Mapping[str, str]] = {
 }
 
 
-def _names(table: str) -> Iterable[str]:
+def names(table: str) -> Iterable[str]:
     """``module: name name`` lines as dotted names; an indented line goes on with the module above it."""
     module = ""
     for line in table.splitlines():
@@ -231,4 +231,4 @@ sklearn.tree._tree: Tree
 sklearn.utils._bunch: Bunch
 """
 
-_ALLOWED: Final = frozenset(name for table in (_GENERAL, _TORCH, _SKLEARN) for name in _names(table))
+ALLOWED: Final = frozenset(name for table in (_GENERAL, _TORCH, _SKLEARN) for name in names(table))

@@ -7,6 +7,7 @@ cyclic structures cost what their opcodes cost. It stops at PICKLE_BYTES, PICKLE
 PICKLE_OBJECTS; a pickle it could not follow to the end is not to be trusted.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -176,6 +177,9 @@ class Machine:
         line = self._line().rstrip(b"L")
         if line in (b"00", b"01"):
             self._push(line == b"01")
+        elif _OTHER_BASE.match(line):
+            # C's pickle reads 010 as eight, Python's refuses it: nobody writes it for an honest reason.
+            raise Malformed(f"a number with a leading zero before {self.cursor.at}")
         elif len(line) > 40:
             self._push(None)
         else:
@@ -258,7 +262,10 @@ class Machine:
         self._memo[index] = self._top()
 
     def _line_index(self) -> int:
-        index = _number(self._line()[:20], int)
+        line = self._line()
+        if len(line) > 20:
+            raise Malformed(f"an index of {len(line)} digits before {self.cursor.at}")
+        index = _number(line, int)
         assert isinstance(index, int)
         return index
 
@@ -421,6 +428,9 @@ def _kept_pairs(pairs: list[object], values: list[object]) -> list[object]:
 
 def _is_atom(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | Ref) or value == ()
+
+
+_OTHER_BASE: Final = re.compile(rb"\s*[+-]?0\w")
 
 
 def _number(text: bytes, kind: type[int] | type[float]) -> int | float:

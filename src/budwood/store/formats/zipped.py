@@ -29,13 +29,18 @@ _COMMENT_BYTES: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of an archive: ``size`` bytes at ``offset``, ``raw_size`` when unpacked."""
+    """One file of an archive: ``size`` bytes at ``offset``, ``raw_size`` when unpacked.
+
+    ``is_encrypted`` and ``crc`` are what its headers claim; nothing here believes them.
+    """
 
     name: str
     offset: int
     size: int
     raw_size: int
     method: int
+    is_encrypted: bool = False
+    crc: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class _Listed:
     size: int
     raw_size: int
     method: int
+    flags: int
+    crc: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,7 @@ def _listing(source: Source, directory: _Directory) -> Iterator[_Listed]:
         cursor.skip(comment_length)
         if 0xFFFFFFFF in (size, raw_size, header):
             raw_size, size, header = _widen(extra, raw_size, size, header)
-        yield _Listed(name, header, size, raw_size, method)
+        yield _Listed(name, header, size, raw_size, method, fields[5], fields[9])
     if cursor.left:
         raise Malformed("the central directory holds more than it counts")
 
@@ -209,7 +216,8 @@ def _locate(source: Source, listed: _Listed, name: str, end: int) -> Member:
     offset = listed.header + _LOCAL.size + name_length + extra_length
     if offset + listed.size > end:
         raise Malformed("it reaches out of the archive")
-    return Member(name, offset, listed.size, listed.raw_size, method)
+    is_encrypted = bool((listed.flags | fields[3]) & 1)
+    return Member(name, offset, listed.size, listed.raw_size, method, is_encrypted, listed.crc)
 
 
 def _name_problem(name: str) -> str:
