@@ -45,6 +45,7 @@ from budwood.cli import (
     token,
     usage,
     verify,
+    webhook,
 )
 from budwood.cli import list as list_command
 from budwood.cli.face import Typed
@@ -116,6 +117,7 @@ for _name, _commands in (
     ("group", group.app),
     ("grant", grant.app),
     ("token", token.app),
+    ("webhook", webhook.app),
 ):
     app.add_typer(_commands, name=_name)
 

@@ -66,7 +66,7 @@ class Outgoing:
     ) -> None:
         self._allowed = tuple(allowed)
         self._resolve = resolve
-        self._context = context or ssl.create_default_context()
+        self._context = context
         self._within_s = within_s
 
     def send(
@@ -106,6 +106,8 @@ class Outgoing:
         raise AssertionError("a judged name has an address")
 
     def _secured(self, plain: socket.socket, target: Target) -> socket.socket:
+        # Made when it is first needed: it reads every certificate this machine trusts.
+        self._context = self._context or ssl.create_default_context()
         try:
             return self._context.wrap_socket(plain, server_hostname=target.host)
         except BaseException:

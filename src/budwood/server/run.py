@@ -8,6 +8,7 @@ whoever shares out the load notices, finishes what runs, and ends; all within ``
 import asyncio
 import logging
 import os
+import random
 import signal
 import socket
 import tempfile
@@ -28,7 +29,9 @@ from budwood.server.app import make_app, make_service
 from budwood.server.guard import Guard
 from budwood.server.keyed import KEPT_MS
 from budwood.server.logs import JsonFormatter, Write
+from budwood.server.outgoing import Outgoing
 from budwood.server.protocol import BACKLOG, server_settings
+from budwood.server.sender import Sender
 from budwood.server.service import Service
 from budwood.server.tracing import provider
 from budwood.wiring import Served
@@ -99,9 +102,12 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     config = uvicorn.Config(
         app, lifespan="off", loop="asyncio", timeout_graceful_shutdown=STOPPING_S, **server_settings(app.limits)
     )
+    sender = Sender(served.house, Outgoing(served.allow_networks), random.SystemRandom().random)
+    sender.start()
     try:
-        Server(config, app, service).run(sockets=[plan.listener])
+        Server(config, app, service, sender).run(sockets=[plan.listener])
     finally:
+        sender.close()
         if spans is not None:
             spans.shutdown()
         service.threads.close()
@@ -113,10 +119,11 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
 class Server(uvicorn.Server):
     """uvicorn, but that it refuses what comes for a moment before it stops listening, and tends what needs it."""
 
-    def __init__(self, config: uvicorn.Config, app: Guard, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, app: Guard, service: Service, sender: Sender) -> None:
         super().__init__(config)
         self._guard = app
         self._service = service
+        self._sender = sender
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -140,6 +147,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse, finish, stop."""
         self._service.stopping = True
+        self._sender.stop()
         loop = asyncio.get_running_loop()
         until = loop.time() + STOPPING_S
         if not self.force_exit:

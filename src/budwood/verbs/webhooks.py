@@ -117,7 +117,7 @@ def redeliver(house: House, namespace: str, webhook: str, delivery: str) -> Deli
     return house.catalog.write(work)
 
 
-def test_webhook(house: House, namespace: str, webhook: str) -> Delivery:
+def send_test(house: House, namespace: str, webhook: str) -> Delivery:
     """Write an entry that only says it is a test, and send it there whatever the webhook asked for.
 
     Raises BadName, NamespaceNotFound, RecordNotFound.

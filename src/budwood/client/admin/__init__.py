@@ -12,6 +12,7 @@ from budwood.client.admin.namespaces import Namespaces
 from budwood.client.admin.people import People
 from budwood.client.admin.tokens import Tokens
 from budwood.client.admin.trusts import Trusts
+from budwood.client.admin.webhooks import Webhooks
 from budwood.client.place import Place
 
 
@@ -25,3 +26,4 @@ class Admin:
         self.grants = Grants(place)
         self.tokens = Tokens(place)
         self.trusts = Trusts(place)
+        self.webhooks = Webhooks(place)

@@ -14,6 +14,7 @@ from budwood.domain.routes import (
     tokens,
     trusts,
     versions,
+    webhooks,
 )
 from budwood.domain.routes.route import Route
 
@@ -29,4 +30,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *grants.ROUTES,
     *tokens.ROUTES,
     *trusts.ROUTES,
+    *webhooks.ROUTES,
 )

@@ -6,7 +6,7 @@ So there is one client class for both, and no route whose two doors could come t
 from collections.abc import Mapping
 from typing import Final
 
-from budwood.verbs.by_route import grants, namespaces, people, tokens, trusts
+from budwood.verbs.by_route import grants, namespaces, people, tokens, trusts, webhooks
 from budwood.verbs.by_route.asked import Asked, Deed
 
 DEEDS: Final[Mapping[str, Deed]] = {
@@ -15,6 +15,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **grants.DEEDS,
     **tokens.DEEDS,
     **trusts.DEEDS,
+    **webhooks.DEEDS,
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]
