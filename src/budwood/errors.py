@@ -6,6 +6,7 @@
     │   ├── BadLabel           not a semantic version
     │   ├── BadReference       not namespace/model@selector
     │   ├── BadFilter          a search that does not parse; carries the position
+    │   ├── BadPolicy          a policy that does not say what it asks for; names the field
     │   ├── BadPath            a file name no version may hold
     │   ├── BadValue           a metric, parameter, tag or setting out of its range
     │   ├── UnsafeEntry        a symlink, FIFO, device or socket among the files
@@ -102,6 +103,10 @@ class BadReference(Invalid):
 class BadFilter(Invalid):
     code = "bad_filter"
     default_hint = "See 'budwood search --help' for the filter language."
+
+
+class BadPolicy(Invalid):
+    code = "bad_policy"
 
 
 class BadPath(Invalid):

@@ -58,9 +58,9 @@ class FarWork:
         self.index = FarIndex(lambda asked: _find(transport, asked), book)
 
     def pack_bytes(self, logical_bytes: int) -> int:
-        """See ``Workplace.pack_bytes``. Three lie in memory at once: half of what a server takes keeps that small."""
+        """See ``Workplace.pack_bytes``. Three lie in memory at once: a quarter of what a server takes keeps that small."""
         self._uploads.one_at_once = logical_bytes < 2 * FEW_PARCELS * PARCEL_BYTES_LEAST
-        return min(max(logical_bytes // PARCELS, PARCEL_BYTES_LEAST), PARCEL_BYTES // 2)
+        return min(max(logical_bytes // PARCELS, PARCEL_BYTES_LEAST), PARCEL_BYTES // 4)
 
     def owns(self, path: Path) -> bool:
         """A server's files are not here."""
