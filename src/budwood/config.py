@@ -28,7 +28,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "author": "Who pushes: shown on versions and in the ledger. Default: git's user.email, else the login name.",
     "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
     "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
-    "oidc_issuer": "The identity provider that people log in to a server with: https://login.example.com. Default: none.",
+    "oidc_issuer": "What people log in to a server with: https://login.example.com. Default: tokens only.",
     "oidc_client_id": "What the provider knows the server by.",
     "oidc_client_secret": "What the server proves that with, where the provider asks. Only read from the environment.",
     "oidc_admit": "Domains of verified e-mail addresses that get an account: example.com,example.org. Default: none.",

@@ -15,7 +15,16 @@ from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.client.capture import capture_author
 from budwood.client.near import Near
 from budwood.client.registry import Registry
-from budwood.config import FOLDER_NAME, Settings, credentials_file, load, server_url, user_cache, user_registry
+from budwood.config import (
+    FOLDER_NAME,
+    Settings,
+    SignOn,
+    credentials_file,
+    load,
+    server_url,
+    user_cache,
+    user_registry,
+)
 from budwood.domain.asks import Bootstrap
 from budwood.domain.limits import VALUE_BYTES
 from budwood.domain.people import WhoAmI
@@ -101,6 +110,7 @@ class Served:
     folder: Path
     grace_s: float
     near: bool
+    sign_on: SignOn | None = None
 
     @property
     def allow_networks(self) -> Sequence[Network]:
@@ -121,7 +131,7 @@ def served(registry: str | Path | None = None, *, threads: int | None = None) ->
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageFailed(f"{folder} cannot be made: {error.strerror}.", path=str(folder)) from error
-    return Served(house, str(root), folder, settings.grace_s, near=not settings.database)
+    return Served(house, str(root), folder, settings.grace_s, not settings.database, settings.sign_on)
 
 
 def log_in(url: str, token: str, name: str = "") -> WhoAmI:

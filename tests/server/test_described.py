@@ -49,7 +49,7 @@ def test_the_document_on_the_api_is_current() -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_a_line_of_the_table_is_whole(route: Route) -> None:
-    assert route.path.startswith(("/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"))
+    assert route.path.startswith(("/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/login/"))
     assert route.summary.endswith(".")
     assert not (route.request and route.method in SAFE_METHODS)
     assert not (route.request and route.query)

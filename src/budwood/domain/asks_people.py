@@ -212,9 +212,10 @@ class DeliveryPage:
 
 @dataclass(frozen=True, slots=True)
 class LoginOffer:
-    """Where to log in with a browser, and as which client. ``paste_uri`` is a page that shows the code to copy."""
+    """Where to log in with a browser, as which client, and what to ask for (OpenID Connect's ``scope``).
+    All empty where people log in with tokens only."""
 
     issuer: str
     client_id: str
     authorize_url: str
-    paste_uri: str
+    scope: str

@@ -22,8 +22,11 @@ from budwood.server.http_hosts import Hosts
 from budwood.server.http_limits import HttpLimits
 from budwood.server.logs import Denial, RequestLog, Write
 from budwood.server.metrics import Metrics
+from budwood.server.oidc import Issuers
 from budwood.server.openapi import document
+from budwood.server.outgoing import Outgoing
 from budwood.server.pages import STYLE, html_page
+from budwood.server.rates import Rates
 from budwood.server.service import Chance, Service
 from budwood.server.tracing import Traced
 from budwood.wiring import Served
@@ -44,6 +47,9 @@ def make_service(served: Served, routes: Sequence[Route] = ROUTES) -> Service:
         folder=served.folder,
         on_loop=served.near,
         version=__version__,
+        issuers=Issuers(Outgoing(served.allow_networks), served.house.clock),
+        guesses=Rates(served.house),
+        sign_on=served.sign_on,
         pages={
             about.OPENAPI.name: (msgspec.json.encode(document(routes, __version__)), "application/json"),
             about.DOCS.name: (html_page(routes, __version__).encode(), "text/html; charset=utf-8"),

@@ -26,6 +26,7 @@ class Ask:
     """``house`` is the registry as the caller may see it, and its author the caller; ``whole`` is all of it, with
     the same author, for verbs that look at what the caller may see by themselves. ``expected`` is what If-Match
     said, without its quotes; empty when nothing was said. ``secret`` is the bearer token as it came.
+    ``client`` is the address the request came from, ``host`` the name it was sent to.
     """
 
     service: Service
@@ -40,6 +41,8 @@ class Ask:
     expected: str = ""
     secret: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    client: str = ""
+    host: str = ""
 
     @property
     def namespace(self) -> str:

@@ -161,7 +161,9 @@ class Dispatch:
         whole = replace(service.house, author=caller.name or service.house.author, catalog=catalog)
         reach = reach_of(caller, namespace, route.permission)
         house = whole if reach is None else replace(whole, catalog=ScopedCatalog(catalog, reach))
-        return Ask(service, route, holes, caller, house, whole, known, secret=coming.secret)
+        host = _header(coming.scope["headers"], b"host")
+        client = coming.exchange.client
+        return Ask(service, route, holes, caller, house, whole, known, secret=coming.secret, client=client, host=host)
 
     async def _soon(self, look: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._service.threads.point, look)

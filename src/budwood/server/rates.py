@@ -27,6 +27,12 @@ class Rates:
         if not self._spend(f"token {client}", BAD_TOKENS_A_MINUTE / 60, float(BAD_TOKENS_A_MINUTE)):
             raise TooManyRequests("Too many tokens from this address were none.")
 
+    def check_guesses(self, client: str) -> None:
+        """Before something that costs others is done for a stranger. Raises TooManyRequests."""
+        left, at_ms = self._left.get(f"token {client}", (1.0, 0))
+        if left + max(0, self._house.clock() - at_ms) / 1000 * BAD_TOKENS_A_MINUTE / 60 < 1:
+            raise TooManyRequests("Too many tokens from this address were none.")
+
     def request(self, namespace: str) -> None:
         """Somebody asks something of a namespace. Raises TooManyRequests beyond its quota."""
         allowed = self._allowed(namespace)

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from budwood.config import SignOn
 from budwood.domain.limits import LONG_THREADS, LONG_WAITING, POINT_THREADS, SERVER_THREADS
 from budwood.errors import RegistryBusy
 from budwood.server.blob_door import Keys
+from budwood.server.oidc import Issuers
+from budwood.server.rates import Rates
 from budwood.verbs.house import House
 
 
@@ -54,7 +57,8 @@ class Threads:
 class Service:
     """``house`` is the whole registry. ``folder`` is for files on their way through. ``on_loop``: the catalog is
     near enough for point reads in the event loop. ``pages`` are texts made once, by route; ``metrics`` makes the
-    page of figures."""
+    page of figures. ``sign_on`` is the identity provider people log in with, if any; ``issuers`` asks it and others,
+    and ``guesses`` counts what strangers bring that is none."""
 
     house: House
     keys: Keys
@@ -63,6 +67,9 @@ class Service:
     folder: Path
     on_loop: bool
     version: str
+    issuers: Issuers
+    guesses: Rates
+    sign_on: SignOn | None = None
     threads: Threads = field(default_factory=Threads)
     stopping: bool = False
     pages: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)

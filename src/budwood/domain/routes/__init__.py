@@ -6,6 +6,7 @@ from budwood.domain.routes import (
     about,
     blobs,
     grants,
+    logins,
     models,
     namespaces,
     people,
@@ -31,4 +32,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *tokens.ROUTES,
     *trusts.ROUTES,
     *webhooks.ROUTES,
+    *logins.ROUTES,
 )

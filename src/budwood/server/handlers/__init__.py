@@ -3,7 +3,7 @@
 from typing import Final
 
 from budwood.server.ask import Call, RawCall
-from budwood.server.handlers import about, blobs, bundles, models, people, pushes, registry, versions
+from budwood.server.handlers import about, blobs, bundles, logins, models, people, pushes, registry, versions
 
 HANDLERS: Final[dict[str, Call | RawCall]] = {
     **about.HANDLERS,
@@ -14,4 +14,5 @@ HANDLERS: Final[dict[str, Call | RawCall]] = {
     **pushes.HANDLERS,
     **blobs.HANDLERS,
     **people.HANDLERS,
+    **logins.HANDLERS,
 }
