@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from budwood.domain.limits import BLOCK_BYTES
+from budwood.store import native
 from budwood.store.encodings import encode_block
 from budwood.store.encodings._planes import Coder
 from budwood.store.encodings.choose import SAMPLE_BYTES, candidates, plan_block, sample_of
-from budwood.store.encodings.registry import DELTA_PCO, DELTA_PLANES, PCO, PLANES, RAW, SPLIT, ZSTD
+from budwood.store.encodings.registry import DELTA_PCO, DELTA_PLANES, DELTA_RANS, PCO, PLANES, RAW, SPLIT, ZSTD
+
+needs_library = pytest.mark.skipif(native.library is None, reason="the native library is not built")
 
 Weights = Callable[[str, int, int], bytes]
 Tuned = Callable[[bytes, int, int], bytes]
@@ -27,8 +30,25 @@ Tuned = Callable[[bytes, int, int], bytes]
         ("u8", True, (PLANES, DELTA_PLANES)),
     ],
 )
-def test_candidates_follow_from_the_dtype(dtype: str, has_base: bool, tags: tuple[int, ...]) -> None:
+def test_candidates_follow_from_the_dtype(
+    dtype: str, has_base: bool, tags: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "library", None)
     assert candidates(dtype, has_base=has_base) == tags
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("dtype", "tags"),
+    [
+        ("bf16", (SPLIT, DELTA_RANS, DELTA_PLANES)),
+        ("f32", (SPLIT, DELTA_RANS, DELTA_PCO, DELTA_PLANES)),
+        ("f64", (ZSTD, SPLIT, DELTA_PCO, DELTA_PLANES)),
+        ("u8", (PLANES, DELTA_RANS, DELTA_PLANES)),
+    ],
+)
+def test_with_the_native_library_its_encoding_is_one_of_them(dtype: str, tags: tuple[int, ...]) -> None:
+    assert candidates(dtype, has_base=True) == tags
 
 
 def test_counting_integers_go_to_where_they_are_smallest() -> None:
@@ -41,7 +61,10 @@ def test_noise_is_planned_raw() -> None:
         assert plan_block(noise, dtype, None).tag == RAW
 
 
-def test_a_light_fine_tune_is_grouped_by_the_exponent_of_its_base(weights: Weights) -> None:
+def test_a_light_fine_tune_is_grouped_by_the_exponent_of_its_base(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "library", None)
     base = np.frombuffer(weights("bf16", 100_000, 2), "<u2")
     # An update of about the same size everywhere is many steps of a small weight and few of a large one.
     values = (base.astype("<u4") << 16).view("<f4") + np.random.default_rng(3).normal(0, 2e-5, base.size).astype("<f4")

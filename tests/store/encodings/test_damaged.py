@@ -14,10 +14,21 @@ from budwood.errors import BlockDamaged, TooNew
 from budwood.store.encodings import decode_block, needs_base
 from budwood.store.encodings._planes import Coder
 from budwood.store.encodings._zstd import zstd
-from budwood.store.encodings.registry import DELTA_PCO, DELTA_PLANES, ENCODINGS, PCO, PLANES, SPLIT, ZSTD, Plan
+from budwood.store.encodings.registry import (
+    DELTA_PCO,
+    DELTA_PLANES,
+    DELTA_RANS,
+    ENCODINGS,
+    PCO,
+    PLANES,
+    SPLIT,
+    ZSTD,
+    Plan,
+)
 
 LENGTH = 3001
 MUTATIONS = 110_000
+WIDTHS = {PCO: (2, 4, 8), DELTA_PCO: (2, 4, 8), DELTA_RANS: (1, 2, 4)}
 
 Weights = Callable[[str, int, int], bytes]
 Tuned = Callable[[bytes, int, int], bytes]
@@ -36,7 +47,7 @@ def written(base: bytes, tuned: Tuned, write: Write) -> Written:
     raw = tuned(base, 2, 2)
     every = []
     for tag in ENCODINGS:
-        for width in (2, 4, 8) if tag in (PCO, DELTA_PCO) else (1, 2, 4, 8):
+        for width in WIDTHS.get(tag, (1, 2, 4, 8)):
             for coder in Coder:
                 if tag == DELTA_PLANES or coder != Coder.GROUPED:
                     every.append((tag, write(raw, base, Plan(tag, width, 1.0, (coder,) * width))))
@@ -93,7 +104,7 @@ def test_every_truncation_and_every_trailing_byte_is_named(written: Written, bas
             assert not survives(tag, whole[:length], base), (tag, length, len(whole))
 
 
-@pytest.mark.parametrize("tag", [7, 99, 255, -1])
+@pytest.mark.parametrize("tag", [8, 99, 255, -1])
 def test_an_unknown_encoding_is_too_new(tag: int) -> None:
     with pytest.raises(TooNew):
         decode_block(tag, memoryview(b"x"), base=None, target=memoryview(bytearray(1)))
@@ -145,7 +156,7 @@ def test_a_frame_with_a_window_of_gigabytes_is_refused() -> None:
     assert not survives(ZSTD, stated, b"")
 
 
-@pytest.mark.parametrize("tag", [SPLIT, PLANES, DELTA_PLANES, DELTA_PCO])
+@pytest.mark.parametrize("tag", [SPLIT, PLANES, DELTA_PLANES, DELTA_PCO, DELTA_RANS])
 @pytest.mark.parametrize("width", [0, 3, 16, 255])
 def test_words_of_an_impossible_width_are_refused(tag: int, width: int, written: Written, base: bytes) -> None:
     whole = next(whole for known, whole in written if known == tag)

@@ -11,6 +11,7 @@ import numpy as np
 
 from budwood.domain.limits import BLOCK_BYTES
 from budwood.errors import BlockDamaged
+from budwood.store import native
 from budwood.store.api import Buffer
 from budwood.store.encodings._derived import kept_for_the_check
 from budwood.store.encodings._parts import Parts, Written
@@ -89,7 +90,9 @@ def _comes_back(raw: memoryview, plan: Plan, parts: tuple[Buffer, ...], base: me
 
 
 def _same(decoded: Bytes8, raw: Bytes8) -> bool:
-    """Equal byte for byte, eight at a time."""
+    """Equal byte for byte, at least eight at a time."""
+    if native.library is not None:
+        return native.library.equal(decoded, raw)
     whole = raw.size // 8 * 8
     return np.array_equal(decoded[:whole].view(np.uint64), raw[:whole].view(np.uint64)) and np.array_equal(
         decoded[whole:], raw[whole:]

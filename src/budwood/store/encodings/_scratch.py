@@ -9,6 +9,9 @@ from budwood.domain.limits import BLOCK_BYTES
 
 Bytes8 = npt.NDArray[np.uint8]
 
+SLACK = 64
+"""Bytes past the end that native code may write over."""
+
 
 class _Kept(threading.local):
     def __init__(self) -> None:
@@ -19,9 +22,9 @@ _kept = _Kept()
 
 
 def scratch(name: str, length: int) -> Bytes8:
-    """``length`` bytes under this name, at most one block. Its content lasts until the name is asked for again
-    on the same thread."""
-    assert length <= BLOCK_BYTES, length
+    """``length`` bytes under this name, at most two blocks and some slack. Its content lasts until the name is asked
+    for again on the same thread."""
+    assert length <= 2 * BLOCK_BYTES + SLACK, length
     buffer = _kept.buffers.get(name)
     if buffer is None or buffer.size < length:
         buffer = _kept.buffers[name] = np.empty(max(length, BLOCK_BYTES), np.uint8)

@@ -2,6 +2,7 @@
 
 A *plane* holds one byte of every word: plane 0 the lowest. Exponents of neighbouring weights are alike and
 mantissas are noise, so planes separate what can be squeezed from what cannot. All words are little-endian.
+Each function asks the native library first; what NumPy does instead is the same, tile by tile.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from budwood.store import native
 from budwood.store.encodings._scratch import Bytes8, scratch
+from budwood.store.native import How
 
 Words = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -38,6 +41,8 @@ def words(name: str, count: int, width: int) -> Words:
 def split(values: Words) -> list[Bytes8]:
     """The byte planes of the words, lowest first."""
     planes = _room(values)
+    if _cut_natively(values, None, How.AS_THEY_ARE, planes):
+        return planes
     for at in _tiles(values):
         _cut(values[at], planes, at)
     return planes
@@ -45,8 +50,10 @@ def split(values: Words) -> list[Bytes8]:
 
 def split_rotated(values: Words) -> list[Bytes8]:
     """The planes of the words turned left by one bit, so that a float's sign leaves the byte of its exponent."""
-    top = _number(values, values.itemsize * 8 - 1)
     planes = _room(values)
+    if _cut_natively(values, None, How.TURNED, planes):
+        return planes
+    top = _number(values, values.itemsize * 8 - 1)
     first, second = _two_tiles(values)
     for at in _tiles(values):
         tile = values[at]
@@ -64,6 +71,8 @@ def split_difference(values: Words, base: Words) -> list[Bytes8]:
     A base that is shorter counts as zeros from its end on.
     """
     planes = _room(values)
+    if _cut_natively(values, base, How.MINUS_BASE, planes):
+        return planes
     first, second = _two_tiles(values)
     for at in _tiles(values):
         tile = values[at]
@@ -76,6 +85,8 @@ def split_difference(values: Words, base: Words) -> list[Bytes8]:
 
 def join(planes: list[Bytes8], out: Words) -> None:
     """The inverse of ``split``, into ``out``."""
+    if _joined_natively(planes, None, How.AS_THEY_ARE, out):
+        return
     room = _two_tiles(out)
     for at in _tiles(out):
         out[at] = _tile(planes, at, room)
@@ -83,6 +94,8 @@ def join(planes: list[Bytes8], out: Words) -> None:
 
 def join_rotated(planes: list[Bytes8], out: Words) -> None:
     """The inverse of ``split_rotated``, into ``out``."""
+    if _joined_natively(planes, None, How.TURNED, out):
+        return
     one, top = _number(out, 1), _number(out, out.itemsize * 8 - 1)
     room = _two_tiles(out)
     for at in _tiles(out):
@@ -94,6 +107,8 @@ def join_rotated(planes: list[Bytes8], out: Words) -> None:
 
 def join_difference(planes: list[Bytes8], base: Words, out: Words) -> None:
     """The inverse of ``split_difference``, into ``out``."""
+    if _joined_natively(planes, base, How.MINUS_BASE, out):
+        return
     room = _two_tiles(out)
     for at in _tiles(out):
         tile = _tile(planes, at, room)
@@ -128,6 +143,27 @@ def keys(base: Words, count: int) -> Bytes8:
     np.copyto(out[:common], shifted, casting="unsafe")
     out[common:] = 0
     return out
+
+
+def _cut_natively(values: Words, base: Words | None, how: How, planes: list[Bytes8]) -> bool:
+    if not _suits_native(values, base):
+        return False
+    assert native.library is not None
+    native.library.cut(values, _NO_BASE if base is None else base, how, planes)
+    return True
+
+
+def _joined_natively(planes: list[Bytes8], base: Words | None, how: How, out: Words) -> bool:
+    if not _suits_native(out, base):
+        return False
+    assert native.library is not None
+    native.library.join(planes, _NO_BASE if base is None else base, how, out)
+    return True
+
+
+def _suits_native(values: Words, base: Words | None) -> bool:
+    """A base that ends early is left to NumPy, and so are the widest words."""
+    return native.library is not None and values.itemsize < 8 and (base is None or base.size >= values.size)
 
 
 def _tiles(values: Words) -> Iterator[slice]:
@@ -200,6 +236,7 @@ def _signed(values: Words) -> npt.NDArray[np.signedinteger[Any]]:
     return values.view(_SIGNED[values.itemsize])
 
 
+_NO_BASE: Final = np.empty(0, np.uint8)
 _SIGNED: Final = {width: np.dtype(f"<i{width}") for width in WORDS}
 _NUMBERS: Final = {
     (width, value): np.array(value, dtype) for width, dtype in WORDS.items() for value in (1, 8, width * 8 - 1)

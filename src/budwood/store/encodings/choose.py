@@ -5,12 +5,15 @@ and one that keeps more than 98 % is not worth its time. Candidates stand in ord
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from budwood.store.encodings import planes
+from budwood.store import native
+from budwood.store.encodings import planes, rans
 from budwood.store.encodings.registry import (
     DELTA_PCO,
     DELTA_PLANES,
+    DELTA_RANS,
     ENCODINGS,
     PCO,
     PLANES,
@@ -38,13 +41,25 @@ FLOATS: Final = {"bf16": 2, "f16": 2, "f32": 4, "f64": 8, "c64": 4, "c128": 8}
 INTEGERS: Final = {"i16": 2, "u16": 2, "i32": 4, "u32": 4, "i64": 8, "u64": 8}
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What an estimate must know besides the sample: ``length`` is the block's."""
+
+    width: int
+    shift: int
+    length: int
+
+
 def word_width(dtype: str) -> int:
     """Bytes of one number; 1 for small ones, chunks, and what is not known."""
     return FLOATS.get(dtype) or INTEGERS.get(dtype, 1)
 
 
 def candidates(dtype: str, *, has_base: bool) -> tuple[int, ...]:
-    """The encodings worth trying for a dtype, the fastest first."""
+    """The encodings worth trying for a dtype, the fastest first.
+
+    Without the native library nothing is written as DELTA_RANS: NumPy's planes are several times faster.
+    """
     width = word_width(dtype)
     if dtype == "f64":
         # Doubles are seldom weights: the leaves of a forest repeat, and matching finds that.
@@ -57,8 +72,9 @@ def candidates(dtype: str, *, has_base: bool) -> tuple[int, ...]:
         alone = (PLANES,) if dtype else (ZSTD,)
     if not has_base:
         return alone
+    coded = (DELTA_RANS,) if native.library is not None and width in rans.WIDTHS else ()
     # pcodec never wins on differences of 16-bit floats; on wider ones it decodes faster than planes.
-    return (*alone, DELTA_PCO, DELTA_PLANES) if width > 2 else (*alone, DELTA_PLANES)
+    return (*alone, *coded, DELTA_PCO, DELTA_PLANES) if width > 2 else (*alone, *coded, DELTA_PLANES)
 
 
 def plan_block(raw: memoryview, dtype: str, base: memoryview | None) -> Plan:
@@ -69,12 +85,13 @@ def plan_block(raw: memoryview, dtype: str, base: memoryview | None) -> Plan:
     tags = candidates(dtype, has_base=base is not None)
     if tags == (ZSTD,):
         return Plan(ZSTD)
+    kind = _Kind(width, rans.F16_SHIFT if dtype == "f16" else 0, len(raw))
     sample = sample_of(raw, width)
     base_sample = memoryview(b"") if base is None else sample_of(_fitted(base, len(raw)), width)
-    differences = [_estimate(tag, sample, base_sample, width) for tag in tags if ENCODINGS[tag].needs_base]
+    differences = [_estimate(tag, sample, base_sample, kind) for tag in tags if ENCODINGS[tag].needs_base]
     alone = list[Plan]()
     if not differences or min(plan.share for plan in differences) > SETTLED:
-        alone = [_estimate(tag, sample, base_sample, width) for tag in tags if not ENCODINGS[tag].needs_base]
+        alone = [_estimate(tag, sample, base_sample, kind) for tag in tags if not ENCODINGS[tag].needs_base]
     return best_of([*alone, *differences], otherwise=Plan(RAW, width))
 
 
@@ -102,7 +119,11 @@ def _fitted(base: memoryview, length: int) -> memoryview:
     return base if len(base) == length else memoryview(bytes(base[:length]).ljust(length, b"\0"))
 
 
-def _estimate(tag: int, sample: memoryview, base: memoryview, width: int) -> Plan:
+def _estimate(tag: int, sample: memoryview, base: memoryview, kind: _Kind) -> Plan:
+    width = kind.width
+    if tag == DELTA_RANS:
+        sizes = rans.estimate_rans(sample, base, width, kind.shift)
+        return Plan(tag, width, sizes.fixed / kind.length + sizes.words / len(sample), shift=kind.shift)
     if tag == SPLIT:
         estimate = planes.estimate_split(sample, width)
     elif tag == PLANES:

@@ -10,7 +10,7 @@ from typing import Final
 
 from budwood.errors import TooNew
 from budwood.store.api import Buffer
-from budwood.store.encodings import pco, plain, planes
+from budwood.store.encodings import pco, plain, planes, rans
 from budwood.store.encodings._parts import Written
 from budwood.store.encodings._planes import Coder
 
@@ -21,6 +21,7 @@ PLANES: Final = 3
 DELTA_PLANES: Final = 4
 PCO: Final = 5
 DELTA_PCO: Final = 6
+DELTA_RANS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Plan:
     width: int = 1
     share: float = 1.0
     coders: tuple[Coder, ...] = ()
+    shift: int = 0
+    """Where DELTA_RANS finds the exponent in the base's words; 0 for where it is in most of that width."""
 
 
 Encode = Callable[[memoryview, memoryview, Plan], tuple[Buffer, ...]]
@@ -100,6 +103,13 @@ _ROWS: Final = (
         needs_base=True,
         encode=lambda raw, base, plan: pco.encode_delta_pco(raw, base, plan.width),
         decode=pco.decode_delta_pco,
+    ),
+    Encoding(
+        tag=DELTA_RANS,
+        name="delta-rans",
+        needs_base=True,
+        encode=lambda raw, base, plan: rans.encode_rans(raw, base, plan.width, plan.shift),
+        decode=rans.decode_rans,
     ),
 )
 ENCODINGS: Final = {row.tag: row for row in _ROWS}
