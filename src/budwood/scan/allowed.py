@@ -14,9 +14,9 @@ def is_allowed(name: str) -> bool:
     return name in _MORE or allowed.is_allowed(name)
 
 
-def is_home(module: str) -> bool:
-    """Whether any allowed name lies in this module."""
-    return module in _HOMES
+def is_known(word: str) -> bool:
+    """Whether any allowed name ends with this word: what a joblib file read without joblib may come to ask for."""
+    return word in _LAST_WORDS
 
 
 _MODULES: Final = """\
@@ -69,4 +69,4 @@ xgboost.sklearn: XGBRFClassifier XGBRFRegressor
 """
 
 _MORE: Final = frozenset(allowed.names(_MODULES))
-_HOMES: Final = frozenset(name.rpartition(".")[0] for name in _MORE | allowed.ALLOWED)
+_LAST_WORDS: Final = frozenset(name.rpartition(".")[2] for name in _MORE | allowed.ALLOWED)
