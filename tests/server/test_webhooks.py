@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ import pytest
 import budwood
 from budwood.catalog.api import Transaction
 from budwood.domain.limits import WEBHOOK_TRIES, WEBHOOKS_PER_NAMESPACE
-from budwood.domain.people import Delivery
+from budwood.domain.people import Delivery, DeliveryState
+from budwood.domain.webhooks import headers
 from tests.server.receiving import Receiver, receiving
 
 HOOKS = "/v1/namespaces/ours/webhooks"
@@ -268,3 +270,19 @@ def test_a_namespace_has_so_many_webhooks_and_no_more(server: Any, receiver: Rec
     for actions in (["version pushed"], ["*.pushed"], ["[a-z]*"], [""], ["a.b"] * 51, ["x" * 65]):
         hook = server.ask("GET", HOOKS, by="owner").value["webhooks"][0]["id"]
         assert server.ask("PATCH", f"{HOOKS}/{hook}", by="owner", json={"actions": actions}).status == 422, actions
+
+
+def test_what_the_document_tells_a_receiver_to_run_tells_true_from_false() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "webhooks.md"
+    told: dict[str, Any] = {}
+    exec(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)[0], told)
+    check, secret, body, now = told["is_from_budwood"], "bws_secret", b'{"sequence":1}', 1_789_000_000
+    delivery = Delivery(7, 3, 1, DeliveryState.WAITING)
+    sign = headers(delivery, secret.encode(), body, now)["Budwood-Signature"]
+    assert check(secret, sign, body, now + 5.0)
+    assert not check(secret, sign, body, now + 301.0)
+    assert not check(secret, sign, body + b" ", now)
+    assert not check("bws_other", sign, body, now)
+    assert not check(secret, sign.replace(f"t={now}", f"t={now + 200}"), body, now)
+    for odd in ("", "t=1", "v1=é", "t=,v1=", "=,,="):
+        assert not check(secret, odd, body, now)
