@@ -15,6 +15,9 @@ from budwood.catalog.testing_search import any_query, filled, paged, scanned
 from budwood.domain.access import Role
 from budwood.domain.names import Kind
 from budwood.domain.people import Grant, Quota, Trust, Webhook
+from budwood.domain.policy.case import Review
+from budwood.domain.policy.evidence import Evidence, EvidenceKind
+from budwood.domain.policy.records import PolicyRecord, Promotion
 from budwood.domain.query_parser import parse_query
 from budwood.errors import NamespaceNotFound
 
@@ -67,6 +70,12 @@ def furnish(transaction: Transaction, room: str) -> None:
     transaction.add_trust(Trust(0, room, "https://issuer.example", "budwood", "repo:a", Role.WRITER))
     transaction.add_webhook(Webhook(0, room, "https://a.example"), b"secret")
     transaction.add_ledger(1, "mara", "version.pushed", "encoder@v1", {}, room)
+    transaction.add_policy(PolicyRecord(0, room, "p", 0, "d", "text", "mara", 1))
+    transaction.add_evidence(room, Evidence(0, "ab" * 32, EvidenceKind.SCAN, "mara", "mara", (), 1))
+    promotion = transaction.add_promotion(
+        Promotion(0, room, "encoder", 1, 1, 1, "ab" * 32, "champion", "mara", "", 1, "b", broke_glass=True)
+    )
+    transaction.add_review(promotion.id, Review("bea", True, 2, "b", {Role.REVIEWER: 1}))
     transaction.take_lease(Lease(f"lease-{room}", "push", 1, 99, room, "mara"))
     transaction.add_blocks(block_rows(3, f"packs/{room}.pack", seed=len(room)), room)
 
@@ -94,6 +103,11 @@ BY_NAME: dict[str, Question] = {
     "trusts": lambda view, room: view.trusts(namespace=room),
     "webhooks": lambda view, room: view.webhooks(room),
     "owner": lambda view, room: view.pack_owner(f"packs/{room}.pack"),
+    "policies": lambda view, room: view.policies(room),
+    "editions": lambda view, room: view.policy_editions(room, "p"),
+    "evidence": lambda view, room: view.evidence(room, "ab" * 32),
+    "promotions": lambda view, room: view.promotions(room),
+    "breaks": lambda view, room: view.unseen_breaks(room),
     "ledger": lambda view, room: view.ledger(reach=frozenset({room})),
     "search": lambda view, room: view.search(parse_query(f"namespace = '{room}'", now_ms=0)).versions,
     "blocks": lambda view, room: view.find_blocks([row.id for row in block_rows(3, seed=len(room))]),

@@ -16,7 +16,16 @@ from alembic.script import ScriptDirectory
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction
-from budwood.catalog.sql import index, people_transaction, people_view, sqlite, transaction, view
+from budwood.catalog.sql import (
+    gate_transaction,
+    gate_view,
+    index,
+    people_transaction,
+    people_view,
+    sqlite,
+    transaction,
+    view,
+)
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing import add_model, add_version, new_version
@@ -379,7 +388,7 @@ SCANS = {
 def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCatalog) -> None:
     statements = {
         name: thing
-        for module in (view, index, transaction, people_view, people_transaction)
+        for module in (view, index, transaction, people_view, people_transaction, gate_view, gate_transaction)
         for name, thing in vars(module).items()
         if isinstance(thing, Statement)
     }

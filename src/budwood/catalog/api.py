@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
@@ -89,7 +90,7 @@ class PackUse:
     condemned_bytes: int
 
 
-class View(PeopleView, Protocol):
+class View(PeopleView, GatesView, Protocol):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
 
     def model(self, namespace: str, name: str) -> ModelRecord | None: ...
@@ -187,7 +188,7 @@ class View(PeopleView, Protocol):
         """The last id each table ever gave, where that outlives its rows."""
 
 
-class Transaction(View, PeopleTransaction, Protocol):
+class Transaction(View, PeopleTransaction, GatesTransaction, Protocol):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord: ...

@@ -16,6 +16,8 @@ from budwood.domain.access import Role
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind
 from budwood.domain.people import Delivery, Grant, NamespaceRecord, NamespaceUsage, Quota, Trust, Webhook
+from budwood.domain.policy.evidence import Evidence
+from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionState
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, VersionRecord
 from budwood.domain.results import VersionPage
@@ -31,6 +33,7 @@ _UNGUARDED: Final = """
     add_principal change_principal add_group set_members remove_group add_token revoke_token touch_token
     remove_trust change_delivery remember_answer forget_answers stage_blocks
     add_signing_key retire_signing_key set_meta
+    tier promotions_of pointed_before reviews set_tier change_promotion add_review
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
 """Methods that name no namespace and begin at an id, a principal or a key."""
@@ -173,6 +176,44 @@ class _Scoped:
 
     def deliveries(self, webhook_id: int, *, before: int = 0, limit: int = 100) -> Sequence[Delivery]:
         return self._inner.deliveries(webhook_id, before=before, limit=limit) if self.webhook(webhook_id) else ()
+
+    def policies(self, namespace: str) -> Sequence[PolicyRecord]:
+        return self._inner.policies(namespace) if namespace in self._reach else ()
+
+    def policy_editions(self, namespace: str, name: str) -> Sequence[PolicyRecord]:
+        return self._inner.policy_editions(namespace, name) if namespace in self._reach else ()
+
+    def evidence(self, namespace: str, subject: str) -> Sequence[Evidence]:
+        return self._inner.evidence(namespace, subject) if namespace in self._reach else ()
+
+    def promotion(self, promotion_id: int) -> Promotion | None:
+        found = self._inner.promotion(promotion_id)
+        return found if found is not None and found.namespace in self._reach else None
+
+    def promotions(
+        self, namespace: str, *, state: PromotionState | None = None, before: int = 0, limit: int = 100
+    ) -> Sequence[Promotion]:
+        near = namespace in self._reach
+        return self._inner.promotions(namespace, state=state, before=before, limit=limit) if near else ()
+
+    def unseen_breaks(self, namespace: str) -> Sequence[Promotion]:
+        return self._inner.unseen_breaks(namespace) if namespace in self._reach else ()
+
+    def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
+        self._own(policy.namespace)
+        return self._inner.add_policy(policy)
+
+    def remove_policy(self, namespace: str, name: str, *, at_ms: int) -> None:
+        self._own(namespace)
+        self._inner.remove_policy(namespace, name, at_ms=at_ms)
+
+    def add_evidence(self, namespace: str, evidence: Evidence) -> Evidence:
+        self._own(namespace)
+        return self._inner.add_evidence(namespace, evidence)
+
+    def add_promotion(self, promotion: Promotion) -> Promotion:
+        self._own(promotion.namespace)
+        return self._inner.add_promotion(promotion)
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
         if namespace not in self._reach or self._inner.namespace(namespace) is None:

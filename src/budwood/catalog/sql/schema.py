@@ -5,10 +5,12 @@ from typing import Final
 from sqlalchemy import insert
 from sqlalchemy.sql import ClauseElement
 
-from budwood.catalog.sql import people_tables, tables
+from budwood.catalog.sql import gate_tables, people_tables, tables
 from budwood.domain.names import DEFAULT_NAMESPACE
 
 METADATA: Final = tables.METADATA
+OTHERS: Final = (gate_tables, people_tables)
+"""Importing them puts their tables into the same metadata."""
 BIRTH: Final[ClauseElement] = insert(people_tables.namespace).values(
     {
         "name": DEFAULT_NAMESPACE,

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from budwood.catalog.api import Lease, NewVersion
 from budwood.catalog.sql import dump
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
+from budwood.catalog.sql.gate_transaction import GateWrites
 from budwood.catalog.sql.people_tables import namespace, staged
 from budwood.catalog.sql.people_transaction import PeopleWrites
 from budwood.catalog.sql.session import Statement
@@ -119,7 +120,7 @@ _UNSTAGE_DEAD: Final = Statement(
 )
 
 
-class SqlTransaction(SqlView, PeopleWrites):
+class SqlTransaction(SqlView, PeopleWrites, GateWrites):
     """``catalog.api.Transaction`` over one session."""
 
     __slots__ = ()
