@@ -18,6 +18,8 @@ from budwood.catalog.api import Transaction
 from budwood.domain.limits import WEBHOOK_TRIES, WEBHOOKS_PER_NAMESPACE
 from budwood.domain.people import Delivery, DeliveryState
 from budwood.domain.webhooks import headers
+from budwood.errors import RecordNotFound
+from tests.server.conftest import token_of
 from tests.server.receiving import Receiver, receiving
 
 HOOKS = "/v1/namespaces/ours/webhooks"
@@ -286,3 +288,21 @@ def test_what_the_document_tells_a_receiver_to_run_tells_true_from_false() -> No
     assert not check(secret, sign.replace(f"t={now}", f"t={now + 200}"), body, now)
     for odd in ("", "t=1", "v1=é", "t=,v1=", "=,,="):
         assert not check(secret, odd, body, now)
+
+
+def test_python_asks_a_server_as_it_asks_a_folder(server: Any, receiver: Receiver) -> None:
+    with budwood.connect(server.url, token=token_of("owner")) as registry:
+        webhooks = registry.admin.webhooks
+        made = webhooks.add("ours", receiver.url, ["model.deleted"])
+        number = made.webhook.id
+        sent = webhooks.test("ours", number)
+        receiver.wait(1)
+        settled(server, f"{HOOKS}/{number}", lambda each: each["state"] == "delivered")
+        assert [each.id for each in webhooks.deliveries("ours", number).deliveries] == [sent.id]
+        webhooks.redeliver("ours", number, sent.id)
+        receiver.wait(2)
+        changed = webhooks.change("ours", number, actions=[], active=False)
+        assert webhooks.list("ours") == (changed,)
+        assert webhooks.remove("ours", number) == changed
+        with pytest.raises(RecordNotFound):
+            webhooks.get("ours", number)
