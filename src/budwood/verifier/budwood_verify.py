@@ -23,6 +23,7 @@ from typing import Any
 FORMAT, WIDTH, LINE_BYTES, NOTE_BYTES, PROBLEMS_SHOWN = 1, 256, 64 << 20, 64 << 10, 20
 unbase64 = partial(base64.b64decode, validate=True)
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+SIGNATURE = "— ([^ ]+) ([A-Za-z0-9+/]+(?:[AEIMQUYcgkosw048]=|[AQgw]==)?)"
 WRONG_FORM = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError, ImportError)
 Key = tuple[str, bytes, int, bytes]  # name, id, kind (1: a log's, 4: a witness's), the key itself
 
@@ -87,7 +88,7 @@ class Audit:
             if not 0 < size <= self.size or [{old}, {new}] != [self.roots.get(one) for one in (size, self.size)]:
                 self.bad(0, max(size - 1, 0), f"the log of {self.size} entries is not that of {size} and more")
             unseen.discard(size)
-        if not self.checked["entries"] + self.checked["consistency proofs"] and self.size:
+        if not is_whole and not self.checked["entries"] + self.checked["consistency proofs"]:
             raise ValueError("neither entries nor proofs")
         if unseen:
             self.bad(None, None, f"nothing here leads from earlier checkpoints, of {sorted(unseen)}, to the newest")
@@ -102,7 +103,7 @@ class Audit:
         """Note the root it signs for its size. The newest needs every key; earlier ones the log's."""
         text, _, below = read(path).decode().rpartition("\n\n")
         head = re.fullmatch(r"([^\s+]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/=]{44})", text)
-        lines = [re.fullmatch("— ([^ ]+) ([A-Za-z0-9+/=]+)", line) for line in below.removesuffix("\n").split("\n")]
+        lines = [re.fullmatch(SIGNATURE, line) for line in below.removesuffix("\n").split("\n")]
         if head is None or None in lines or len(lines) > 32:
             raise ValueError(f"{path.name} is not a checkpoint")
         signed = [(line[1], unbase64(line[2])) for line in lines if line]
@@ -135,7 +136,7 @@ class Audit:
         if self.leaves < self.size:
             self.bad(self.leaves, self.leaves, f"the entries end here; the checkpoint speaks of {self.size}")
         for level in range(len(self.rows)):
-            self.compare(level)
+            self.compare_with_tile(level)
 
     def check_entry(self, index: int, line: bytes) -> None:
         self.checked["entries"] += 1
@@ -157,7 +158,7 @@ class Audit:
     def add(self, level: int, digest: bytes) -> None:
         self.rows[level].append(digest)
         if len(self.rows[level]) == WIDTH:
-            self.compare(level)
+            self.compare_with_tile(level)
             row, self.rows[level] = self.rows[level], []
             self.add(level + 1, *peaks(row))
 
@@ -167,8 +168,7 @@ class Audit:
             row[-2:] = [node(*row[-2:])]
         return row[0] if row else hashlib.sha256(b"").digest()
 
-    def compare(self, level: int) -> None:
-        """With the tile that was exported, where tiles were."""
+    def compare_with_tile(self, level: int) -> None:
         row, index, span = self.rows[level], (self.leaves - 1) >> 8 * (level + 1), WIDTH**level
         if not (self.folder / "tile").is_dir() or not row:
             return

@@ -124,7 +124,8 @@ GOOD: dict[str, Json] = {
 BROKEN: list[dict[str, Json]] = [
     {"sequence": 0}, {"sequence": True}, {"sequence": 1.0}, {"sequence": "1"}, {"sequence": 2**53 + 1}, {"at_ms": -1},
     {"action": ""}, {"actor": "mara"}, {"actor": ""}, {"extra": 1}, {"body": []}, {"body": {}},
-    {"hidden": {"actor": "0"}}, {"hidden": {"actor": "A" * 64}}, {"hidden": {"action": "0" * 64}}, {"hidden": {"body.a": "0" * 64}},
+    {"hidden": {"actor": "0"}}, {"hidden": {"actor": "A" * 64}}, {"hidden": {"action": "0" * 64}},
+    {"hidden": {"body.a": "0" * 64}},
     {"hidden": {"body": "0" * 64}}, {"hidden": {"": "0" * 64}}, {"hidden": {"actor": None}}, {"namespace": None},
 ]  # fmt: skip
 
