@@ -56,9 +56,9 @@ def test_any_part_of_the_stamp_tells_files_apart(tmp_path: Path) -> None:
     cache = remembered(tmp_path / "cache.db", file)
     for field in ("device", "inode", "size", "modified_ns", "changed_ns"):
         stamp = replace(file.stamp, **{field: getattr(file.stamp, field) + 1})
-        assert cache.recall([replace(file, stamp=stamp)]) == {}
+        assert cache.recall([replace(file, packed=stamp.pack())]) == {}
     assert cache.recall([replace(file, path="b")]) == {}
-    assert cache.recall([replace(file, real_path=tmp_path / "b")]) == {}
+    assert cache.recall([replace(file, folder=tmp_path / "b")]) == {}
 
 
 @pytest.mark.parametrize("seed", range(12))

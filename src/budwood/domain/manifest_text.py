@@ -35,7 +35,7 @@ def pieces(parts: Parts) -> Iterator[str]:
     for number, entry in enumerate(parts.files):
         if number:
             yield ","
-        yield from _file_pieces(entry)
+        yield from entry_pieces(entry)
     yield f'],"format":{parts.format}}}'
 
 
@@ -61,7 +61,8 @@ def parse(written: bytes) -> Parts:
     return Parts(found["files"], found["facts"], found.get("format", MANIFEST_FORMAT))
 
 
-def _file_pieces(entry: FileEntry) -> Iterator[str]:
+def entry_pieces(entry: FileEntry) -> Iterator[str]:
+    """The canonical text of one entry."""
     executable = "true" if entry.executable else "false"
     form = f',"format":{_quoted(entry.format)}' if entry.format else ""
     yield (
@@ -75,6 +76,14 @@ def _file_pieces(entry: FileEntry) -> Iterator[str]:
             yield ",".join(written) + ","
             written.clear()
     yield ",".join(written) + "]}"
+
+
+def parse_entry(written: bytes) -> FileEntry:
+    """The inverse of ``entry_pieces``; the same errors as ``parse``."""
+    text = JsonPieces(written)
+    entry = _EntryReader().file(text)
+    text.end()
+    return entry
 
 
 def _span_text(span: Span) -> str:

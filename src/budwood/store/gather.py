@@ -22,6 +22,9 @@ from budwood.errors import FileChanged, Invalid, LimitExceeded, SourceNotFound, 
 ALWAYS_LEFT_OUT: Final = (".git", ".budwood", "__pycache__", ".DS_Store", ".ipynb_checkpoints")
 PART_SUFFIX: Final = ".budwood-part"
 """How a file ends that a pull has not finished; one that was killed leaves it, and it is no part of a model."""
+_STAMP_BYTES: Final = 12
+"""Enough for the nanoseconds of any time a file system can hold."""
+_STAMP_STARTS: Final = range(0, 5 * _STAMP_BYTES, _STAMP_BYTES)
 _NOT_ALLOWED: Final = "Ask for the right to read it, or leave it out with --exclude."
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -40,19 +43,44 @@ class Stamp:
     def of(cls, status: os.stat_result) -> Self:
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
+    @classmethod
+    def unpack(cls, packed: bytes) -> Self:
+        """The inverse of ``pack``."""
+        return cls(*(int.from_bytes(packed[at : at + _STAMP_BYTES], "little", signed=True) for at in _STAMP_STARTS))
+
+    def pack(self) -> bytes:
+        """As one object instead of six."""
+        values = (self.device, self.inode, self.size, self.modified_ns, self.changed_ns)
+        return b"".join([value.to_bytes(_STAMP_BYTES, "little", signed=True) for value in values])
+
 
 @dataclass(frozen=True, slots=True)
 class DiskFile:
-    """A plain file found on disk, and the path it will have in the version."""
+    """A plain file found on disk, and the path it will have in the version.
+
+    There may be 100,000 of them for the whole of a push, so each is small: ``folder`` is shared by the files in it,
+    which are called there as in the path; ``packed`` is the stamp.
+    """
 
     path: str
-    real_path: Path
-    stamp: Stamp
+    folder: Path
+    packed: bytes
     executable: bool
 
     @property
+    def real_path(self) -> Path:
+        """Where it lies."""
+        return self.folder / self.path.rpartition("/")[2]
+
+    @property
+    def stamp(self) -> Stamp:
+        """Its state when it was found."""
+        return Stamp.unpack(self.packed)
+
+    @property
     def size(self) -> int:
-        return self.stamp.size
+        """In bytes, when it was found."""
+        return int.from_bytes(self.packed[_STAMP_STARTS[2] : _STAMP_STARTS[3]], "little", signed=True)
 
     def open(self) -> "DiskSource":
         """Raises FileChanged when it is no longer the file that was found, UnsafeEntry, StorageFailed."""
@@ -68,7 +96,7 @@ def gather(paths: Sequence[Path], exclude: Sequence[str] = ()) -> tuple[DiskFile
     found: list[DiskFile] = []
     for path in paths:
         alone = len(paths) == 1
-        for file in _below(path, "" if alone and _is_folder(path) else path.name, exclude, 0):
+        for file in _below(path, path.parent, "" if alone and _is_folder(path) else path.name, exclude, 0):
             found.append(file)
             if len(found) > FILES_PER_VERSION:
                 raise LimitExceeded(f"More than {FILES_PER_VERSION} files.", limit="FILES_PER_VERSION")
@@ -86,6 +114,7 @@ class DiskSource:
 
     def __init__(self, file: DiskFile) -> None:
         self._file = file
+        self._size = file.size
         try:
             self._fd = os.open(file.real_path, os.O_RDONLY | _NO_FOLLOW)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -109,7 +138,7 @@ class DiskSource:
 
     @property
     def size(self) -> int:
-        return self._file.size
+        return self._size
 
     @property
     def real_path(self) -> Path:
@@ -138,7 +167,7 @@ class DiskSource:
 
     def check_unchanged(self) -> None:
         """Raises FileChanged unless size, times and identity are what they were when it was found."""
-        if Stamp.of(os.fstat(self._fd)) != self._file.stamp:
+        if Stamp.of(os.fstat(self._fd)).pack() != self._file.packed:
             raise FileChanged(f"{self.path} changed while it was pushed.", path=self.path)
 
     def close(self) -> None:
@@ -171,7 +200,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _below(real: Path, path: str, exclude: Sequence[str], depth: int) -> Iterator[DiskFile]:
+def _below(real: Path, folder: Path, path: str, exclude: Sequence[str], depth: int) -> Iterator[DiskFile]:
     status = _status(real)
     if stat.S_ISDIR(status.st_mode):
         if depth > PATH_DEPTH:
@@ -180,11 +209,11 @@ def _below(real: Path, path: str, exclude: Sequence[str], depth: int) -> Iterato
             below = f"{path}/{name}" if path else name
             left_out = name in ALWAYS_LEFT_OUT or name.endswith(PART_SUFFIX)
             if not left_out and not _excluded(below, name, exclude):
-                yield from _below(real / name, below, exclude, depth + 1)
+                yield from _below(real / name, real, below, exclude, depth + 1)
         return
     if not stat.S_ISREG(status.st_mode):
         raise UnsafeEntry(f"{real} is a {_kind(status.st_mode)}, not a file or folder.", path=str(real))
-    yield DiskFile(safe_path(path), real, Stamp.of(status), bool(status.st_mode & stat.S_IXUSR))
+    yield DiskFile(safe_path(path), folder, Stamp.of(status).pack(), bool(status.st_mode & stat.S_IXUSR))
 
 
 def _names(folder: Path) -> list[str]:

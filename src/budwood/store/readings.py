@@ -2,11 +2,15 @@
 
 import posixpath
 from collections.abc import Sequence
+from typing import Final
 
 from budwood.store.api import Hint, Reading
 from budwood.store.formats import external_hints, read_format
 from budwood.store.gather import DiskFile
 from budwood.store.plan import check_span_count
+
+_NOTHING: Final = Reading()
+"""What most files say, when there are very many."""
 
 
 def read_files(files: Sequence[DiskFile]) -> list[tuple[DiskFile, Reading]]:
@@ -24,11 +28,12 @@ def read_files(files: Sequence[DiskFile]) -> list[tuple[DiskFile, Reading]]:
                 folder = posixpath.dirname(file.path)
                 for location, hints in external_hints(source).items():
                     outside[posixpath.join(folder, location)] = hints
-        readings.append((file, reading))
-    whole = [(file, _with(reading, outside.get(file.path, ()))) for file, reading in readings]
-    for file, reading in whole:
+        readings.append((file, reading if reading != _NOTHING else _NOTHING))
+    if outside:
+        readings = [(file, _with(reading, outside.get(file.path, ()))) for file, reading in readings]
+    for file, reading in readings:
         check_span_count(file.path, file.size, reading.hints)
-    return whole
+    return readings
 
 
 def _with(reading: Reading, hints: tuple[Hint, ...]) -> Reading:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from blake3 import blake3
 from budwood.domain import canon
 from budwood.domain.facts import FileFacts
 from budwood.domain.manifest import FileEntry, check_tiles
+from budwood.domain.manifest_text import entry_pieces, parse_entry
 from budwood.errors import BudwoodError
 from budwood.store.gather import DiskFile
 
@@ -26,6 +28,8 @@ ROWS_KEPT: Final = 200_000
 _SCHEMA: Final = (
     "create table if not exists remembered(key blob primary key, entry blob, facts blob, digest blob) without rowid"
 )
+
+_NOTHING_SAID: Final = FileFacts()
 
 Remembered = tuple[FileEntry, FileFacts]
 
@@ -52,12 +56,12 @@ class StatCache:
 
     def remember(self, found: Iterable[tuple[DiskFile, FileEntry, FileFacts]]) -> None:
         """Keep what was learned of files that are old enough to be trusted."""
-        rows = [_row(file, entry, facts) for file, entry, facts in found if self._is_settled(file)]
-        if self._path is None or not rows:
+        rows = (_row(file, entry, facts) for file, entry, facts in found if self._is_settled(file))
+        if self._path is None or (first := next(rows, None)) is None:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            _keep(self._path, rows)
+            _keep(self._path, chain([first], rows))
         except sqlite3.OperationalError:
             # Locked, or no room. Without it the next push reads the files again; nothing else is lost.
             return
@@ -95,7 +99,7 @@ class _Opened:
 _Row = tuple[bytes, bytes, bytes, bytes]
 
 
-def _keep(path: Path, rows: Sequence[_Row]) -> None:
+def _keep(path: Path, rows: Iterable[_Row]) -> None:
     with _Opened(path) as database:
         database.execute(_SCHEMA)
         if database.execute("select count(*) from remembered").fetchone()[0] > ROWS_KEPT:
@@ -114,7 +118,8 @@ def _recall(database: sqlite3.Connection, files: Sequence[DiskFile]) -> Mapping[
 
 
 def _row(file: DiskFile, entry: FileEntry, facts: FileFacts) -> _Row:
-    key, packed, said = _key(file), canon.dumps(canon.pack(entry)), canon.dumps(canon.pack(facts))
+    key, packed = _key(file), "".join(entry_pieces(entry)).encode()
+    said = canon.dumps(canon.pack(facts)) if facts != _NOTHING_SAID else b"{}"
     return key, packed, said, _digest(key, packed, said)
 
 
@@ -122,8 +127,8 @@ def _parsed(file: DiskFile, key: bytes, packed: object, said: object, digest: ob
     if not isinstance(packed, bytes) or not isinstance(said, bytes) or digest != _digest(key, packed, said):
         return None
     try:
-        entry = canon.unpack(FileEntry, canon.loads(packed))
-        facts = canon.unpack(FileFacts, canon.loads(said))
+        entry = parse_entry(packed)
+        facts = canon.unpack(FileFacts, canon.loads(said)) if said != b"{}" else _NOTHING_SAID
         check_tiles(entry)
     except (ValueError, RecursionError, BudwoodError):
         return None

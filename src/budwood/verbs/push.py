@@ -154,14 +154,16 @@ def _unchanged(
 
 def _is_again(place: Workplace, request: PushRequest, before: Before, entries: Sequence[FileEntry]) -> bool:
     says = request.declared.says_something or request.label or request.bump or request.parents or request.declared.kind
-    if before.newest is None or says:
+    if before.newest is None or says or before.newest.size_bytes != sum(entry.size for entry in entries):
         return False
     try:
-        held = load_manifest(place, before.newest)
+        held = load_manifest(place, before.newest).files
     except Damaged:
         # What cannot be read cannot be compared; the new version will stand beside it.
         return False
-    return [(e.path, e.sha256, e.executable) for e in held.files] == [(e.path, e.sha256, e.executable) for e in entries]
+    return len(held) == len(entries) and all(
+        (a.path, a.sha256, a.executable) == (b.path, b.sha256, b.executable) for a, b in zip(held, entries, strict=True)
+    )
 
 
 def _write(
@@ -178,9 +180,11 @@ def _write(
     """Blocks in durable packs and the manifest that names them; None when the newest version is this already."""
     known = _in_force(lease, remembered)
     readings = read_files([file for file in files if file.path not in known])
-    tensors = _tensors(files, dict(readings), known)
     chosen = choose_base(
-        place, tensors, before.parents, lambda structure: place.desk.candidates(target, before.parents, structure)
+        place,
+        _tensors(files, readings, known),
+        before.parents,
+        lambda structure: place.desk.candidates(target, before.parents, structure),
     )
     with BlockWriter(
         place.objects,
@@ -194,15 +198,13 @@ def _write(
         checks=place.checks,
     ) as writer:
         written = writer.write_files(readings)
-        said = {file.path: reading.facts for file, reading in readings}
-        fresh = {entry.path: (entry, said[entry.path]) for entry in written}
-        found = known | fresh
-        whole = [found[file.path] for file in files]
-        cache.remember((file, *fresh[file.path]) for file, _ in readings)
-        entries = [entry for entry, _ in whole]
+        fresh = zip(written, readings, strict=True)
+        cache.remember((file, entry, reading.facts) for entry, (file, reading) in fresh)
+        entries, said = _joined(files, known, written, [reading.facts for _, reading in readings])
+        del written, readings
         if _is_again(place, request, before, entries):
             return None
-        manifest = _manifest(place, request, before, entries, [facts for _, facts in whole])
+        manifest = _manifest(place, request, before, entries, said)
         manifest_blocks = writer.write_blob(manifest.canonical, is_manifest=True)
         sketch = writer.write_blob(chosen.sketch)
         kept = writer.finish()
@@ -232,18 +234,29 @@ def _kept_alive(lease: Lease, progress: Progress) -> Progress:
 
 
 def _tensors(
-    files: Sequence[DiskFile], readings: Mapping[DiskFile, Reading], known: Mapping[str, Remembered]
+    files: Sequence[DiskFile], readings: Sequence[tuple[DiskFile, Reading]], known: Mapping[str, Remembered]
 ) -> list[FileTensors]:
-    """The typed tensors of every file: as hinted, or as remembered."""
+    """The files with typed tensors in them: as hinted, or as remembered."""
     found = []
+    fresh = iter(readings)
     for file in files:
-        if file in readings:
-            typed = tuple(hint for hint in readings[file].hints if hint.dtype)
-        else:
+        if file.path in known:
             spans = known[file.path][0].tensors
             typed = tuple(Hint(s.offset, s.length, s.name, s.dtype, s.shape) for s in spans if s.dtype)
-        found.append(FileTensors(file, typed))
+        else:
+            typed = tuple(hint for hint in next(fresh)[1].hints if hint.dtype)
+        if typed:
+            found.append(FileTensors(file, typed))
     return found
+
+
+def _joined(
+    files: Sequence[DiskFile], known: Mapping[str, Remembered], written: Sequence[FileEntry], said: Sequence[FileFacts]
+) -> tuple[list[FileEntry], list[FileFacts]]:
+    """The entries of all files and what each says of itself: those that were remembered and those written now."""
+    fresh = zip(written, said, strict=True)
+    whole = [known[file.path] if file.path in known else next(fresh) for file in files]
+    return [entry for entry, _ in whole], [facts for _, facts in whole]
 
 
 def _in_force(lease: Lease, remembered: Mapping[str, Remembered]) -> dict[str, Remembered]:
