@@ -6,7 +6,8 @@ is refused has run out, or what it named is gone; then another must be asked for
 
 import time
 from collections.abc import Mapping
-from typing import Final, cast
+from contextlib import suppress
+from typing import Any, Final, cast
 from urllib.parse import urljoin
 
 import urllib3
@@ -14,8 +15,10 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from budwood.domain.limits import CONNECT_S, IDLE_S, REQUEST_TRIES
-from budwood.errors import BudwoodError, ServerUnreachable
+from budwood.errors import BudwoodError, ServerUnreachable, from_problem
+from budwood.verbs.wire import decode
 
+_FULL: Final = 507
 _GONE: Final = frozenset({400, 401, 403, 404, 410})
 _AGAIN: Final = frozenset({408, 409, 425, 429})
 _FIRST_DELAY_S: Final = 0.2
@@ -78,9 +81,17 @@ class Blobs:
                     return answer
                 if answer.status in _GONE:
                     raise AddressGone(f"The address was answered with {answer.status}.")
-                if last == REQUEST_TRIES or (answer.status < 500 and answer.status not in _AGAIN):
-                    message = f"The server answered {answer.status} where bytes are sent and read."
-                    raise ServerUnreachable(message, url=self._url, status=answer.status)
+                final = answer.status == _FULL or (answer.status < 500 and answer.status not in _AGAIN)
+                if final or last == REQUEST_TRIES:
+                    raise self._refused(answer)
             time.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY_S)
         raise AssertionError("unreachable")
+
+    def _refused(self, answer: BaseHTTPResponse) -> BudwoodError:
+        """What a server of ours raised; an object store says it in words of its own."""
+        if answer.headers.get("Content-Type") == "application/problem+json":
+            with suppress(BudwoodError):
+                return from_problem(decode(dict[str, Any], answer.data))
+        message = f"The server answered {answer.status} where bytes are sent and read."
+        return ServerUnreachable(message, url=self._url, status=answer.status)
