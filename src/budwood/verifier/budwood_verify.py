@@ -142,8 +142,8 @@ class Audit:
         self.checked["entries"] += 1
         exact, hidden = False, dict[str, Any]()
         with suppress(*WRONG_FORM):
-            leaf = json.loads(line)
-            exact = leaf["sequence"] == index + 1 and CANONICAL.encode(leaf).encode() == line
+            leaf = json.loads(text := line.decode())
+            exact = leaf["sequence"] == index + 1 and CANONICAL.encode(leaf) == text
             hidden = leaf.get("hidden", {})
         if not exact:
             self.bad(index, index, f"at {index} stands another entry, or none")
@@ -151,7 +151,7 @@ class Audit:
             self.checked["openings"] += 1
             _, name, salt, value = self.kept
             wanted = hashlib.sha256(bytes.fromhex(salt.decode()) + value).hexdigest()
-            if len(salt) != 64 or hidden.get(json.loads(name)) != wanted:
+            if len(salt) != 64 or hidden.get(json.loads(name.decode())) != wanted:
                 self.bad(index, index, f"what is kept of {name.decode()[:80]} at {index} is not what was hashed")
             self.kept = next(self.openings, None)
 
