@@ -13,10 +13,11 @@ from budwood import errors
 if TYPE_CHECKING:
     from budwood.client.registry import Registry
     from budwood.client.version import Version
+    from budwood.scan.files import scan_files
     from budwood.wiring import connect, in_memory, restore
 
 __version__ = "0.1.0"
-__all__ = ["Registry", "Version", "__version__", "connect", "errors", "in_memory", "restore"]
+__all__ = ["Registry", "Version", "__version__", "connect", "errors", "in_memory", "restore", "scan_files"]
 
 _HOMES = {
     "connect": "budwood.wiring",
@@ -24,6 +25,7 @@ _HOMES = {
     "restore": "budwood.wiring",
     "Registry": "budwood.client.registry",
     "Version": "budwood.client.version",
+    "scan_files": "budwood.scan.files",
 }
 
 

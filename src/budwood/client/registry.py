@@ -20,6 +20,7 @@ from budwood.client.capture import capture
 from budwood.client.models import write_model
 from budwood.client.near import Near
 from budwood.client.place import Place
+from budwood.client.scanning import scan_version
 from budwood.client.version import Version
 from budwood.domain.change import Change
 from budwood.domain.facts import FileFacts
@@ -39,6 +40,7 @@ from budwood.domain.results import (
     Verified,
 )
 from budwood.errors import BadValue, NotOffered
+from budwood.scan.report import Report
 from budwood.store.api import Progress
 from budwood.verbs.backup import backup
 from budwood.verbs.describe import Declared
@@ -249,6 +251,10 @@ class Registry:
     def verify(self, *, read_data: bool = False, progress: Progress = no_progress) -> Verified:
         """Check catalog, manifests, packs and, with ``read_data``, every byte. Problems are in the result."""
         return self._place.verify(read_data=read_data, progress=progress)
+
+    def scan(self, reference: str, *, progress: Progress = no_progress) -> Report:
+        """Look through a version's files for code that loading would run; nothing is run. Raises NotFound."""
+        return scan_version(self.get(reference), progress)
 
     def rebuild_index(self) -> int:
         """Make the block index anew from the packs alone; the number of blocks found."""

@@ -13,21 +13,18 @@ from budwood.scan.allowed import is_allowed, is_known
 from budwood.scan.notes import Notes
 from budwood.store.api import Source
 from budwood.store.formats.bounded import Cursor, Malformed, elements
-from budwood.store.formats.inert import Held, Machine, Made, Ref, Spent
+from budwood.store.formats.inert import Ambiguous, Held, Machine, Made, Ref, Spent
 
 _OPCODES_OF_TEXT: Final = 10_000  # No text goes on for so long without an opcode that is none.
 _WRAPPER: Final = "joblib.numpy_pickle.NumpyArrayWrapper"
 _WRAPPER_KEYS: Final = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"})
 _PLAIN_DTYPE: Final = re.compile(r"[biufcmM](\d{1,2})")
 _RECORD_DTYPE: Final = re.compile(r"V(\d{1,9})")
+_TEXTS: Final = frozenset({"builtins.str", "__builtin__.str", "__builtin__.unicode", "_codecs.encode"})
 _OBJECT_FLAGS: Final = 63
 _TEXT_DTYPE: Final = re.compile(r"([SU])(\d{1,9})")
 # joblib aligns to 16 bytes; no opcode is that small, so read as a plain pickle the file ends at the padding.
 _MOST_PADDING: Final = 16
-
-
-class Ambiguous(Malformed):
-    """Loaders would read different things here."""
 
 
 def scan_pickles(source: Source, inner: str, notes: Notes, *, defined: frozenset[str] = frozenset()) -> None:
@@ -149,7 +146,12 @@ class Follower(Machine):
                 raise Ambiguous(f"a joblib array is padded with {padding} bytes")
             return
         copy = Follower(self.cursor, self.spent, is_plain=True)
-        copy._stack, copy._marks, copy._memo = self._stack.copy(), self._marks.copy(), self._memo.copy()
+        copy._stack, copy._marks = self._stack.copy(), self._marks.copy()
+        # No object that was made so far is the text of a name, but for those that say so.
+        copy._memo = {
+            key: Held() if isinstance(each, Made) and each.name not in _TEXTS else each
+            for key, each in self._memo.items()
+        }
         self.spent.objects += len(copy._stack) + len(copy._memo)
         try:
             copy.run()
@@ -157,7 +159,7 @@ class Follower(Machine):
             pass
         finally:
             self.cursor.at = start
-        for name in copy.globals:
+        for name in copy.globals.keys() - {"<called at load>"}:
             # Here an honest file puts a wrong module before a right name, which loads nothing.
             if _is_shaped(name) and not is_known(name.rpartition(".")[2]):
                 raise Ambiguous(f"read without joblib it refers to {name}")

@@ -28,6 +28,10 @@ KEPT_ATOMS: Final = 256
 """Plain values kept per list or dict: enough for any array's state, far less than a vocabulary."""
 
 
+class Ambiguous(Malformed):
+    """Loaders would read different things here."""
+
+
 @dataclass(slots=True, eq=False)
 class Ref:
     """A global the pickle names; it was not looked up."""
@@ -179,7 +183,7 @@ class Machine:
             self._push(line == b"01")
         elif _OTHER_BASE.match(line):
             # C's pickle reads 010 as eight, Python's refuses it: nobody writes it for an honest reason.
-            raise Malformed(f"a number with a leading zero before {self.cursor.at}")
+            raise Ambiguous(f"a number with a leading zero before {self.cursor.at}")
         elif len(line) > 40:
             self._push(None)
         else:
@@ -264,7 +268,7 @@ class Machine:
     def _line_index(self) -> int:
         line = self._line()
         if len(line) > 20:
-            raise Malformed(f"an index of {len(line)} digits before {self.cursor.at}")
+            raise Ambiguous(f"an index of {len(line)} digits before {self.cursor.at}")
         index = _number(line, int)
         assert isinstance(index, int)
         return index
@@ -295,6 +299,8 @@ class Machine:
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
+        if isinstance(name, _NEVER_TEXT) or isinstance(module, _NEVER_TEXT):
+            raise Malformed(f"a name that is no text before {self.cursor.at}")
         is_known = isinstance(name, str) and isinstance(module, str)
         self._refer(f"{module}.{name}" if is_known else "<a name computed at load>")
 
@@ -430,6 +436,8 @@ def _is_atom(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | Ref) or value == ()
 
 
+# None stands for text that was too long to keep; what was made may be text.
+_NEVER_TEXT: Final = (int, float, tuple, Held, Blob, Ref)
 _OTHER_BASE: Final = re.compile(rb"\s*[+-]?0\w")
 
 
