@@ -137,6 +137,20 @@ def _endpoint(store: str) -> str:
     return next((found for name in names if (found := os.environ.get(name))), "")
 
 
+@dataclass(frozen=True, slots=True)
+class JobIssuer:
+    """Where a job of GitHub Actions asks for a token that says which job it is, and what it shows there."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+def job_issuer() -> JobIssuer | None:
+    """None outside of such a job, or when it was not given the permission ``id-token: write``."""
+    url, token = (os.environ.get(f"ACTIONS_ID_TOKEN_REQUEST_{word}", "") for word in ("URL", "TOKEN"))
+    return JobIssuer(url, token) if url and token else None
+
+
 def server_url(text: str) -> str:
     """The address of a server in the one form it is remembered by. Raises BadValue."""
     try:

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,18 +21,22 @@ from budwood.config import (
     Settings,
     SignOn,
     credentials_file,
+    job_issuer,
     load,
     server_url,
     user_cache,
     user_registry,
 )
-from budwood.domain.asks import Bootstrap
+from budwood.domain.asks import Bootstrap, IssuedToken
+from budwood.domain.asks_people import LoginOffer, Proof
 from budwood.domain.limits import VALUE_BYTES
 from budwood.domain.people import WhoAmI
 from budwood.domain.results import Restored, SchemaState
 from budwood.domain.routes.about import BOOTSTRAP, WHOAMI
+from budwood.domain.routes.logins import CODE, FINISH, OFFER, WORKLOAD
+from budwood.domain.routes.route import Route
 from budwood.domain.targets import Network
-from budwood.errors import BadValue, FrameworkMissing, NotOffered, RegistryNotFound, StorageFailed
+from budwood.errors import BadValue, FrameworkMissing, NotFound, NotOffered, RegistryNotFound, StorageFailed
 from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
@@ -151,6 +156,61 @@ def log_in(url: str, token: str, name: str = "") -> WhoAmI:
         token = Transport(address, token, ids=_fresh_id).call(BOOTSTRAP, body=asked).token.secret
     who: WhoAmI = Transport(address, token, ids=_fresh_id).call(WHOAMI)
     keep_token(credentials_file(), address, token)
+    return who
+
+
+def login_offer(url: str) -> LoginOffer | None:
+    """Where people of a server log in with a browser; None where they do not. Raises BadValue, ServerUnreachable."""
+    from budwood.client.far.transport import Transport
+
+    try:
+        offer: LoginOffer = Transport(server_url(url), "", ids=_fresh_id).call(OFFER)
+    except NotFound:
+        return None
+    return offer if offer.issuer else None
+
+
+def log_in_with_browser(
+    url: str, offer: LoginOffer, show: Callable[[str], None], paste: Callable[[], str] | None = None
+) -> WhoAmI:
+    """Keep the token of whoever logs in at the address that ``show`` is given. ``paste`` gives what the server's page
+    shows them there; without it the browser comes back to this machine.
+
+    Raises BadValue, Unauthenticated, Forbidden, ServerUnreachable, StorageFailed.
+    """
+    from budwood.client.far.browser import Attempt, listening, pasted
+
+    address, secret = server_url(url), partial(secrets.token_urlsafe, 48)
+    if paste is not None:
+        attempt = Attempt.begin(offer, address + CODE.path, secret)
+        show(attempt.address)
+        return _keep_issued(address, FINISH, attempt.finished(pasted(paste())))
+    with listening() as listener:
+        attempt = Attempt.begin(offer, listener.uri, secret)
+        listener.expect(attempt)
+        show(attempt.address)
+        finished = attempt.finished(listener.wait())
+    return _keep_issued(address, FINISH, finished)
+
+
+def log_in_as_job(url: str, proof_file: Path | None = None, audience: str = "") -> WhoAmI:
+    """Keep a short-lived token for the job this runs in. ``audience`` is by default the server's address.
+
+    Raises BadValue, SourceNotFound, Unauthenticated, Forbidden, ServerUnreachable, StorageFailed.
+    """
+    from budwood.client.far.workload import proof
+
+    address = server_url(url)
+    return _keep_issued(address, WORKLOAD, Proof(proof(audience or address, proof_file, job_issuer())))
+
+
+def _keep_issued(address: str, route: Route, asked: object) -> WhoAmI:
+    from budwood.client.far.credentials import keep_token
+    from budwood.client.far.transport import Transport
+
+    issued: IssuedToken = Transport(address, "", ids=_fresh_id).call(route, body=asked)
+    who: WhoAmI = Transport(address, issued.secret, ids=_fresh_id).call(WHOAMI)
+    keep_token(credentials_file(), address, issued.secret)
     return who
 
 

@@ -44,6 +44,7 @@ from budwood.cli import (
     sweep,
     tag,
     token,
+    trust,
     usage,
     verify,
     webhook,
@@ -119,6 +120,7 @@ for _name, _commands in (
     ("group", group.app),
     ("grant", grant.app),
     ("token", token.app),
+    ("trust", trust.app),
     ("webhook", webhook.app),
 ):
     app.add_typer(_commands, name=_name)
