@@ -8,10 +8,19 @@ import msgspec
 from budwood.domain.access import Permission
 from budwood.domain.asks import Health
 from budwood.domain.routes.route import Body, Route
-from budwood.errors import BudwoodError, Invalid, Malformed, Unauthenticated, Unavailable
+from budwood.errors import (
+    BudwoodError,
+    Invalid,
+    Malformed,
+    StorageFull,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
 
 _PREFIX: Final = "#/components/schemas/"
 _PROBLEM: Final = "Problem"
+_TEXTS: Final = {"docs": "text/html", "docs.style": "text/css", "openapi": "application/json"}
 _HOLES: Final = {
     "namespace": "A tenant's room.",
     "model": "A model's name.",
@@ -51,7 +60,9 @@ def statuses(route: Route) -> dict[int, list[str]]:
     """The codes of the errors a route may give, by status."""
     kinds: list[type[BudwoodError]] = [Malformed, Invalid, Unavailable, *route.errors]
     if route.permission is not Permission.ANYONE:
-        kinds.append(Unauthenticated)
+        kinds += [Unauthenticated, TooManyRequests]
+    if route.writes:
+        kinds.append(StorageFull)
     found: dict[int, list[str]] = {}
     for kind in kinds:
         codes = found.setdefault(kind.http_status, [])
@@ -138,14 +149,15 @@ def _responses(route: Route) -> dict[str, Any]:
     if route.gives is Body.JSON and route.response is not None:
         answer["content"] = {"application/json": {"schema": {"$ref": _PREFIX + route.response.__name__}}}
     elif route.gives is Body.TEXT:
-        answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
+        answer["content"] = {_TEXTS.get(route.name, "text/plain"): {}}
     elif route.gives is Body.BYTES:
         answer["content"] = {"application/octet-stream": {}}
     if route.edits:
         answer["headers"] = {"ETag": {"description": "For If-Match.", "schema": {"type": "string"}}}
     content = {"application/problem+json": {"schema": {"$ref": _PREFIX + _PROBLEM}}}
     wrong = {str(status): {"description": ", ".join(codes), "content": content} for status, codes in _all(route)}
-    return {str(route.status): answer, **wrong}
+    # What HTTP itself refuses can meet any request: a path, a length, a Host.
+    return {str(route.status): answer, **wrong, "default": {"description": "It was refused.", "content": content}}
 
 
 def _all(route: Route) -> Iterable[tuple[int, list[str]]]:
