@@ -31,7 +31,9 @@ LEAST_LANES_LOG2: Final = 3
 KEY_STEP: Final = 16
 ABOVE_SHARE: Final = 512
 TABLE_WORDS: Final = 1024
-LANE_WORDS: Final = 512
+LANE_WORDS: Final = 2048
+LANE_CHANGES: Final = 256
+MOST_LANE_WORDS: Final = 16384
 MOST_WRITTEN_LANES_LOG2: Final = 8
 
 Array = npt.NDArray[Any]
@@ -47,13 +49,14 @@ def read(parts: Differences, base: Words, out: Words) -> None:
 
 def write(words: Words, base: Words, shift: int) -> Differences:
     """The differences of the words from a base."""
-    top = _top(base[: words.size], shift)
+    common = base[: words.size]
+    top, signs_stay = _top(common, shift), _signs_stay(words[: common.size : KEY_STEP], common[::KEY_STEP])
     base = _fitted(base, words.size)
-    symbols, raw = _symbols_of(words, base)
+    symbols, raw = _symbols_of(words, base, signs_stay=signs_stay)
     contexts = _contexts(base, shift, top)
     counts = np.bincount(contexts * SYMBOLS + symbols, minlength=CONTEXTS * SYMBOLS).reshape(CONTEXTS, SYMBOLS)
     tables, frequencies = _write_tables(counts)
-    lanes_log2 = _lanes_log2(words.size - int(counts[:, 0].sum()))
+    lanes_log2 = _lanes_log2(words.size, words.size - int(counts[:, 0].sum()))
     states, stream = _write_symbols(symbols, contexts, frequencies, 1 << lanes_log2)
     return Differences(shift, top, lanes_log2, tables, states, stream, raw)
 
@@ -212,8 +215,6 @@ def _slots(frequencies: Array) -> _Slots:
 def _read_symbols(parts: Differences, frequencies: Array, contexts: Array) -> Array:
     slots, starts = _slots(frequencies), (contexts << SCALE_BITS).astype(np.uint32)
     states = np.frombuffer(parts.states, "<u4").copy()
-    if states.size < 1 << LEAST_LANES_LOG2 or len(parts.words) % 2:
-        raise BlockDamaged("A block of differences has too few lanes.")
     if np.any((states < LOWEST_STATE) | (states >> 31 != 0)):
         raise BlockDamaged("A lane begins in a state that cannot be.")
     words, taken = np.frombuffer(parts.words, "<u2").astype(np.uint32), 0
@@ -257,11 +258,10 @@ def _write_symbols(symbols: Array, contexts: Array, frequencies: Array, lanes: i
     return states.astype("<u4").tobytes(), b"".join(reversed(written))
 
 
-def _lanes_log2(changed: int) -> int:
-    log2 = LEAST_LANES_LOG2
-    while log2 < MOST_WRITTEN_LANES_LOG2 and changed // LANE_WORDS >= 2 << log2:
-        log2 += 1
-    return log2
+def _lanes_log2(count: int, changed: int) -> int:
+    """A lane costs four bytes, which changes must pay for; but a reader with few lanes is slow."""
+    wanted = max(min(count // LANE_WORDS, changed // LANE_CHANGES), count // MOST_LANE_WORDS)
+    return min(max(wanted.bit_length() - 1, LEAST_LANES_LOG2), MOST_WRITTEN_LANES_LOG2)
 
 
 # Words
@@ -300,7 +300,14 @@ def _add_raw_bits(zigzag: Array, classed: Array, classes: Array, raw: Array, bit
     zigzag[classed] = ((4 | classes & 3) << counts).astype(np.uint32) | low.astype(np.uint32)
 
 
-def _symbols_of(words: Words, base: Words) -> tuple[Array, bytes]:
+def _signs_stay(words: Words, base: Words) -> bool:
+    """Whether weights that became zero kept their sign, as they do where a mask multiplies."""
+    sign = base.dtype.type(1 << (8 * base.itemsize - 1))
+    negative = words[base >= sign]
+    return int(np.count_nonzero(negative == sign)) > int(np.count_nonzero(negative == 0))
+
+
+def _symbols_of(words: Words, base: Words, *, signs_stay: bool) -> tuple[Array, bytes]:
     """The symbols and the raw bits."""
     bits = 8 * words.itemsize
     step = words - base
@@ -312,8 +319,8 @@ def _symbols_of(words: Words, base: Words) -> tuple[Array, bytes]:
     sign = words.dtype.type(1 << (bits - 1))
     is_zero, is_signed = words[large] == 0, words[large] == (base[large] & sign)
     classed = large[~(is_zero | is_signed)]
-    symbols[large[is_signed]] = SIGNED_ZERO
     symbols[large[is_zero]] = ZERO
+    symbols[large[is_signed & (~is_zero | signs_stay)]] = SIGNED_ZERO
     powers = np.frexp(zigzag[classed].astype(np.float64))[1].astype(np.int64) - 1
     counts = powers - 2
     symbols[classed] = LITERALS + 4 * (powers - FIRST_POWER) + (zigzag[classed] >> counts & 3)

@@ -27,7 +27,7 @@ SHIFTS: Final = {1: 3, 2: 7, 4: 23}
 """The bits of the base's word below the exponent: of 8-bit numbers, bf16 and f32."""
 F16_SHIFT: Final = 10
 _HEAD: Final = struct.Struct("<BBBBIII")
-_MOST_LANES_LOG2: Final = 10
+_LANES_LOG2: Final = range(3, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ def _take_apart(encoded: Written, raw_length: int) -> tuple[int, Differences, me
     width, shift, top, lanes_log2, *lengths = _HEAD.unpack(encoded[: _HEAD.size])
     if width not in WIDTHS or not 8 * width - 9 <= shift < 8 * width:
         raise BlockDamaged(f"Words of {width} bytes, shifted by {shift} bits, are not known.")
-    if lanes_log2 > _MOST_LANES_LOG2:
-        raise BlockDamaged(f"A block of differences claims 2^{lanes_log2} lanes.")
     tables, words, raw = lengths
+    if lanes_log2 not in _LANES_LOG2 or words % 2:
+        raise BlockDamaged(f"A block of differences claims 2^{lanes_log2} lanes and {words} bytes of words.")
     places = [_HEAD.size]
     for length in (tables, 4 << lanes_log2, words, raw, raw_length % width):
         places.append(places[-1] + length)

@@ -138,9 +138,10 @@ class Native:
         assert answer == _FINE, answer
 
 
-def _load() -> Native | None:
+def load(path: Path) -> Native | None:
+    """The library at a path; None where there is none, or one of another interface."""
     try:
-        loaded = ctypes.CDLL(str(Path(__file__).with_name("budwood.so")))
+        loaded = ctypes.CDLL(str(path))
         return Native(loaded) if loaded.bw_interface() == INTERFACE else None
     except (OSError, AttributeError):
         return None
@@ -166,4 +167,4 @@ def _pointers(planes: Sequence[Bytes8]) -> Any:
     return (ctypes.c_void_p * len(planes))(*map(_address, planes))
 
 
-library = _load()
+library = load(Path(__file__).with_name("budwood.so"))

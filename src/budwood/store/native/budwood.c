@@ -9,7 +9,7 @@
 int has_vectors(void) {
 #if HAS_AVX2
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-           __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("pclmul");
+           __builtin_cpu_supports("popcnt");
 #else
     return 0;
 #endif

@@ -17,7 +17,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAS_AVX2 1
-#define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt,pclmul,sse4.1")))
+#define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #include <immintrin.h>
 #else
 #define HAS_AVX2 0

@@ -3,7 +3,8 @@
 
 #include "rans.h"
 
-enum { KEY_STEP = 16, ABOVE_SHARE = 512, TABLE_WORDS = 1024, LANE_WORDS = 512, MOST_WRITTEN_LANES_LOG2 = 8,
+enum { KEY_STEP = 16, ABOVE_SHARE = 512, TABLE_WORDS = 1024, MOST_WRITTEN_LANES_LOG2 = 8,
+       LANE_WORDS = 2048, LANE_CHANGES = 256, MOST_LANE_WORDS = 16384,
        TABLES_BYTES = CONTEXTS * (1 + 2 * SYMBOLS), SLACK = 32 };
 
 typedef struct {
@@ -46,15 +47,28 @@ INLINE void put_bits(BitWriter *bits, uint32_t value, uint32_t count) {
         while (top > 0 && (above + counts[top]) * ABOVE_SHARE <= seen) above += counts[top--];                         \
         return top;                                                                                                    \
     }                                                                                                                  \
-    INLINE uint8_t large_##SIZE(WORD word, WORD known, uint32_t zigzag, BitWriter *bits) {                             \
-        if (word == 0) return ZERO;                                                                                    \
-        if (word == (WORD)(known & (WORD)((WORD)1 << (SIZE - 1)))) return SIGNED_ZERO;                                 \
+    static int signs_stay_##SIZE(const uint8_t *raw, const uint8_t *base, size_t count) {                              \
+        const WORD sign = (WORD)((WORD)1 << (SIZE - 1));                                                               \
+        size_t stay = 0, go = 0;                                                                                       \
+        for (size_t at = 0; at < count; at += KEY_STEP) {                                                              \
+            WORD word, known;                                                                                          \
+            memcpy(&word, raw + at * sizeof word, sizeof word);                                                        \
+            memcpy(&known, base + at * sizeof known, sizeof known);                                                    \
+            stay += known >= sign && word == sign;                                                                     \
+            go += known >= sign && word == 0;                                                                          \
+        }                                                                                                              \
+        return stay > go;                                                                                              \
+    }                                                                                                                  \
+    INLINE uint8_t large_##SIZE(WORD word, WORD known, uint32_t zigzag, int signs_stay, BitWriter *bits) {             \
+        const int is_signed = word == (WORD)(known & (WORD)((WORD)1 << (SIZE - 1)));                                   \
+        if (word == 0 && !(is_signed && signs_stay)) return ZERO;                                                      \
+        if (is_signed) return SIGNED_ZERO;                                                                             \
         uint32_t power = 31 - (uint32_t)__builtin_clz(zigzag), count = power - 2;                                      \
         put_bits(bits, zigzag & ((1u << count) - 1), count);                                                           \
         return (uint8_t)(LITERALS + 4 * (power - FIRST_POWER) + (zigzag >> count & 3));                                \
     }                                                                                                                  \
-    INLINE void pairs_of_##SIZE(const uint8_t *raw, const uint8_t *base, Key key, size_t count, uint16_t *pairs,       \
-                                WORD *zigzags, BitWriter *bits) {                                                      \
+    INLINE void pairs_of_##SIZE(const uint8_t *raw, const uint8_t *base, Key key, int signs_stay, size_t count,        \
+                                uint16_t *pairs, WORD *zigzags, BitWriter *bits) {                                     \
         for (size_t at = 0; at < count; at++) {                                                                        \
             WORD word, known;                                                                                          \
             memcpy(&word, raw + at * sizeof word, sizeof word);                                                        \
@@ -77,7 +91,8 @@ INLINE void put_bits(BitWriter *bits, uint32_t value, uint32_t count) {
                 WORD word, known;                                                                                      \
                 memcpy(&word, raw + at * sizeof word, sizeof word);                                                    \
                 memcpy(&known, base + at * sizeof known, sizeof known);                                                \
-                pairs[at] = (uint16_t)((pairs[at] & 0xff00u) | large_##SIZE(word, known, zigzags[at], bits));          \
+                uint32_t symbol = large_##SIZE(word, known, zigzags[at], signs_stay, bits);                            \
+                pairs[at] = (uint16_t)((pairs[at] & 0xff00u) | symbol);                                                \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -100,7 +115,7 @@ typedef struct {
     Key key;
     const uint8_t *raw, *base;
     size_t count, base_count;
-    uint32_t lanes;
+    int signs_stay; /* of weights that became zero */
 } Block;
 
 INLINE void write_pairs(const Block *block, Room *room, uint16_t *pairs, BitWriter *bits) {
@@ -109,9 +124,11 @@ INLINE void write_pairs(const Block *block, Room *room, uint16_t *pairs, BitWrit
         size_t count = block->count - at < TILE ? block->count - at : TILE;
         const uint8_t *raw = block->raw + at * width;
         const uint8_t *base = base_tile(block->base, block->base_count, at, count, width, room->base);
-        if (width == 1) pairs_of_8(raw, base, block->key, count, pairs + at, (uint8_t *)room->zigzags, bits);
-        else if (width == 2) pairs_of_16(raw, base, block->key, count, pairs + at, (uint16_t *)room->zigzags, bits);
-        else pairs_of_32(raw, base, block->key, count, pairs + at, room->zigzags, bits);
+        const int stay = block->signs_stay;
+        uint16_t *to = pairs + at;
+        if (width == 1) pairs_of_8(raw, base, block->key, stay, count, to, (uint8_t *)room->zigzags, bits);
+        else if (width == 2) pairs_of_16(raw, base, block->key, stay, count, to, (uint16_t *)room->zigzags, bits);
+        else pairs_of_32(raw, base, block->key, stay, count, to, room->zigzags, bits);
         count_pairs(room->counts, pairs + at, count);
     }
 }
@@ -281,9 +298,12 @@ static void write_pairs_plainly(const Block *block, Room *room, uint16_t *pairs,
 
 /* -- the door -- */
 
-static uint32_t lanes_log2_for(uint32_t changed) {
-    uint32_t log2 = LEAST_LANES_LOG2;
-    while (log2 < MOST_WRITTEN_LANES_LOG2 && changed / LANE_WORDS >= 2u << log2) log2++;
+/* A lane costs four bytes, which changes must pay for; but a reader with few lanes is slow. */
+static uint32_t lanes_log2_for(uint32_t count, uint32_t changed) {
+    uint32_t wanted = count / LANE_WORDS, log2 = LEAST_LANES_LOG2;
+    if (wanted > changed / LANE_CHANGES) wanted = changed / LANE_CHANGES;
+    if (wanted < count / MOST_LANE_WORDS) wanted = count / MOST_LANE_WORDS;
+    while (log2 < MOST_WRITTEN_LANES_LOG2 && wanted >= 2u << log2) log2++;
     return log2;
 }
 
@@ -291,6 +311,12 @@ static uint32_t top_of(const uint8_t *base, size_t count, Key key) {
     if (key.width == 1) return top_of_8(base, count, key.shift);
     if (key.width == 2) return top_of_16(base, count, key.shift);
     return top_of_32(base, count, key.shift);
+}
+
+static int signs_stay(const uint8_t *raw, const uint8_t *base, size_t count, uint32_t width) {
+    if (width == 1) return signs_stay_8(raw, base, count);
+    if (width == 2) return signs_stay_16(raw, base, count);
+    return signs_stay_32(raw, base, count);
 }
 
 PUBLIC uint64_t bw_write_room(void) { return sizeof(Room); }
@@ -313,8 +339,9 @@ PUBLIC int bw_delta_write(const uint8_t *raw, uint64_t raw_length, const uint8_t
     if (words_room < 2 * count + SLACK || raw_bits_room < width * count + SLACK) return WRONG_CALL;
     Room *room = room_bytes;
     uint16_t *pairs = (uint16_t *)(void *)pairs_bytes;
-    key.top = top_of(base, (size_t)(base_count < count ? base_count : count), key);
-    Block block = {key, raw, base, (size_t)count, (size_t)base_count, 0};
+    const size_t common = (size_t)(base_count < count ? base_count : count);
+    key.top = top_of(base, common, key);
+    const Block block = {key, raw, base, (size_t)count, (size_t)base_count, signs_stay(raw, base, common, width)};
     memset(room->counts, 0, sizeof room->counts);
     BitWriter bits = {raw_bits, 0, 0};
 #if HAS_AVX2
@@ -330,7 +357,7 @@ PUBLIC int bw_delta_write(const uint8_t *raw, uint64_t raw_length, const uint8_t
     for (uint32_t pair = 0; pair < PAIRS; pair++)
         room->counts[0][pair] += room->counts[1][pair] + room->counts[2][pair] + room->counts[3][pair];
     for (uint32_t context = 0; context < CONTEXTS; context++) unchanged += room->counts[0][context * SYMBOLS];
-    const uint32_t lanes_log2 = lanes_log2_for((uint32_t)count - unchanged), lanes = 1u << lanes_log2;
+    const uint32_t lanes_log2 = lanes_log2_for((uint32_t)count, (uint32_t)count - unchanged), lanes = 1u << lanes_log2;
     uint8_t *states = write_tables(room, tables), *end = words + words_room, *at = end;
     find_intervals(room);
     for (uint32_t lane = 0; lane < lanes; lane++) room->states[lane] = LOWEST_STATE;

@@ -1,0 +1,72 @@
+"""The C files under AddressSanitizer and UBSan, fed with changed blocks (tests/fuzz/fuzz_differences.c)."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+NATIVE = ROOT / "src" / "budwood" / "store" / "native"
+FUZZER = ROOT / "tests" / "fuzz" / "fuzz_differences.c"
+SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+EXECUTIONS = "30000"
+
+# A bound that a reader must not lose, as it stands in rans_read.c, and what a careless hand would leave of it.
+LOST = {
+    "the end of the words": ("words->end - words->at < 2", "0"),
+    "the sum of the frequencies": (" || frequency > SCALE - used", ""),
+    "the end of the raw bits": (" || bits->at + count > bits->length * 8", ""),
+}
+
+
+@pytest.fixture(scope="session")
+def compiler() -> str:
+    """A C compiler that has the sanitizers."""
+    for name in ("cc", "gcc", "clang"):
+        found = shutil.which(name)
+        if (
+            found
+            and not subprocess.run(
+                [found, *SANITIZERS, "-x", "c", "-", "-o", "/dev/null"],
+                input=b"int main(void) { return 0; }",
+                capture_output=True,
+            ).returncode
+        ):
+            return found
+    pytest.skip("no C compiler with AddressSanitizer is here")
+
+
+def build(compiler: str, sources: Path, program: Path) -> None:
+    files = sorted(map(str, sources.glob("*.c")))
+    words = [compiler, *SANITIZERS, "-Wall", "-Wextra", "-Werror", "-I", str(sources), str(FUZZER), *files]
+    done = subprocess.run([*words, "-o", str(program)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def run(program: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(program), *words], capture_output=True, text=True, timeout=200)
+
+
+def test_thirty_thousand_changed_blocks_break_nothing(compiler: str, tmp_path: Path) -> None:
+    build(compiler, NATIVE, tmp_path / "fuzz")
+    done = run(tmp_path / "fuzz", EXECUTIONS, "1")
+    assert (done.returncode, "nothing found" in done.stdout) == (0, True), done.stderr[-3000:]
+    (tmp_path / "seeds").mkdir()
+    assert run(tmp_path / "fuzz", "--seeds", str(tmp_path / "seeds")).returncode == 0
+    seeds = sorted(map(str, (tmp_path / "seeds").iterdir()))
+    assert len(seeds) == 24
+    assert run(tmp_path / "fuzz", *seeds).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bound", LOST)
+def test_a_bound_that_is_lost_is_noticed(bound: str, compiler: str, tmp_path: Path) -> None:
+    sources = tmp_path / "native"
+    shutil.copytree(NATIVE, sources)
+    reader = sources / "rans_read.c"
+    there, left = LOST[bound]
+    assert there in reader.read_text()
+    reader.write_text(reader.read_text().replace(there, left))
+    build(compiler, sources, tmp_path / "fuzz")
+    assert run(tmp_path / "fuzz", EXECUTIONS, "1").returncode != 0
