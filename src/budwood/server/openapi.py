@@ -20,7 +20,13 @@ from budwood.errors import (
 
 _PREFIX: Final = "#/components/schemas/"
 _PROBLEM: Final = "Problem"
-_TEXTS: Final = {"docs": "text/html", "docs.style": "text/css", "openapi": "application/json"}
+_TEXTS: Final = {
+    "docs": "text/html",
+    "docs.style": "text/css",
+    "login.code": "text/html",
+    "openapi": "application/json",
+}
+"""What is no plain text."""
 _HOLES: Final = {
     "namespace": "A tenant's room.",
     "model": "A model's name.",

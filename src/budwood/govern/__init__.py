@@ -1,0 +1,1 @@
+"""Acting on what policies decide: what needs a process or a key of its own."""
