@@ -7,7 +7,7 @@ what is small enough to be taken whole. Every error of form is a ValueError, as 
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from budwood.domain import canon
@@ -23,10 +23,12 @@ _SPACE: Final = re.compile(r"[ \t\n\r]*")
 class JsonPieces:
     """A place in a text, which moves forward only."""
 
-    def __init__(self, written: bytes, *, window: int = WINDOW) -> None:
+    def __init__(self, written: Iterable[bytes | memoryview], *, window: int = WINDOW) -> None:
+        """What is written may come in parts, each of which is read before the next is asked for."""
         self._window = window
-        self._written = memoryview(written)
-        self._read = 0
+        self._parts = iter(written)
+        self._part = memoryview(b"")
+        self._is_whole = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")
         self._text = ""
         self._at = 0
@@ -34,7 +36,7 @@ class JsonPieces:
     def members(self) -> Iterator[str]:
         """The key of each member of the object that begins here; the caller takes its value before the next."""
         seen = set[str]()
-        for _ in self._parts("{", "}"):
+        for _ in self._between("{", "}"):
             key = self.value()
             if not isinstance(key, str):
                 raise ValueError("a key of a JSON object is no text")
@@ -46,7 +48,7 @@ class JsonPieces:
 
     def elements(self) -> Iterator[None]:
         """Once for each element of the array that begins here; the caller takes it before asking for the next."""
-        return self._parts("[", "]")
+        return self._between("[", "]")
 
     def value(self) -> Json:
         """What is here, whole."""
@@ -82,7 +84,7 @@ class JsonPieces:
         if self._next():
             raise ValueError("something follows the JSON value")
 
-    def _parts(self, opening: str, closing: str) -> Iterator[None]:
+    def _between(self, opening: str, closing: str) -> Iterator[None]:
         self._expect(opening)
         if self._next() == closing:
             self._at += 1
@@ -114,10 +116,16 @@ class JsonPieces:
 
     def _more(self) -> bool:
         """Decode a window more, or as much again as one value takes already; False at the end."""
-        if self._read == len(self._written):
+        if self._is_whole:
             return False
         left = self._text[self._at :]
-        end = min(len(self._written), self._read + max(self._window, len(left)))
-        decoded = self._decoder.decode(self._written[self._read : end], end == len(self._written))
-        self._text, self._at, self._read = left + decoded, 0, end
+        more = [left]
+        wanted = max(self._window, len(left))
+        while wanted > 0 and not self._is_whole:
+            if not self._part:
+                self._is_whole = (part := next(self._parts, None)) is None
+                self._part = memoryview(part or b"")
+            more.append(self._decoder.decode(self._part[:wanted], self._is_whole))
+            wanted, self._part = wanted - len(self._part), self._part[wanted:]
+        self._text, self._at = "".join(more), 0
         return True

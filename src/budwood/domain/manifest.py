@@ -9,10 +9,9 @@ The SHA-256 of the canonical bytes is the version's identity.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 
 from budwood.domain.entries import BlockId, FileEntry, Span, check_tiles
 from budwood.domain.facts import Facts
@@ -41,20 +40,29 @@ class Manifest:
     facts: Facts
     format: int = MANIFEST_FORMAT
 
-    @cached_property
+    @property
     def canonical(self) -> bytes:
-        """The bytes whose SHA-256 is the identity. Raises LimitExceeded."""
-        written = BytesIO()
+        """The bytes whose SHA-256 is the identity, made anew each time. Raises LimitExceeded."""
+        return b"".join(self.written())
+
+    def written(self) -> Iterator[bytes]:
+        """The canonical bytes in parts. Raises LimitExceeded."""
+        length = 0
         for piece in pieces(Parts(self.files, self.facts, self.format)):
-            written.write(piece.encode())
-        if written.tell() > MANIFEST_BYTES:
-            raise LimitExceeded(f"The manifest would have {written.tell()} bytes.", limit="MANIFEST_BYTES")
-        return written.getvalue()
+            part = piece.encode()
+            length += len(part)
+            if length > MANIFEST_BYTES:
+                message = f"The manifest would have more than {MANIFEST_BYTES} bytes."
+                raise LimitExceeded(message, limit="MANIFEST_BYTES")
+            yield part
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical bytes, 64 hex digits."""
-        return hashlib.sha256(self.canonical).hexdigest()
+        sha = hashlib.sha256()
+        for part in self.written():
+            sha.update(part)
+        return sha.hexdigest()
 
     @property
     def size_bytes(self) -> int:
@@ -83,19 +91,45 @@ class Manifest:
         raise TensorNotInVersion(f"This version has no tensor {name!r}.", tensor=name)
 
 
-def read_manifest(written: bytes, *, digest: str) -> Manifest:
-    """Parse and check canonical bytes against their digest. Raises ManifestDamaged, TooNew, LimitExceeded."""
-    if hashlib.sha256(written).hexdigest() != digest:
-        raise ManifestDamaged("A manifest does not match its digest.", digest=digest)
+def read_manifest(written: bytes | Iterable[bytes | memoryview], *, digest: str) -> Manifest:
+    """Parse and check canonical bytes, whole or in parts, against their digest.
+
+    Raises ManifestDamaged, TooNew, LimitExceeded.
+    """
+    hashed = _Hashed([written] if isinstance(written, bytes) else written)
+    wrong: Exception | None = None
     try:
-        parts = parse(written)
+        parts = parse(hashed)
     except (ValueError, RecursionError) as error:
-        raise ManifestDamaged(f"A manifest cannot be read: {error}", digest=digest) from error
+        wrong = error
+    if hashed.hexdigest() != digest:
+        raise ManifestDamaged("A manifest does not match its digest.", digest=digest) from wrong
+    if wrong is not None:
+        raise ManifestDamaged(f"A manifest cannot be read: {wrong}", digest=digest) from wrong
     manifest = Manifest(parts.files, parts.facts, parts.format)
     if manifest.format > MANIFEST_FORMAT:
         raise TooNew(f"A manifest has format {manifest.format}; this Budwood knows {MANIFEST_FORMAT}.", digest=digest)
     check_manifest(manifest)
     return manifest
+
+
+class _Hashed:
+    """Parts of a text on their way to a reader."""
+
+    def __init__(self, parts: Iterable[bytes | memoryview]) -> None:
+        self._parts = iter(parts)
+        self._sha = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        for part in self._parts:
+            self._sha.update(part)
+            yield part
+
+    def hexdigest(self) -> str:
+        """Of all parts, also those that the reader gave up before."""
+        for _ in self:
+            pass
+        return self._sha.hexdigest()
 
 
 def check_manifest(manifest: Manifest) -> None:

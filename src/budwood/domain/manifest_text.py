@@ -6,7 +6,7 @@ shape is taken, and fields unknown here are passed over.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,8 +39,11 @@ def pieces(parts: Parts) -> Iterator[str]:
     yield f'],"format":{parts.format}}}'
 
 
-def parse(written: bytes) -> Parts:
-    """Raises ValueError for what is no JSON or has another shape, RecursionError for what is too deep."""
+def parse(written: Iterable[bytes | memoryview]) -> Parts:
+    """Of a text in parts, each of which is read before the next is asked for.
+
+    Raises ValueError for what is no JSON or has another shape, RecursionError for what is too deep.
+    """
     text = JsonPieces(written)
     found = dict[str, Any]()
     reader = _EntryReader()
@@ -80,7 +83,7 @@ def entry_pieces(entry: FileEntry) -> Iterator[str]:
 
 def parse_entry(written: bytes) -> FileEntry:
     """The inverse of ``entry_pieces``; the same errors as ``parse``."""
-    text = JsonPieces(written)
+    text = JsonPieces([written])
     entry = _EntryReader().file(text)
     text.end()
     return entry

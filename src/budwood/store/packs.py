@@ -47,6 +47,7 @@ _ENTRY: Final = np.dtype(
         ("base", "V32"),
     ]
 )
+_ROWS_AT_ONCE: Final = 4096
 _MANIFEST: Final = 1
 _NO_BASE: Final = bytes(32)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -215,7 +216,7 @@ class _Pack:
     def seal(self) -> None:
         """Write the index and publish. Raises StorageFull, StorageFailed; then the pack is discarded."""
         try:
-            footer = _entries(self._rows).tobytes()
+            footer = b"".join(_entries(few).tobytes() for few in _some(self._rows))
             trailer = _trailer(self._writer.size, len(self._rows), footer)
             self._writer.append([footer, trailer])
             self._writer.publish()
@@ -228,9 +229,15 @@ class _Pack:
 
 
 def read_footer(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> tuple[BlockRow, ...]:
+    """All of ``footer_rows``, and the same errors."""
+    return tuple(footer_rows(objects, name, most=most))
+
+
+def footer_rows(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> Iterator[BlockRow]:
     """Every row of a pack, in the order written, from the pack alone. Reads and holds only its index, ``most`` rows.
 
-    Raises PackDamaged when anything about the index is not as it was written, TooNew, StorageFailed.
+    All is checked before the first is given. Raises PackDamaged when anything about the index is not as it was
+    written, TooNew, StorageFailed.
     """
     key = pack_key(name)
     size = objects.size(key)
@@ -248,7 +255,7 @@ def read_footer(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> tupl
         raise _damaged(name, "the index does not match its digest")
     entries = np.frombuffer(footer, dtype=_ENTRY)
     _check_entries(name, entries, trailer.offset)
-    return tuple(_rows(name, entries))
+    return _rows(name, entries)
 
 
 def fetch(objects: Objects, row: BlockRow, target: memoryview) -> memoryview:
@@ -281,6 +288,12 @@ def _assert_writable(block: NewBlock, length: int) -> None:
     assert 0 <= block.depth <= CHAIN_DEPTH, "a chain is at most CHAIN_DEPTH deep"
     assert len(block.base) == (32 if block.depth else 0), "a block has a base exactly when it has a depth"
     assert block.base not in (block.id, _NO_BASE), "a block is no difference from itself"
+
+
+def _some(rows: Sequence[BlockRow]) -> Iterator[Sequence[BlockRow]]:
+    """So many at a time that their columns, as lists, stay small."""
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        yield rows[start : start + _ROWS_AT_ONCE]
 
 
 def _entries(rows: Sequence[BlockRow]) -> _Entries:
@@ -342,10 +355,12 @@ def _words(entries: _Entries, field: str) -> np.ndarray[Any, np.dtype[np.uint64]
 
 
 def _rows(name: str, entries: _Entries) -> Iterator[BlockRow]:
-    for block, offset, length, raw_length, encoding, depth, flags, _, check, base in entries.tolist():
-        yield BlockRow(
-            block, name, offset, length, raw_length, encoding, check, base if depth else b"", depth, bool(flags)
-        )
+    for start in range(0, len(entries), _ROWS_AT_ONCE):
+        few = entries[start : start + _ROWS_AT_ONCE].tolist()
+        for block, offset, length, raw_length, encoding, depth, flags, _, check, base in few:
+            yield BlockRow(
+                block, name, offset, length, raw_length, encoding, check, base if depth else b"", depth, bool(flags)
+            )
 
 
 def _damaged(name: str, reason: str) -> PackDamaged:

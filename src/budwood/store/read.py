@@ -124,17 +124,19 @@ class BlockReader:
             return fetch(self._objects, moved, self._buffer(CHAIN_DEPTH + 1, row.length))
 
     def read_all(self, blocks: Sequence[BlockId], size: int) -> bytes:
-        """A small blob kept as blocks, such as a manifest, whole in memory."""
+        """A small blob kept as blocks, such as a sketch, whole in memory."""
+        return b"".join(bytes(part) for part in self.read_parts(blocks, size))
+
+    def read_parts(self, blocks: Sequence[BlockId], size: int) -> Iterator[memoryview]:
+        """A blob kept as blocks, such as a manifest, block by block; each part until the next is asked for."""
         if len(blocks) != -(-size // BLOCK_BYTES):
             raise BlockDamaged("A record has not as many blocks as its size asks for.", size=size, blocks=len(blocks))
         rows = self.rows(blocks)
-        whole = bytearray(size)
-        at = 0
-        for block in blocks:
-            length = min(BLOCK_BYTES, size - at)
-            self.read(block, rows, memoryview(whole)[at : at + length])
-            at += length
-        return bytes(whole)
+        buffer = memoryview(bytearray(min(size, BLOCK_BYTES)))
+        for number, block in enumerate(blocks):
+            part = buffer[: min(BLOCK_BYTES, size - number * BLOCK_BYTES)]
+            self.read(block, rows, part)
+            yield part
 
     def _buffer(self, level: int, length: int) -> memoryview:
         """A thread's own buffer, one for each level of a chain and one for encoded bytes: reused, so that no

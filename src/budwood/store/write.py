@@ -12,7 +12,7 @@ Nothing here is visible until the packs are published and the verb's transaction
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
@@ -136,11 +136,13 @@ class BlockWriter:
         return entries
 
     def write_blob(self, content: bytes, *, is_manifest: bool = False) -> tuple[BlockId, ...]:
-        """A small record as blocks of its own (a manifest, a sketch)."""
-        view = memoryview(content)
+        """A small record as blocks of its own (a sketch)."""
+        return self.write_parts([content], is_manifest=is_manifest)
+
+    def write_parts(self, parts: Iterable[bytes], *, is_manifest: bool = False) -> tuple[BlockId, ...]:
+        """A record that comes in parts (a manifest) as blocks of its own."""
         ids = []
-        for start in range(0, len(content), BLOCK_BYTES):
-            raw = view[start : start + BLOCK_BYTES]
+        for raw in _in_blocks(parts):
             block = blake3(raw).digest()
             if block in self._claims.take([block]):
                 self._keep(block, raw, dtype="", is_manifest=is_manifest)
@@ -387,6 +389,18 @@ class _Claims:
     def shared(self) -> frozenset[BlockId]:
         with self._lock:
             return frozenset(self._shared)
+
+
+def _in_blocks(parts: Iterable[bytes]) -> Iterator[memoryview]:
+    """The parts one after the other, cut in blocks; each until the next is asked for."""
+    held = bytearray()
+    for part in parts:
+        held += part
+        while len(held) >= BLOCK_BYTES:
+            yield memoryview(bytes(held[:BLOCK_BYTES]))
+            del held[:BLOCK_BYTES]
+    if held:
+        yield memoryview(bytes(held))
 
 
 def _spans(hints: Sequence[Hint], ids: Mapping[tuple[int, int], BlockId]) -> tuple[Span, ...]:

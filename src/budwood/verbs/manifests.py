@@ -9,9 +9,9 @@ from budwood.verbs.workplace import Reads
 def load_manifest(place: Reads, version: VersionRecord) -> Manifest:
     """The verified manifest of a version. Raises ManifestDamaged, TooNew, StorageFailed."""
     try:
-        written = place.reader().read_all(version.manifest_blocks, version.manifest_size)
+        written = place.reader().read_parts(version.manifest_blocks, version.manifest_size)
+        return read_manifest(written, digest=version.digest)
     except (BlockDamaged, PackDamaged) as error:
         raise ManifestDamaged(
             f"The manifest of {version.reference} cannot be read: {error.message}", version=version.reference
         ) from error
-    return read_manifest(written, digest=version.digest)

@@ -37,8 +37,10 @@ def publish(
     Raises LabelTaken, LeaseLost, LimitExceeded, StorageFull, StorageFailed.
     """
     now = house.clock()
+    held = [draft]
 
     def work(transaction: Transaction) -> VersionRecord:
+        (draft,) = held
         lease.confirm(transaction, now)
         also(transaction)
         model = _model(transaction, draft, target, house.author, now)
@@ -61,7 +63,11 @@ def publish(
             transaction.drop_lease(lease.id)
         return version
 
-    return house.catalog.write(work)
+    try:
+        return house.catalog.write(work)
+    finally:
+        # The thread that writes may keep this work until it is given more; it need not keep the manifest with it.
+        held.clear()
 
 
 def reuse(

@@ -5,7 +5,8 @@ choose bases → write blocks → make the manifest → packs durable → one tr
 every shared block, and publishes version, pointers, tags and ledger entry together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -205,14 +206,15 @@ def _write(
         if _is_again(place, request, before, entries):
             return None
         manifest = _manifest(place, request, before, entries, said)
-        manifest_blocks = writer.write_blob(manifest.canonical, is_manifest=True)
+        written_bytes = _Measured(manifest.written())
+        manifest_blocks = writer.write_parts(written_bytes, is_manifest=True)
         sketch = writer.write_blob(chosen.sketch)
         kept = writer.finish()
     reused = frozenset(block for entry, _ in known.values() for block in _blocks(entry))
     return Draft(
         manifest=manifest,
-        digest=manifest.digest,
-        manifest_size=len(manifest.canonical),
+        digest=written_bytes.digest,
+        manifest_size=written_bytes.size,
         manifest_blocks=manifest_blocks,
         structure=chosen.structure,
         sketch=sketch[0] if sketch else b"",
@@ -221,6 +223,25 @@ def _write(
         parents=before.parents,
         suggestion=_suggestion(place, request, target, before, manifest),
     )
+
+
+class _Measured:
+    """Bytes on their way into the store; their SHA-256 and number once they are through."""
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = parts
+        self._sha = hashlib.sha256()
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            self._sha.update(part)
+            self.size += len(part)
+            yield part
+
+    @property
+    def digest(self) -> str:
+        return self._sha.hexdigest()
 
 
 def _kept_alive(lease: Lease, progress: Progress) -> Progress:

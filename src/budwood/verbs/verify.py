@@ -5,32 +5,35 @@ every row lies inside a pack whose own index agrees. With ``read_data``: every b
 A damaged block is reported with every version it touches, also those that reach it through a difference.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from budwood.domain.limits import BLOCK_BYTES
+from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Problem, Verified
 from budwood.errors import CatalogDamaged, Damaged
 from budwood.store.api import BlockRow, Progress
-from budwood.store.packs import pack_key, read_footer
+from budwood.store.packs import footer_rows, pack_key
 from budwood.store.read import BlockReader
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.needed import every_version, named_blocks, with_bases
 
 LOOKS: Final = 3
+BLOCKS_AT_ONCE: Final = 2_000
 
 
 @dataclass(slots=True)
 class _Found:
-    """What has been seen so far; ``users`` maps a block to the versions that name it."""
+    """What has been seen so far; ``users`` maps a block to the versions that name it, ``crowds`` holds each such set of
+    versions once."""
 
     problems: list[Problem] = field(default_factory=list)
-    users: dict[BlockId, list[str]] = field(default_factory=dict)
+    users: dict[BlockId, tuple[str, ...]] = field(default_factory=dict)
+    crowds: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     rows: dict[BlockId, BlockRow] = field(default_factory=dict)
     versions: set[int] = field(default_factory=set)
     bytes_read: int = 0
@@ -106,30 +109,47 @@ def _check_versions(house: House, found: _Found) -> None:
         except Damaged as error:
             found.problems.append(Problem("manifest", error.message, (version.reference,)))
             blocks = set(version.manifest_blocks)
-        rows = with_bases(house.index, blocks)
-        missing = {*blocks, *(row.base for row in rows.values() if row.base)} - rows.keys()
-        if missing:
+        # What an earlier version named already has its row and those of its bases.
+        found.rows |= with_bases(house.index, (block for block in blocks if block not in found.rows))
+        if missing := _missing(found, blocks):
             detail = f"{len(missing)} block(s) are not in the store."
             found.problems.append(Problem("missing", detail, (version.reference,)))
-        found.rows |= rows
         for block in blocks:
-            found.users.setdefault(block, []).append(version.reference)
+            row = found.rows.get(block)
+            _count_in(found, row.id if row else block, version.reference)
+
+
+def _missing(found: _Found, blocks: Set[BlockId]) -> set[BlockId]:
+    """Those of the blocks, and of all that they are differences from, that have no row."""
+    missing, wanted = set[BlockId](), blocks
+    for _ in range(CHAIN_DEPTH + 1):
+        missing |= {block for block in wanted if block not in found.rows}
+        wanted = {row.base for block in wanted if (row := found.rows.get(block)) and row.base}
+    return missing
+
+
+def _count_in(found: _Found, block: BlockId, version: str) -> None:
+    crowd = (*found.users.get(block, ()), version)
+    found.users[block] = found.crowds.setdefault(crowd, crowd)
 
 
 def _check_packs(house: House, found: _Found) -> dict[BlockId, str]:
     """Blocks whose pack is missing, damaged or disagrees with the catalog."""
-    by_pack: dict[str, list[BlockRow]] = {}
+    by_pack: dict[str, set[BlockId]] = {}
     for row in found.rows.values():
-        by_pack.setdefault(row.pack, []).append(row)
+        by_pack.setdefault(row.pack, set()).add(row.id)
     damaged: dict[BlockId, str] = {}
-    for pack, rows in by_pack.items():
+    for pack, blocks in by_pack.items():
         try:
-            held = {row.id: row for row in read_footer(house.objects, pack)}
+            # Row by row: a pack may have a million.
+            for row in footer_rows(house.objects, pack):
+                if found.rows.get(row.id) == row:
+                    blocks.discard(row.id)
         except Damaged as error:
-            damaged |= {row.id: f"Pack {pack}: {error.message}" for row in rows}
+            damaged |= dict.fromkeys(blocks, f"Pack {pack}: {error.message}")
             found.problems.append(Problem("pack", f"{pack_key(pack)}: {error.message}"))
             continue
-        damaged |= {row.id: f"Pack {pack} and the catalog disagree." for row in rows if held.get(row.id) != row}
+        damaged |= dict.fromkeys(blocks, f"Pack {pack} and the catalog disagree.")
     return damaged
 
 
@@ -138,10 +158,13 @@ def _check_blocks(house: House, found: _Found, known: Mapping[BlockId, str], pro
     todo = sorted((r for r in found.rows.values() if r.id not in known), key=lambda row: (row.pack, row.offset))
     damaged: dict[BlockId, str] = {}
     with ThreadPoolExecutor(house.threads, "budwood-verify") as pool:
-        for row, wrong in zip(todo, pool.map(lambda r: _wrong(reader, found.rows, r, progress), todo), strict=True):
-            found.bytes_read += row.length
-            if wrong:
-                damaged[row.id] = wrong
+        for start in range(0, len(todo), BLOCKS_AT_ONCE):
+            # What waits for a thread takes a kilobyte, so few may wait.
+            few = todo[start : start + BLOCKS_AT_ONCE]
+            for row, wrong in zip(few, pool.map(lambda r: _wrong(reader, found.rows, r, progress), few), strict=True):
+                found.bytes_read += row.length
+                if wrong:
+                    damaged[row.id] = wrong
     return damaged
 
 
