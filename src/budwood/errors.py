@@ -34,6 +34,7 @@
     │   ├── Forbidden          your role does not allow it
     │   ├── StillInUse         something points to it; lists what
     │   ├── Retired            the version was retired
+    │   ├── GateClosed         a policy guards it; lists the open gates
     │   └── QuotaExceeded      the namespace holds as much as it may
     ├── Damaged        bytes or records are not what they claim                exit 6
     │   ├── BlockDamaged, PackDamaged, ManifestDamaged, BundleDamaged, BackupDamaged
@@ -265,6 +266,11 @@ class StillInUse(Refused):
 class Retired(Refused):
     code = "retired"
     default_hint = "Choose a version that is not retired."
+
+
+class GateClosed(Refused):
+    code = "gate_closed"
+    default_hint = "'budwood promotion show' says what is missing."
 
 
 class QuotaExceeded(Refused):

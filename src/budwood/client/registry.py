@@ -17,6 +17,7 @@ from typing import Self
 
 from budwood.client.admin import Admin
 from budwood.client.capture import capture
+from budwood.client.gates import Gates
 from budwood.client.models import write_model
 from budwood.client.near import Near
 from budwood.client.place import Place
@@ -113,6 +114,11 @@ class Registry:
     def admin(self) -> Admin:
         """Namespaces, people, groups, grants and tokens."""
         return Admin(self._place)
+
+    @property
+    def gates(self) -> Gates:
+        """Policies, evidence and promotions."""
+        return Gates(self._place)
 
     @property
     def house(self) -> House:

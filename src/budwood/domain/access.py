@@ -25,6 +25,7 @@ class Permission(StrEnum):
     RELEASE = "release"
     REMOVE = "remove"
     MANAGE = "manage"
+    BREAK = "break"
     ADMINISTER = "administer"
 
 
@@ -36,6 +37,7 @@ class Role(StrEnum):
     REVIEWER = "reviewer"
     RELEASER = "releaser"
     OWNER = "owner"
+    RESPONDER = "responder"
 
 
 OPEN: Final = frozenset({Permission.ANYONE, Permission.KNOWN})
@@ -44,9 +46,11 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.WRITER: frozenset({Permission.READ, Permission.PUSH}),
     Role.REVIEWER: frozenset({Permission.READ, Permission.REVIEW}),
     Role.RELEASER: frozenset({Permission.READ, Permission.RELEASE}),
-    Role.OWNER: frozenset(Permission) - OPEN - {Permission.ADMINISTER},
+    Role.OWNER: frozenset(Permission) - OPEN - {Permission.ADMINISTER, Permission.BREAK},
+    Role.RESPONDER: frozenset({Permission.READ, Permission.BREAK}),
 }
-"""Releasing does not need the right to push: who builds and who releases may be kept apart."""
+"""Releasing does not need the right to push: who builds and who releases may be kept apart. Who may go past the gates
+in an emergency was given that role by name: it comes with no other, not with being admin either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Caller:
     def permissions(self, namespace: str) -> frozenset[Permission]:
         """What the caller may do in a namespace; without its own two words."""
         if self.is_admin:
-            held = frozenset(Permission) - OPEN
+            held = frozenset(Permission) - OPEN - {Permission.BREAK}
         else:
             held = frozenset().union(*(ROLE_PERMISSIONS[role] for role in self.roles.get(namespace, ())))
         if self.scopes is None:

@@ -12,7 +12,7 @@ from budwood.verbs.resolve import model_named, resolve
 def alias(house: House, reference: str, name: str, *, expected: str = "") -> Moved:
     """Point ``name`` at the version; ``expected`` as in ``check_unmoved``.
 
-    Raises BadName, Retired, NotFound, LimitExceeded, PreconditionFailed.
+    Raises BadName, Retired, GateClosed, NotFound, LimitExceeded, PreconditionFailed.
     """
     pointer, now = AliasName(name), house.clock()
 

@@ -1,4 +1,7 @@
-"""Moving aliases and stages: the rules both share. Called inside a verb's transaction."""
+"""Moving aliases and stages: the rules both share. Called inside a verb's transaction.
+
+Nothing else moves a pointer, so here is where policies are asked (guard.py): there is no door beside this one.
+"""
 
 from collections.abc import Callable
 
@@ -7,6 +10,7 @@ from budwood.domain.limits import ALIASES_PER_MODEL
 from budwood.domain.records import Move, MoveReason, VersionRecord
 from budwood.domain.results import Moved
 from budwood.errors import LimitExceeded, NothingBefore, PreconditionFailed, Retired
+from budwood.verbs.guard import check_gates
 
 
 def check_unmoved(view: View, model_id: int, pointer: str, expected: str) -> None:
@@ -19,10 +23,24 @@ def check_unmoved(view: View, model_id: int, pointer: str, expected: str) -> Non
         raise PreconditionFailed(f"{_plain(pointer)!r} was moved meanwhile.", pointer=_plain(pointer))
 
 
-def point(transaction: Transaction, pointer: str, version: VersionRecord, *, at_ms: int, author: str) -> Moved:
-    """Set a pointer to a version. The move remembers the one in force before it. Raises Retired, LimitExceeded."""
+def point(
+    transaction: Transaction,
+    pointer: str,
+    version: VersionRecord,
+    *,
+    at_ms: int,
+    author: str,
+    let_through: bool = False,
+) -> Moved:
+    """Set a pointer to a version. The move remembers the one in force before it.
+
+    Where policies guard the pointer they are asked first, unless this transaction has just asked them
+    (``let_through``). Raises Retired, GateClosed, LimitExceeded.
+    """
     if version.retired_ms:
         raise Retired(f"{version.reference} is retired: {version.retired_reason or 'no reason given'}.")
+    if not let_through:
+        check_gates(transaction, version, pointer)
     current = transaction.pointer(version.model_id, pointer)
     if not (current and current.version_id) and ":" not in pointer and _is_full(transaction, version.model_id):
         raise LimitExceeded(f"A model has at most {ALIASES_PER_MODEL} aliases.", limit="ALIASES_PER_MODEL")

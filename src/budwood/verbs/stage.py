@@ -20,27 +20,36 @@ def parse_stage(text: str) -> Stage:
 
 def stage(house: House, reference: str, to: str, *, expected: str = "") -> Moved:
     """Put the version in a stage. Others keep theirs: a canary and the version it replaces may both be in
-    production; ``@production`` is the newest to arrive. Raises BadValue, Retired, NotFound, PreconditionFailed."""
+    production; ``@production`` is the newest to arrive.
+
+    Raises BadValue, Retired, GateClosed, NotFound, PreconditionFailed.
+    """
     target, now = parse_stage(to), house.clock()
 
     def work(transaction: Transaction) -> Moved:
         version = resolve(transaction, reference)
         check_unmoved(transaction, version.model_id, stage_pointer(target), expected)
-        was = version.stage
-        leave_stage(transaction, version, at_ms=now, author=house.author)
-        moved = point(transaction, stage_pointer(target), version, at_ms=now, author=house.author)
-        transaction.set_stage(version.id, target, at_ms=now, author=house.author)
-        transaction.add_ledger(
-            now,
-            house.author,
-            "version.staged",
-            version.reference,
-            {"from": str(was), "to": str(target)},
-            version.namespace,
-        )
-        return moved
+        return enter_stage(transaction, version, target, at_ms=now, author=house.author)
 
     return house.catalog.write(work)
+
+
+def enter_stage(
+    transaction: Transaction,
+    version: VersionRecord,
+    stage: Stage,
+    *,
+    at_ms: int,
+    author: str,
+    let_through: bool = False,
+) -> Moved:
+    """The version leaves its stage for this one; ``let_through`` as in ``point``. Raises Retired, GateClosed."""
+    leave_stage(transaction, version, at_ms=at_ms, author=author)
+    moved = point(transaction, stage_pointer(stage), version, at_ms=at_ms, author=author, let_through=let_through)
+    transaction.set_stage(version.id, stage, at_ms=at_ms, author=author)
+    body = {"from": str(version.stage), "to": str(stage)}
+    transaction.add_ledger(at_ms, author, "version.staged", version.reference, body, version.namespace)
+    return moved
 
 
 def leave_stage(transaction: Transaction, version: VersionRecord, *, at_ms: int, author: str) -> None:

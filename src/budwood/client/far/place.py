@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from budwood.client.far.transport import Transport
+from budwood.client.holes import model_holes, version_holes
 from budwood.domain import asks
 from budwood.domain.change import Change
 from budwood.domain.names import AliasName
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
-from budwood.domain.reference import Newest, Reference, parse_reference
 from budwood.domain.results import (
     Exported,
     Family,
@@ -28,7 +28,7 @@ from budwood.domain.results import (
 )
 from budwood.domain.routes import models, registry, versions
 from budwood.domain.routes.route import Route
-from budwood.errors import BadBundle, BadReference, SourceNotFound, StorageFailed
+from budwood.errors import BadBundle, SourceNotFound, StorageFailed
 from budwood.store.api import Progress
 from budwood.store.bundle import BundleReader
 from budwood.verbs.workplace import Workplace
@@ -50,11 +50,11 @@ class Far:
         return self._transport.url
 
     def get(self, reference: str) -> VersionRecord:
-        found: VersionRecord = self._transport.call(versions.GET, _version(reference))
+        found: VersionRecord = self._transport.call(versions.GET, version_holes(reference))
         return found
 
     def show(self, reference: str) -> VersionDetail:
-        shown: VersionDetail = self._transport.call(versions.SHOW, _version(reference))
+        shown: VersionDetail = self._transport.call(versions.SHOW, version_holes(reference))
         return shown
 
     def list_models(self, *, after: str, limit: int) -> tuple[ModelSummary, ...]:
@@ -66,7 +66,7 @@ class Far:
         return page
 
     def log(self, model: str, *, before: int, limit: int) -> Family:
-        family: Family = self._transport.call(models.LOG, _model(model), query=asks.ReadLog(before, limit))
+        family: Family = self._transport.call(models.LOG, model_holes(model), query=asks.ReadLog(before, limit))
         return family
 
     def diff(self, before: str, after: str, *, measured: bool, progress: Progress) -> Change:
@@ -75,37 +75,39 @@ class Far:
 
     def tag(self, reference: str, put: Mapping[str, str], remove: Sequence[str]) -> tuple[Tag, ...]:
         wanted = asks.ChangeTags(dict(put), tuple(remove))
-        kept: asks.Tags = self._transport.call(versions.CHANGE_TAGS, _version(reference), body=wanted)
+        kept: asks.Tags = self._transport.call(versions.CHANGE_TAGS, version_holes(reference), body=wanted)
         return kept.tags
 
     def alias(self, reference: str, name: str) -> Moved:
-        holes = _version(reference)
+        holes = version_holes(reference)
         wanted = asks.SetAlias(holes.pop("selector"))
         moved: Moved = self._transport.call(models.SET_ALIAS, {**holes, "alias": AliasName(name)}, body=wanted)
         return moved
 
     def remove_alias(self, model: str, name: str) -> Moved:
-        moved: Moved = self._transport.call(models.REMOVE_ALIAS, {**_model(model), "alias": AliasName(name)})
+        moved: Moved = self._transport.call(models.REMOVE_ALIAS, {**model_holes(model), "alias": AliasName(name)})
         return moved
 
     def stage(self, reference: str, to: str) -> Moved:
-        moved: Moved = self._transport.call(versions.STAGE, _version(reference), body=asks.SetStage(to))
+        moved: Moved = self._transport.call(versions.STAGE, version_holes(reference), body=asks.SetStage(to))
         return moved
 
     def roll_back(self, model: str, pointer: str) -> Moved:
-        moved: Moved = self._transport.call(models.ROLL_BACK, _model(model), body=asks.RollBack(pointer))
+        moved: Moved = self._transport.call(models.ROLL_BACK, model_holes(model), body=asks.RollBack(pointer))
         return moved
 
     def retire(self, reference: str, reason: str) -> VersionRecord:
-        retired: VersionRecord = self._transport.call(versions.RETIRE, _version(reference), body=asks.Retire(reason))
+        retired: VersionRecord = self._transport.call(
+            versions.RETIRE, version_holes(reference), body=asks.Retire(reason)
+        )
         return retired
 
     def delete(self, reference: str) -> VersionRecord:
-        gone: VersionRecord = self._transport.call(versions.DELETE, _version(reference))
+        gone: VersionRecord = self._transport.call(versions.DELETE, version_holes(reference))
         return gone
 
     def delete_model(self, model: str) -> ModelRecord:
-        gone: ModelRecord = self._transport.call(models.DELETE, _model(model))
+        gone: ModelRecord = self._transport.call(models.DELETE, model_holes(model))
         return gone
 
     def verify(self, *, read_data: bool, progress: Progress) -> Verified:
@@ -184,23 +186,6 @@ def _looked_at(part: Path, path: Path) -> Exported:
     with part.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Exported(str(path), versions, blocks, part.stat().st_size, sha256)
-
-
-def _version(text: str) -> dict[str, str]:
-    reference = parse_reference(text)
-    selector = str(reference).partition("@")[2]
-    return {**_room(reference), "selector": selector or versions.NEWEST}
-
-
-def _model(text: str) -> dict[str, str]:
-    reference = parse_reference(text)
-    if not isinstance(reference.selector, Newest):
-        raise BadReference(f"{text!r} names a version; a model is asked for here.", hint="Leave out the @….")
-    return _room(reference)
-
-
-def _room(reference: Reference) -> dict[str, str]:
-    return {"namespace": reference.namespace, "model": reference.model}
 
 
 def _chunks(path: Path, progress: Progress) -> Iterator[bytes]:

@@ -58,7 +58,7 @@ class FarWork:
         self.index = FarIndex(lambda asked: _find(transport, asked), book)
 
     def pack_bytes(self, logical_bytes: int) -> int:
-        """See ``Workplace.pack_bytes``. Three lie in memory at once: a quarter of what a server takes keeps that small."""
+        """See ``Workplace.pack_bytes``. Three lie in memory at once: a quarter of what a server takes is small."""
         self._uploads.one_at_once = logical_bytes < 2 * FEW_PARCELS * PARCEL_BYTES_LEAST
         return min(max(logical_bytes // PARCELS, PARCEL_BYTES_LEAST), PARCEL_BYTES // 4)
 

@@ -5,6 +5,7 @@ from typing import Final
 from budwood.domain.routes import (
     about,
     blobs,
+    gates,
     grants,
     logins,
     models,
@@ -33,4 +34,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *trusts.ROUTES,
     *webhooks.ROUTES,
     *logins.ROUTES,
+    *gates.ROUTES,
 )

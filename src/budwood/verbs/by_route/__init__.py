@@ -1,4 +1,4 @@
-"""What each route about people does, by its name: a server answers from this table, and a registry in this process too.
+"""What each route about people and gates does, by its name: servers and registries in this process answer from here.
 
 So there is one client class for both, and no route whose two doors could come to differ.
 """
@@ -6,7 +6,7 @@ So there is one client class for both, and no route whose two doors could come t
 from collections.abc import Mapping
 from typing import Final
 
-from budwood.verbs.by_route import grants, namespaces, people, tokens, trusts, webhooks
+from budwood.verbs.by_route import gates, grants, namespaces, people, tokens, trusts, webhooks
 from budwood.verbs.by_route.asked import Asked, Deed
 
 DEEDS: Final[Mapping[str, Deed]] = {
@@ -16,6 +16,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **tokens.DEEDS,
     **trusts.DEEDS,
     **webhooks.DEEDS,
+    **gates.DEEDS,
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]

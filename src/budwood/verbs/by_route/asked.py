@@ -1,10 +1,11 @@
-"""What a route about people is given, wherever it is asked, and how its answer is made."""
+"""What a route about people or gates is given, wherever it is asked, and how its answer is made."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from budwood.domain.access import Caller
+from budwood.domain.routes.versions import NEWEST
 from budwood.verbs.house import House
 
 
@@ -23,6 +24,17 @@ class Asked:
     secret: Callable[[], str]
     expected: str = ""
     token_id: str = ""
+
+    @property
+    def model(self) -> str:
+        """The model of the address, as a reference to its newest version."""
+        return f"{self.holes['namespace']}/{self.holes['model']}"
+
+    @property
+    def reference(self) -> str:
+        """The version of the address."""
+        selector = self.holes["selector"]
+        return self.model if selector == NEWEST else f"{self.model}@{selector}"
 
 
 def same(value: Any) -> Any:

@@ -1,0 +1,56 @@
+"""A policy as people write it: YAML without what makes YAML dangerous, then ``domain/policy/reading.py``.
+
+Aliases could make a small text a huge value, and of two equal keys one would be lost in silence; both are refused.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from budwood.domain.limits import POLICY_BYTES
+from budwood.domain.policy.policy import Policy
+from budwood.domain.policy.reading import read_policy
+from budwood.errors import BadPolicy, LimitExceeded
+
+
+def policy_from(text: str) -> Policy:
+    """Raises BadPolicy, LimitExceeded."""
+    if len(text.encode("utf-8", "surrogatepass")) > POLICY_BYTES:
+        raise LimitExceeded(f"A policy has at most {POLICY_BYTES} bytes.", limit="POLICY_BYTES")
+    return _read(text)
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Policy:
+    try:
+        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
+            raise BadPolicy("The document uses an anchor (&) or an alias (*).", hint="Write it out.", field="document")
+        document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, made stricter
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        hint = "Mind the indentation, and quote texts with a colon in them."
+        raise BadPolicy(f"The document is no YAML{where}: {problem}.", hint=hint, field="document") from error
+    except (ValueError, RecursionError, OverflowError) as error:
+        hint = "Quote dates and numbers that are no numbers."
+        raise BadPolicy("The document holds a value that cannot be.", hint=hint, field="document") from error
+    return read_policy(document)
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Refuses a key that is there twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                mark = node.value[number][0].start_mark
+                raise BadPolicy(
+                    f"{str(key)[:80]!r} is there twice, again in line {mark.line + 1}.",
+                    hint="Keep one of them.",
+                    field=str(key)[:80],
+                )
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
