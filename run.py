@@ -5,7 +5,7 @@
     python3 run.py test [pytest args]   every check and test; with arguments, only those tests
 
 Both make a virtual environment in .venv and install the locked requirements into it. That is skipped as
-long as requirements/ and pyproject.toml stay as they are. Remove .venv to begin again.
+long as requirements/, pyproject.toml and the C files stay as they are. Remove .venv to begin again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed.txt"
+NATIVE = ROOT / "src" / "budwood" / "store" / "native"
 LOCKS = {"tour": ROOT / "requirements" / "tour.txt", "test": ROOT / "requirements" / "dev.txt"}
 TORCH = ROOT / "requirements" / "torch.txt"
 PIP = ROOT / "requirements" / "pip.txt"
@@ -88,7 +89,8 @@ def cores() -> int:
 def prepare(command: str) -> None:
     """Bring .venv to the lock. The tests' set holds all of the tour's, so it serves both commands."""
     here, *installed = STAMP.read_text().splitlines() if STAMP.exists() else [""]
-    wanted = {name: fingerprint(LOCKS[name], TORCH, ROOT / "pyproject.toml") for name in LOCKS}
+    built = [ROOT / "pyproject.toml", ROOT / "hatch_build.py", *sorted(NATIVE.glob("*.[ch]"))]
+    wanted = {name: fingerprint(LOCKS[name], TORCH, *built) for name in LOCKS}
     if here != place() or not PYTHON.exists():
         make_venv()
         STAMP.write_text(place() + "\n")
