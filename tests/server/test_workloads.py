@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from joserfc.jwk import RSAKey
 
-from budwood.domain.limits import KEYS_KEPT_S, PROOF_S, SKEW_S, WORKLOAD_S
+from budwood.domain.limits import ISSUERS_AT_ONCE, KEYS_KEPT_S, PROOF_S, SKEW_S, WORKLOAD_S
 from budwood.errors import BudwoodError, Unauthenticated
 from budwood.server.jwt import Jwt, candidates, check_times, is_signed, read_keys
 from budwood.server.oidc import AGAIN_MS, Issuers
@@ -369,6 +371,33 @@ def test_an_issuer_that_fails_is_left_alone_for_a_moment(issuer: SmallIssuer) ->
     issuer.status = 200
     book.now_ms += 5_000
     issuers.verify(Jwt.parse(issuer.sign(book.claims())))
+
+
+def test_issuers_that_are_slow_hold_up_few(issuer: SmallIssuer) -> None:
+    go, begun = threading.Event(), threading.Semaphore(0)
+
+    class Slow(Book):
+        def send(self, url: str, *, method: str, headers: Any = None, body: bytes = b"") -> Answer:
+            begun.release()
+            assert go.wait(30)
+            return Answer(500, {}, b"")
+
+    book = Slow(issuer)
+    issuers = Issuers(book, lambda: book.now_ms)  # type: ignore[arg-type]  # It only sends.
+
+    def ask(name: str) -> str:
+        try:
+            issuers.issuer(name)
+        except BudwoodError as error:
+            return error.code
+        return ""
+
+    with ThreadPoolExecutor(ISSUERS_AT_ONCE) as pool:
+        slow = [pool.submit(ask, f"https://slow-{number}.example") for number in range(ISSUERS_AT_ONCE)]
+        assert all(begun.acquire(timeout=10) for _ in slow)
+        assert ask("https://other.example") == ask("https://slow-0.example") == "registry_busy"
+        go.set()
+        assert {each.result() for each in slow} == {"target_unreachable"}
 
 
 @given(choice=some.data())

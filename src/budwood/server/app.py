@@ -47,6 +47,7 @@ def make_service(served: Served, routes: Sequence[Route] = ROUTES) -> Service:
         folder=served.folder,
         on_loop=served.near,
         version=__version__,
+        providers=Issuers(Outgoing(served.allow_networks), served.house.clock),
         issuers=Issuers(Outgoing(served.allow_networks), served.house.clock),
         guesses=Rates(served.house),
         sign_on=served.sign_on,

@@ -57,8 +57,9 @@ class Threads:
 class Service:
     """``house`` is the whole registry. ``folder`` is for files on their way through. ``on_loop``: the catalog is
     near enough for point reads in the event loop. ``pages`` are texts made once, by route; ``metrics`` makes the
-    page of figures. ``sign_on`` is the identity provider people log in with, if any; ``issuers`` asks it and others,
-    and ``guesses`` counts what strangers bring that is none."""
+    page of figures. ``sign_on`` is the identity provider people log in with, if any; ``providers`` asks it, and
+    ``issuers`` those that tenants trust, so that these never hold up people. ``guesses`` counts what strangers bring
+    that is none."""
 
     house: House
     keys: Keys
@@ -67,6 +68,7 @@ class Service:
     folder: Path
     on_loop: bool
     version: str
+    providers: Issuers
     issuers: Issuers
     guesses: Rates
     sign_on: SignOn | None = None

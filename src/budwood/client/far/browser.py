@@ -127,7 +127,7 @@ class Listener:
 def listening() -> Iterator[Listener]:
     """A listener at a port that was free, at the loopback address only."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Coming(BaseHTTPRequestHandler):
         timeout = 10
 
         def do_GET(self) -> None:
@@ -143,7 +143,7 @@ def listening() -> Iterator[Listener]:
         def log_message(self, *words: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Coming)
     server.daemon_threads = True
     listener = Listener(server)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="budwood-login", daemon=True)

@@ -24,7 +24,7 @@ def offer(ask: Ask) -> LoginOffer:
     provider = ask.service.sign_on
     if provider is None:
         return LoginOffer("", "", "", "")
-    issuer = ask.service.issuers.issuer(provider.issuer)
+    issuer = ask.service.providers.issuer(provider.issuer)
     return LoginOffer(issuer.name, provider.client_id, issuer.authorize_url, SCOPE)
 
 
@@ -32,7 +32,7 @@ def finish(ask: Ask) -> IssuedToken:
     provider = _provider(ask)
     ask.service.guesses.check_guesses(ask.client)
     try:
-        who = identity(ask.service.issuers, provider, ask.body, ask.host)
+        who = identity(ask.service.providers, provider, ask.body, ask.host)
         return log_in(ask.whole, who, provider.admit, TOKEN_PREFIX + ask.service.chance.secret())
     except (Unauthenticated, Forbidden):
         ask.service.guesses.bad_token(ask.client)
