@@ -14,8 +14,7 @@ from budwood.domain.limits import EXPRESSION_BYTES, EXPRESSION_ITEMS, EXPRESSION
 
 CHECKED: Final = "checked"
 _MACROS: Final = frozenset(
-    ("all", "exists", "exists_one", "existsOne", "map", "filter", "sortBy", "bind")
-    + ("transformList", "transformMap", "transformMapEntry")
+    "all exists exists_one existsOne map filter sortBy bind transformList transformMap transformMapEntry".split()
 )
 _WORDS: Final = frozenset(("true", "false", "null", "in"))
 _TYPES: Final = frozenset(("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"))
@@ -84,10 +83,11 @@ def _tokens(text: str) -> Iterator[Token]:
 
 def _reached(tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:
     bound = {tokens[at + 2].text for at in range(len(tokens) - 2) if _is_macro(tokens, at)}
+    others = _WORDS | _TYPES | bound
     for at, token in enumerate(tokens):
-        if token.kind == "name" and not _selected(tokens, at) and not _called(tokens, at):
-            if token.text not in _WORDS | _TYPES | bound:
-                yield tuple(_path(tokens, at))
+        apart = token.kind == "name" and not _selected(tokens, at) and not _called(tokens, at)
+        if apart and token.text not in others:
+            yield tuple(_path(tokens, at))
 
 
 def _path(tokens: Sequence[Token], at: int) -> Iterator[str]:
