@@ -13,9 +13,8 @@ from typing import Final, NamedTuple
 from budwood.domain.limits import EXPRESSION_BYTES, EXPRESSION_ITEMS, EXPRESSION_NESTING
 
 CHECKED: Final = "checked"
-_MACROS: Final = frozenset(
-    "all exists exists_one existsOne map filter sortBy bind transformList transformMap transformMapEntry".split()
-)
+_LISTS: Final = frozenset(("map", "filter", "sortBy", "transformList", "transformMap", "transformMapEntry"))
+_MACROS: Final = _LISTS | frozenset(("all", "exists", "exists_one", "existsOne", "bind"))
 _WORDS: Final = frozenset(("true", "false", "null", "in"))
 _TYPES: Final = frozenset(("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"))
 _CLOSES: Final = {"(": ")", "[": "]", "[?": "]", "{": "}"}
