@@ -65,6 +65,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._most = min(self._limits.connections, max(_open_files() - BACKLOG - _FILES_KEPT, 64))
         self._waiting: dict[GuardedProtocol, None] = self._guard.waiting
         self.url = b""
+        self._in_body = False
         self._in_head = True
         self._closing = False
         self._fields = 0
@@ -150,7 +151,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._in_body = False, True
         self._waste_bytes = 0
         self._stop_head_timer()
         self._waiting.pop(self, None)
@@ -165,6 +166,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._waste_bytes -= len(body) * _WASTE_FACTOR
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -250,7 +255,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """The bytes cannot be followed any more: whoever is still owed an answer gets it, then the connection ends."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
-            self._reply(verdict)
+            if self._in_body:
+                # It was answered before its body ended: a second answer would be taken for that to the next request.
+                self._closing = True
+                self._stop_head_timer()
+                self._linger()
+            else:
+                self._reply(verdict)
         elif not cycle.more_body:
             self._stop_after_this()
         else:
