@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from benchmarks.catalog import PER_MODEL
 from benchmarks.server.homes import ADMIN, MEMBER, Home, Server, budwood_server, token, watched
-from benchmarks.server.load import ID, Plan, Talk, ask, ceiling
+from benchmarks.server.load import Plan, Talk, ask, ceiling
 from benchmarks.server.readings import OURS, Reading
 
 CLIENTS, SHARE = 32, 0.7
@@ -182,7 +182,7 @@ def asked(server: Server, path: str, who: str) -> dict[str, object]:
 
 
 def register(read: Read, server: Server, folder: Path, count: int) -> Iterator[Reading]:
-    """Versions whose bytes are there already: open a push, publish, each a durable transaction, by 16 clients.
+    """Versions whose bytes are there already, each one request and one durable transaction, by 16 clients.
 
     What is timed is the registry's part of a push: the record, two tags and the ledger's entry.
     """
@@ -220,10 +220,7 @@ def registrations(server: Server, folder: Path, count: int) -> list[Talk]:
     pushes = "/v1/namespaces/team-1/pushes"
     secret = token(MEMBER)
     return [
-        [
-            post(pushes, {"model": f"{run}-{number}"}, secret, f"{run}-o{number}"),
-            post(f"{pushes}/{ID}/publish", body, secret, f"{run}-p{number}"),
-        ]
+        [post(f"{pushes}/at-once", body | {"model": f"{run}-{number}"}, secret, f"{run}-{number}")]
         for number in range(count)
     ]
 

@@ -32,6 +32,9 @@ class Interrupted:
         self._act()
         return written
 
+    def write_soon(self, work: Callable[[Transaction], Any], done: Callable[[Callable[[], Any]], None]) -> None:
+        self._catalog.write_soon(work, done)
+
     def check(self) -> Iterator[str]:
         return self._catalog.check()
 

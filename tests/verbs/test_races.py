@@ -111,6 +111,10 @@ class StoppingCatalog(Stopping):
         self.stop(changes=True)
         return self._catalog.write(work)
 
+    def write_soon(self, work: Callable[[Transaction], Any], done: Callable[[Callable[[], Any]], None]) -> None:
+        self.stop(changes=True)
+        self._catalog.write_soon(work, done)
+
     def check(self) -> Iterator[str]:
         self.stop()
         return self._catalog.check()

@@ -169,6 +169,9 @@ class View(PeopleView, GatesView, Protocol):
         """How many condemned rows there are, and their encoded bytes."""
 
     def packs(self) -> Sequence[PackUse]: ...
+    def lease(self, lease_id: str, *, now_ms: int) -> Lease | None:
+        """While it lives."""
+
     def leases(self, *, now_ms: int) -> Sequence[Lease]:
         """Those that live."""
 
@@ -220,6 +223,9 @@ class Transaction(View, PeopleTransaction, GatesTransaction, Protocol):
         """Append to the history and put it in force. ``version`` None takes the pointer away."""
 
     def put_tag(self, version_id: int, tag: Tag) -> None: ...
+    def put_tags(self, version_id: int, tags: Sequence[Tag]) -> None:
+        """Several at once."""
+
     def remove_tag(self, version_id: int, key: str) -> bool:
         """Whether there was one."""
 
@@ -265,6 +271,10 @@ class Catalog(Protocol):
 
         Raises what ``work`` raises, StorageFull, StorageFailed, RegistryBusy.
         """
+
+    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+        """Like ``write``, without waiting. ``done`` is given what returns or raises the outcome once that is durable;
+        it is called in another thread, must be quick, must not write, and must not raise. Raises RegistryBusy."""
 
     def check(self) -> Iterator[str]:
         """The database's own integrity check; yields what is wrong, nothing when all is well."""

@@ -29,7 +29,7 @@ _UNGUARDED: Final = """
     versions version_count parent_pairs pointers pointer moves move_by_id move_at stage_history tags revision
     is_trusted
     principal principal_by_subject principals group groups known token tokens answered staged_blocks signing_keys meta
-    remove_model add_version remove_version retire set_stage add_move put_tag remove_tag renew_lease drop_lease
+    remove_model add_version remove_version retire set_stage add_move put_tag put_tags remove_tag renew_lease drop_lease
     add_principal change_principal add_group set_members remove_group add_token revoke_token touch_token
     remove_trust change_delivery remember_answer forget_answers stage_blocks
     add_signing_key retire_signing_key set_meta
@@ -58,6 +58,9 @@ class ScopedCatalog:
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self._inner.write(lambda transaction: work(cast(Transaction, _Scoped(transaction, self._reach))))
+
+    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+        self._inner.write_soon(lambda transaction: work(cast(Transaction, _Scoped(transaction, self._reach))), done)
 
     def check(self) -> Iterator[str]:
         return self._inner.check()
@@ -135,6 +138,11 @@ class _Scoped:
     def version_by_id(self, version_id: int) -> VersionRecord | None:
         found = self._inner.version_by_id(version_id)
         return found if found is not None and found.namespace in self._reach else None
+
+    def lease(self, lease_id: str, *, now_ms: int) -> Lease | None:
+        """One of sweep and its like, too, which belongs to no namespace."""
+        found = self._inner.lease(lease_id, now_ms=now_ms)
+        return found if found is not None and (not found.namespace or found.namespace in self._reach) else None
 
     def leases(self, *, now_ms: int) -> Sequence[Lease]:
         """Those of sweep and its like, too, which belong to no namespace."""

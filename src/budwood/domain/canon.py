@@ -11,9 +11,9 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 if TYPE_CHECKING:
     Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -21,6 +21,7 @@ else:
     # Whoever reads annotations while running cannot follow a name that holds itself.
     Json = Any
 T = TypeVar("T")
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 # Made once: making it costs as much as encoding a small value does.
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
@@ -43,6 +44,8 @@ def scan(text: str, at: int) -> tuple[Json, int]:
 
 def pack(value: object) -> Json:
     """A dataclass of the domain as plain JSON; empty fields are left out."""
+    if type(value) in _PLAIN:
+        return cast(Json, value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         packed = ((name, getattr(value, name), default) for name, default in _fields(type(value)))
         return {name: pack(v) for name, v, default in packed if not (_is_empty(v) and v == default)}
@@ -51,7 +54,7 @@ def pack(value: object) -> Json:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, Mapping):
-        return {str(k): pack(v) for k, v in value.items()}
+        return {str(k): v if type(v) in _PLAIN else pack(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
         return [pack(v) for v in value]
     if value is None or isinstance(value, bool | int | float | str):
@@ -93,37 +96,51 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
 
 
-@functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
 def _build(kind: Any, value: Any) -> Any:
+    return _builder(kind)(value)
+
+
+@functools.cache
+def _builder(kind: Any) -> Callable[[Any], Any]:
+    """What builds values of a type: looking at the type costs more than building, and there are few types."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _build_dataclass(kind, value)
-    origin = typing.get_origin(kind)
+        return _dataclass_builder(kind)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
-        return None if value is None else _build(_only(kind), value)
+        only = _builder(_only(kind))
+        return lambda value: None if value is None else only(value)
     if origin is tuple:
-        if not isinstance(value, list):
-            raise TypeError(f"expected a list, got {type(value).__name__}")
-        return tuple(_build(typing.get_args(kind)[0], v) for v in value)
+        item = _builder(arguments[0])
+        return lambda value: tuple([item(each) for each in _expected(list, "a list", value)])
     if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, dict):
-            raise TypeError(f"expected an object, got {type(value).__name__}")
-        return {k: _build(typing.get_args(kind)[1], v) for k, v in value.items()}
-    return _build_leaf(kind, value)
+        of_value = _builder(arguments[1])
+        return lambda value: {k: of_value(v) for k, v in _expected(dict, "an object", value).items()}
+    return functools.partial(_build_leaf, kind)
 
 
-def _build_dataclass(kind: type, value: Any) -> Any:
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, got {type(value).__name__}")
-    hints = _hints(kind)
-    # Unknown fields were written by a newer Budwood; dropping them is what lets old readers read on.
-    return kind(**{k: _build(hints[k], v) for k, v in value.items() if k in hints})
+def _dataclass_builder(kind: type) -> Callable[[Any], Any]:
+    hints: dict[str, Any] | None = None
+
+    def build(value: Any) -> Any:
+        nonlocal hints
+        # Found at the first use: a type may name itself.
+        hints = hints or {name: _builder(hint) for name, hint in typing.get_type_hints(kind).items()}
+        fields = _expected(dict, "an object", value)
+        # Unknown fields were written by a newer Budwood; dropping them is what lets old readers read on.
+        return kind(**{k: hints[k](v) for k, v in fields.items() if k in hints})
+
+    return build
+
+
+def _expected(kind: type, word: str, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"expected {word}, got {type(value).__name__}")
+    return value
 
 
 def _build_leaf(kind: Any, value: Any) -> Any:
+    if kind is str and type(value) is str:
+        return value
     if kind is bytes:
         return bytes.fromhex(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -151,6 +151,15 @@ class PublishPush:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushAtOnce(PublishPush):
+    """A whole push in one request. ``pack`` holds what is not there yet, written like any pack; empty when nothing
+    is missing. At most ``limits.AT_ONCE_PACK_BYTES`` of it, for files of ``limits.AT_ONCE_BYTES`` together."""
+
+    model: str
+    pack: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class ReuseVersion:
     """Aliases and tags for a version that holds these files already. ``push`` is the one that found out, if any."""

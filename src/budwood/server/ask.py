@@ -80,6 +80,9 @@ class Mode(Enum):
     POINT: in the event loop; it does nothing but one point read. READ, WRITE: in a thread; what a WRITE's one
     transaction returns is what it answers. LONG, LONG_WRITE, DEED: in one of few threads, for those that take
     seconds or more; a DEED has several transactions, and to do it again does no harm.
+
+    SOON: in a thread, in one view from the token on; it gives back what is to be run in a transaction, and no thread
+    waits for that. What the transaction returns is what it answers.
     """
 
     POINT = auto()
@@ -88,6 +91,7 @@ class Mode(Enum):
     LONG = auto()
     LONG_WRITE = auto()
     DEED = auto()
+    SOON = auto()
 
 
 def same(value: Any) -> Any:

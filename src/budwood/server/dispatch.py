@@ -6,6 +6,7 @@ are no layers of middleware: a point read costs one walk through this file.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, cast
@@ -13,7 +14,7 @@ from typing import Any, Final, cast
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from budwood.catalog.api import Catalog
+from budwood.catalog.api import Catalog, Transaction
 from budwood.catalog.people_api import Answered, Known
 from budwood.catalog.scoped import ScopedCatalog
 from budwood.domain.access import NOBODY, Permission
@@ -25,17 +26,18 @@ from budwood.server.ask import Ask, Call, Mode, RawCall, Text
 from budwood.server.callers import Uses, bearer, caller_of, check, known_by, reach_of
 from budwood.server.exchange import Exchange, exchange_of
 from budwood.server.keyed import Key, KeyedCatalog, Repeated
-from budwood.server.one_view import OneView
 from budwood.server.problems import Headers, nowhere, problem
 from budwood.server.rates import Rates
 from budwood.server.service import Service
 from budwood.server.table import Table
+from budwood.verbs.one_view import OneView
 from budwood.verbs.wire import decode, decode_query, decode_strictly, encode
 
 Rendered = tuple[int, Headers, bytes]
 JSON: Final = (b"content-type", b"application/json")
 LONG_MODES: Final = frozenset({Mode.LONG, Mode.LONG_WRITE, Mode.DEED})
 WRITING_MODES: Final = frozenset({Mode.WRITE, Mode.LONG_WRITE, Mode.DEED})
+SHORT_BODY_BYTES: Final = 1 << 16
 _ANSWERED: Final[Rendered] = (0, [], b"")
 Binding = Mapping[str, Call | RawCall]
 
@@ -111,6 +113,8 @@ class Dispatch:
             if self._service.on_loop or route.permission is Permission.ANYONE:
                 return self._point(coming, handler)
             return cast(Rendered, await self._soon(partial(self._point, coming, handler)))
+        if isinstance(handler, Call) and handler.mode is Mode.SOON:
+            return await self._look_and_write(coming, handler)
         ask = self._allowed(coming, await self._known(coming), self._service.house.catalog)
         if isinstance(handler, RawCall):
             await _run_raw(coming, handler, ask)
@@ -129,6 +133,47 @@ class Dispatch:
         with house.catalog.read() as view:
             known = known_by(view, coming.secret, house.clock())
             return self._work(coming, handler, self._allowed(coming, known, OneView(house.catalog, view)), b"")
+
+    async def _look_and_write(self, coming: "_Coming", handler: Call) -> Rendered:
+        """A thread looks, the catalog's own writes, and whoever made the transaction durable calls back here."""
+        threads, pool = self._service.threads, self._service.threads.soon
+        if _length(coming.scope) > SHORT_BODY_BYTES:
+            # A stranger must not make us hold much; and what is large is worth a thread of its own.
+            pool, known = threads.short, await self._known(coming)
+            check(caller_of(known) if known else None, coming.route, coming.holes)
+        content = await _body(coming.receive)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Rendered] = loop.create_future()
+
+        def tell(outcome: Callable[[], Rendered]) -> None:
+            with suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+                loop.call_soon_threadsafe(_settle, answer, outcome)
+
+        pool.submit(self._look, coming, handler, content, tell)
+        try:
+            return await answer
+        except Repeated as repeated:
+            return _again(handler, coming.route, repeated.answered)
+
+    def _look(
+        self, coming: "_Coming", handler: Call, content: bytes, tell: Callable[[Callable[[], Rendered]], None]
+    ) -> None:
+        house = self._service.house
+        try:
+            with house.catalog.read() as view:
+                known = known_by(view, coming.secret, house.clock())
+                ask = self._allowed(coming, known, OneView(house.catalog, view))
+                self._decode(coming, ask, content)
+                key = coming.key(ask, content)
+                if key is not None and (before := key.answered(view)) is not None:
+                    raise Repeated(before)
+                work: Callable[[Transaction], Any] = handler.run(ask)
+            catalog: Catalog = house.catalog
+            if key is not None:
+                catalog = KeyedCatalog(catalog, key, house.clock, ask.route.status, _body_of)
+            catalog.write_soon(lambda transaction: _rendered(handler, ask, handler.made(work(transaction))), tell)
+        except BaseException as error:
+            tell(partial(_raise, error))
 
     async def _known(self, coming: "_Coming") -> Known | None:
         if coming.route.permission is Permission.ANYONE or not coming.secret:
@@ -172,6 +217,14 @@ class Dispatch:
         return await asyncio.get_running_loop().run_in_executor(self._service.threads.short, work)
 
     def _work(self, coming: "_Coming", handler: Call, ask: Ask, content: bytes) -> Rendered:
+        self._decode(coming, ask, content)
+        key = coming.key(ask, content) if handler.mode in WRITING_MODES else None
+        if key is None:
+            return _rendered(handler, ask, handler.made(handler.run(ask)))
+        return self._once(handler, ask, key)
+
+    def _decode(self, coming: "_Coming", ask: Ask, content: bytes) -> None:
+        """What was asked, as values. Raises Invalid."""
         route, scope = ask.route, coming.scope
         _check_holes(ask.holes)
         if route.query is not None:
@@ -182,10 +235,6 @@ class Dispatch:
             ask.body = decode_strictly(route.request, content)
         if route.edits:
             ask.expected = _expected(scope["headers"])
-        key = coming.key(ask, content) if handler.mode in WRITING_MODES else None
-        if key is None:
-            return _rendered(handler, ask, handler.made(handler.run(ask)))
-        return self._once(handler, ask, key)
 
     def _once(self, handler: Call, ask: Ask, key: Key) -> Rendered:
         """Do it, or give the answer of when it was done."""
@@ -235,6 +284,29 @@ def _check_holes(holes: Mapping[str, str]) -> None:
 def _rendered(handler: Call, ask: Ask, answer: Any) -> Rendered:
     body = _content(answer, ask.route)
     return ask.route.status, _headers(handler, answer, ask.route, body), body
+
+
+def _body_of(rendered: Rendered) -> bytes:
+    return rendered[2]
+
+
+def _settle(answer: "asyncio.Future[Rendered]", outcome: Callable[[], Rendered]) -> None:
+    if answer.done():
+        return  # Nobody waits: the request was given up.
+    try:
+        answer.set_result(outcome())
+    except BaseException as error:
+        answer.set_exception(error)
+
+
+def _raise(error: BaseException) -> Rendered:
+    raise error
+
+
+def _length(scope: Scope) -> int:
+    """Of the body, by its head; as much as may be where that says nothing."""
+    text = _header(scope["headers"], b"content-length")
+    return int(text) if text.isdigit() else SHORT_BODY_BYTES + 1
 
 
 def _again(handler: Call, route: Route, answered: Answered) -> Rendered:

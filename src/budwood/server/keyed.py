@@ -57,6 +57,10 @@ class Key:
         """Keep the answer. Raises Repeated when there is one already, KeyReused."""
         if (before := self.answered(transaction)) is not None:
             raise Repeated(before)
+        self.keep(transaction, at_ms, status, body)
+
+    def keep(self, transaction: Transaction, at_ms: int, status: int, body: bytes) -> None:
+        """The same, where it was asked for before in this transaction."""
         transaction.remember_answer(self.principal_id, self.text, Answered(self.digest, at_ms, status, body))
 
 
@@ -78,15 +82,21 @@ class KeyedCatalog:
         return self._inner.read()
 
     def write(self, work: Callable[[Transaction], T]) -> T:
+        return self._inner.write(self._once(work))
+
+    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+        self._inner.write_soon(self._once(work), done)
+
+    def _once(self, work: Callable[[Transaction], T]) -> Callable[[Transaction], T]:
         def once(transaction: Transaction) -> T:
             # Asked before the work: what was done already would often refuse to be done again.
             if (before := self._key.answered(transaction)) is not None:
                 raise Repeated(before)
             value = work(transaction)
-            self._key.remember(transaction, self._now(), self._status, self._body(value))
+            self._key.keep(transaction, self._now(), self._status, self._body(value))
             return value
 
-        return self._inner.write(once)
+        return once
 
     def check(self) -> Any:
         return self._inner.check()

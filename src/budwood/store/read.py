@@ -8,6 +8,7 @@ right block.
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from blake3 import blake3
 
@@ -20,6 +21,7 @@ from budwood.store.encodings import decode_block
 from budwood.store.packs import fetch
 
 Rows = Mapping[BlockId, BlockRow]
+_SMALL_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,9 @@ class BlockReader:
         if not 0 < length <= BLOCK_BYTES:
             raise BlockDamaged(f"A block of {length} bytes is impossible.")
         buffers: dict[int, memoryview] = self._local.__dict__.setdefault("buffers", {})
-        if level not in buffers:
-            buffers[level] = memoryview(bytearray(BLOCK_BYTES))
+        if len(buffers.get(level, b"")) < length:
+            # Whoever reads a small thing pays for no large one.
+            buffers[level] = memoryview(bytearray(BLOCK_BYTES if length > _SMALL_BYTES else _SMALL_BYTES))
         return buffers[level][:length]
 
 

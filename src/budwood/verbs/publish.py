@@ -22,35 +22,46 @@ from budwood.verbs.tag import checked_tags
 
 
 def publish(
+    house: House, draft: Draft, target: Reference, wishes: Wishes, lease: Held, *, more_follow: bool = False
+) -> VersionRecord:
+    """The lease ends with it, unless more follow that were written under it.
+
+    Raises LabelTaken, LeaseLost, LimitExceeded, StorageFull, StorageFailed.
+    """
+    return house.catalog.write(publishing(house, draft, target, wishes, lease, more_follow=more_follow))
+
+
+def publishing(
     house: House,
     draft: Draft,
     target: Reference,
     wishes: Wishes,
-    lease: Held,
+    lease: Held | None,
     *,
     more_follow: bool = False,
     also: Callable[[Transaction], None] = lambda _: None,
-) -> VersionRecord:
-    """The lease ends with it, unless more follow that were written under it. ``also`` may refuse, in the same
-    transaction, what else would not be allowed.
+) -> Callable[[Transaction], VersionRecord]:
+    """What publishes, once it is run in a transaction. ``also`` may refuse, there, what else would not be allowed.
 
-    Raises LabelTaken, LeaseLost, LimitExceeded, StorageFull, StorageFailed.
+    Without a lease nothing new was written: every block is one of ``shared``, or ``also`` looks for it. Running it
+    raises LabelTaken, LeaseLost, LimitExceeded.
     """
     now = house.clock()
-    held = [draft]
 
     def work(transaction: Transaction) -> VersionRecord:
-        (draft,) = held
-        lease.confirm(transaction, now)
+        if lease is not None:
+            lease.confirm(transaction, now)
         also(transaction)
         model = _model(transaction, draft, target, house.author, now)
         label = _label(transaction, draft, model, wishes)
-        new = new_rows(transaction, draft.kept.rows)
-        transaction.add_blocks(new, target.namespace)
+        if new := new_rows(transaction, draft.kept.rows):
+            transaction.add_blocks(new, target.namespace)
         written = {row.id for row in draft.kept.rows}
         _hold(transaction, draft.shared | (written - {row.id for row in new}), target.namespace)
         version = transaction.add_version(_new_version(draft, model, label, now))
-        _name(transaction, version, wishes.aliases, wishes.tags, at_ms=now, author=house.author)
+        _point(transaction, version, wishes.aliases, at_ms=now, author=house.author)
+        # One call that holds to the limit: the version has no others yet.
+        transaction.put_tags(version.id, _tags(wishes.tags, at_ms=now, author=house.author))
         body = {
             "number": version.number,
             "label": label,
@@ -59,15 +70,11 @@ def publish(
             "tags": dict(wishes.tags),
         }
         transaction.add_ledger(now, house.author, "version.pushed", version.reference, body, version.namespace)
-        if not more_follow:
+        if lease is not None and not more_follow:
             transaction.drop_lease(lease.id)
         return version
 
-    try:
-        return house.catalog.write(work)
-    finally:
-        # The thread that writes may keep this work until it is given more; it need not keep the manifest with it.
-        held.clear()
+    return work
 
 
 def reuse(
@@ -88,7 +95,10 @@ def reuse(
         if lease is not None:
             transaction.drop_lease(lease.id)
         if aliases or tags:
-            _name(transaction, version, aliases, tags, at_ms=now, author=house.author)
+            _point(transaction, version, aliases, at_ms=now, author=house.author)
+            transaction.put_tags(version.id, _tags(tags, at_ms=now, author=house.author))
+            if tags and len(transaction.tags(version.id)) > TAGS_PER_VERSION:
+                raise LimitExceeded(f"A version has at most {TAGS_PER_VERSION} tags.", limit="TAGS_PER_VERSION")
             body = {"aliases": list(aliases), "tags": dict(tags)}
             transaction.add_ledger(now, house.author, "version.named", version.reference, body, version.namespace)
         return version
@@ -106,6 +116,8 @@ def new_rows(transaction: Transaction, rows: Sequence[BlockRow]) -> list[BlockRo
     A row in force is never replaced by another encoding, and a base must lie strictly nearer to the ground than
     what leans on it. So chains never grow and never close, whoever published between. Raises LeaseLost.
     """
+    if not rows:
+        return []
     held = transaction.find_blocks([row.id for row in rows])
     new = [row for row in rows if row.id not in held]
     depths = {row.id: row.depth for row in new}
@@ -172,18 +184,13 @@ def _new_version(draft: Draft, model: ModelRecord, label: str, now: int) -> NewV
     )
 
 
-def _name(
-    transaction: Transaction,
-    version: VersionRecord,
-    aliases: tuple[str, ...],
-    tags: Mapping[str, str],
-    *,
-    at_ms: int,
-    author: str,
+def _point(
+    transaction: Transaction, version: VersionRecord, aliases: tuple[str, ...], *, at_ms: int, author: str
 ) -> None:
     for alias in aliases:
         point(transaction, AliasName(alias), version, at_ms=at_ms, author=author)
-    for key, value in checked_tags(tags).items():
-        transaction.put_tag(version.id, Tag(key, value, author, at_ms))
-    if tags and len(transaction.tags(version.id)) > TAGS_PER_VERSION:
-        raise LimitExceeded(f"A version has at most {TAGS_PER_VERSION} tags.", limit="TAGS_PER_VERSION")
+
+
+def _tags(tags: Mapping[str, str], *, at_ms: int, author: str) -> list[Tag]:
+    """Raises LimitExceeded and what else ``checked_tags`` raises."""
+    return [Tag(key, value, author, at_ms) for key, value in checked_tags(tags).items()]

@@ -8,17 +8,19 @@ same SHA-256 were published before. Then it is the same transaction as in proces
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Final
 
-from budwood.catalog.api import Transaction
+from budwood.catalog.api import Lease, Transaction
 from budwood.catalog.people_api import Reach
 from budwood.domain.change import Suggestion
 from budwood.domain.facts import Parent
 from budwood.domain.label import Label, Level
 from budwood.domain.limits import (
+    AT_ONCE_BYTES,
     BLOCK_BYTES,
     CLOCKS_APART_S,
     MANIFEST_BYTES,
@@ -30,8 +32,9 @@ from budwood.domain.names import AliasName, ModelName, Namespace
 from budwood.domain.paths import check_paths, safe_path
 from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Reference, parse_reference
-from budwood.domain.transfers import PublishPush
-from budwood.errors import BadParcel, BadValue, Damaged, Invalid, LeaseLost, QuotaExceeded
+from budwood.domain.transfers import PublishPush, PushAtOnce
+from budwood.errors import BadParcel, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded, QuotaExceeded
+from budwood.store.api import BlockIndex, BlockRow
 from budwood.store.read import BlockReader, Placed, Rows, grouped, placed_in_file
 from budwood.store.write import Kept, KnownFile
 from budwood.verbs.describe import Declared, check_declared
@@ -39,13 +42,16 @@ from budwood.verbs.draft import Draft
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.publish import publish
+from budwood.verbs.one_view import OneView
+from budwood.verbs.publish import publishing
 from budwood.verbs.suggest import BUMPS
 from budwood.verbs.tag import checked_tags
-from budwood.verbs.uploads import PUSHING, Visible, checkers, clear_incoming, live
+from budwood.verbs.uploads import PUSHING, Visible, checkers, clear_incoming, existing, live
 from budwood.verbs.whole_files import Growing, whole_files
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+REMEMBERED_BYTES: Final = 1 << 15
+MANIFESTS_REMEMBERED: Final = 64
 _AHEAD: Final = 2
 """So many groups of blocks a thread are decoded before their turn to be hashed."""
 
@@ -58,14 +64,59 @@ def publish_push(house: House, namespace: str, push: str, asked: PublishPush, re
     with house.catalog.read() as view:
         lease = live(view, house, namespace, push)
     target = Reference(Namespace(namespace), ModelName(lease.holder.removeprefix(PUSHING).rpartition("/")[2]))
+    checked = _checked(house, house.index, whole_files().of(push), target, asked, reach)
+    version = house.catalog.write(_publishing(house, checked, target, asked, Held.again(house, lease)))
+    clear_incoming(house, push)
+    whole_files().forget(push)
+    return version
+
+
+def publishing_at_once(
+    house: House, now: BlockIndex, namespace: str, asked: PushAtOnce, reach: Reach, lease: Lease | None
+) -> Callable[[Transaction], VersionRecord]:
+    """What publishes a small push, once it is run in a transaction; everything is looked at here, in one view.
+
+    ``now`` knows where a block lies at this moment. ``lease`` is that of the pack it brought. Without one nothing was
+    written, so no sweep could take it: the transaction asks for every block again.
+
+    Raises Invalid, LeaseLost, LimitExceeded, StorageFailed.
+    """
+    target = Reference(Namespace(namespace), ModelName(asked.model))
+    with house.catalog.read() as view:
+        seen = replace(house, catalog=OneView(house.catalog, view))
+        checked = _checked(seen, now, Growing(), target, asked, reach, most=AT_ONCE_BYTES)
+    return _publishing(house, checked, target, asked, Held.again(house, lease) if lease else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A version that may be published, and the blocks it cannot do without."""
+
+    draft: Draft
+    needed: tuple[BlockId, ...]
+
+
+def _checked(
+    house: House,
+    now: BlockIndex,
+    growing: Growing,
+    target: Reference,
+    asked: PublishPush,
+    reach: Reach,
+    *,
+    most: int = 0,
+) -> _Checked:
+    """``most`` bytes may its files have together; 0: any number. ``now`` knows where a block lies at this moment."""
     _check_wishes(asked)
-    visible = Visible(house.catalog, namespace)
-    manifest = _manifest(house, visible, asked)
+    visible = _Remembering(Visible(house.catalog, target.namespace))
+    manifest = _manifest(house, visible, now, asked)
     _check_said(house, manifest)
+    if most and manifest.size_bytes > most:
+        hint = "Open a push for it."
+        raise LimitExceeded("The files are too large to be pushed at once.", hint=hint, limit="AT_ONCE_BYTES")
     parents = _parents(house, manifest.facts.parents, reach)
     rows = _check_blocks(visible, manifest, asked)
-    _check_files(house, push, manifest, [*_newest(house, target), *parents])
-    needed = {*rows, *asked.manifest_blocks}
+    _check_files(house, rows, now, growing, manifest, [*_newest(house, target), *parents])
     draft = Draft(
         manifest=manifest,
         digest=asked.digest,
@@ -74,24 +125,59 @@ def publish_push(house: House, namespace: str, push: str, asked: PublishPush, re
         structure=asked.structure,
         sketch=asked.sketch,
         kept=Kept((), frozenset(), 0),
-        shared=frozenset(needed),
+        # Asked for by _still_allowed, which sees only what the namespace does.
+        shared=frozenset(),
         parents=parents,
         suggestion=Suggestion(Level(asked.level)) if asked.level else None,
     )
-    also = partial(_still_allowed, house=house, namespace=namespace, needed=tuple(needed))
-    version = publish(house, draft, target, asked, Held.again(house, lease), also=also)
-    clear_incoming(house, push)
-    whole_files().forget(push)
-    return version
+    return _Checked(draft, tuple({*rows, *asked.manifest_blocks}))
+
+
+def _publishing(
+    house: House, checked: _Checked, target: Reference, asked: PublishPush, lease: Held | None
+) -> Callable[[Transaction], VersionRecord]:
+    also = partial(_still_allowed, house=house, namespace=target.namespace, needed=checked.needed)
+    return publishing(house, checked.draft, target, asked, lease, also=also)
 
 
 def _still_allowed(transaction: Transaction, *, house: House, namespace: str, needed: Sequence[BlockId]) -> None:
-    """What was looked at before the transaction and may have changed. Raises LeaseLost, QuotaExceeded."""
+    """What was looked at before the transaction and may have changed.
+
+    Raises LeaseLost, NamespaceNotFound, QuotaExceeded.
+    """
     if len(transaction.find_blocks(needed, reach=frozenset({namespace}))) < len(needed):
         raise LeaseLost("Blocks of this version were swept while it was published.")
-    usage = transaction.usage(namespace, now_ms=house.clock())
-    if usage and usage.quota.versions and usage.versions >= usage.quota.versions:
+    room = existing(transaction, namespace)
+    usage = transaction.usage(namespace, now_ms=house.clock()) if room.quota.versions else None
+    if usage and usage.versions >= usage.quota.versions:
         raise QuotaExceeded(f"{namespace} has {usage.versions} versions; it may have no more.", quota="versions")
+
+
+class _Remembering:
+    """``BlockIndex`` that asks for no block twice: what is there was there when the push began to be looked at."""
+
+    def __init__(self, index: BlockIndex) -> None:
+        self._index = index
+        self._known: dict[BlockId, BlockRow] = {}
+
+    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        """See ``BlockIndex.find``."""
+        if new := tuple(block for block in ids if block not in self._known):
+            self._known |= self._index.find(new)
+        return {block: row for block in ids if (row := self._known.get(block)) is not None}
+
+
+class _AtHand:
+    """``BlockIndex`` for reading: each row that was found already is given once. Who asks again found it moved."""
+
+    def __init__(self, rows: Rows, now: BlockIndex) -> None:
+        self._rows, self._now = dict(rows), now
+
+    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
+        """See ``BlockIndex.find``."""
+        found = {block: self._rows.pop(block) for block in ids if block in self._rows}
+        missing = tuple(block for block in ids if block not in found)
+        return {**found, **self._now.find(missing)} if missing else found
 
 
 # What is said
@@ -116,23 +202,27 @@ def _check_wishes(asked: PublishPush) -> None:
     checked_tags(asked.tags)
 
 
-def _manifest(house: House, visible: Visible, asked: PublishPush) -> Manifest:
+def _manifest(house: House, visible: _Remembering, now: BlockIndex, asked: PublishPush) -> Manifest:
     """Raises BadParcel, LeaseLost, LimitExceeded, TooNew."""
-    rows = _seen(visible, asked.manifest_blocks)
+    # The sketch is asked for with them, so that it need not be asked for again.
+    rows = _seen(visible, (*asked.manifest_blocks, *([asked.sketch] if asked.sketch else [])))
     if sum(rows[block].raw_length for block in asked.manifest_blocks) != asked.manifest_size:
         raise BadParcel("The manifest's blocks have another length than was said.")
-    written = house.reader().read_all(asked.manifest_blocks, asked.manifest_size)
+    written = BlockReader(house.objects, _AtHand(rows, now)).read_all(asked.manifest_blocks, asked.manifest_size)
+    return _proper(written, asked.digest) if len(written) > REMEMBERED_BYTES else _remembered(written, asked.digest)
+
+
+def _proper(written: bytes, digest: str) -> Manifest:
+    """The manifest, if it may be one: this depends on nothing but its bytes.
+
+    Raises BadParcel, BadPath, BadName, BadValue, LimitExceeded, TooNew.
+    """
     try:
-        manifest = read_manifest(written, digest=asked.digest)
+        manifest = read_manifest(written, digest=digest)
     except Damaged as error:
         raise BadParcel(error.message) from error
     if manifest.canonical != written:
         raise BadParcel("The manifest is not written in the one way there is.")
-    return manifest
-
-
-def _check_said(house: House, manifest: Manifest) -> None:
-    """Raises BadParcel, BadPath, BadName, BadValue, LimitExceeded."""
     facts = manifest.facts
     paths = [safe_path(entry.path) for entry in manifest.files]
     check_paths(paths)
@@ -150,6 +240,16 @@ def _check_said(house: House, manifest: Manifest) -> None:
             base_model=facts.base_model,
         )
     )
+    return manifest
+
+
+# The same files become versions of several models, and a broken request is sent again.
+_remembered: Final = lru_cache(MANIFESTS_REMEMBERED)(_proper)
+
+
+def _check_said(house: House, manifest: Manifest) -> None:
+    """Raises BadParcel, BadValue."""
+    facts = manifest.facts
     if facts.author != house.author:
         raise BadParcel("The manifest names another author than the one who pushes.", author=facts.author[:200])
     if abs(facts.created_ms - house.clock()) > CLOCKS_APART_S * 1000:
@@ -161,6 +261,8 @@ def _parents(house: House, said: Sequence[Parent], reach: Reach) -> tuple[Versio
     """The parents' records. Raises BadParcel for one that is not there, not within reach, or another than was said."""
     if len(said) > PARENTS_PER_VERSION:
         raise BadParcel("The manifest names too many parents.", limit="PARENTS_PER_VERSION")
+    if not said:
+        return ()
     found = []
     with house.catalog.read() as view:
         for parent in said:
@@ -176,7 +278,7 @@ def _parents(house: House, said: Sequence[Parent], reach: Reach) -> tuple[Versio
 # What it is made of
 
 
-def _seen(visible: Visible, blocks: Sequence[BlockId]) -> Rows:
+def _seen(visible: _Remembering, blocks: Sequence[BlockId]) -> Rows:
     """Raises LeaseLost: what is missing was swept, or never sent."""
     rows = visible.find(tuple(set(blocks)))
     if missing := set(blocks) - rows.keys():
@@ -184,7 +286,7 @@ def _seen(visible: Visible, blocks: Sequence[BlockId]) -> Rows:
     return rows
 
 
-def _check_blocks(visible: Visible, manifest: Manifest, asked: PublishPush) -> Rows:
+def _check_blocks(visible: _Remembering, manifest: Manifest, asked: PublishPush) -> Rows:
     """The rows of all blocks of the files, and of the sketch. Raises BadParcel, LeaseLost."""
     lengths = {placed.id: placed.length for entry in manifest.files for placed in placed_in_file(entry)}
     rows = _seen(visible, (*lengths, *([asked.sketch] if asked.sketch else [])))
@@ -201,16 +303,18 @@ def _newest(house: House, target: Reference) -> list[VersionRecord]:
     return [newest] if newest else []
 
 
-def _check_files(house: House, push: str, manifest: Manifest, before: Sequence[VersionRecord]) -> None:
+def _check_files(
+    house: House, rows: Rows, now: BlockIndex, growing: Growing, manifest: Manifest, before: Sequence[VersionRecord]
+) -> None:
     """Raises BadParcel for a file whose blocks do not give its SHA-256."""
     known = _known(house, before)
     new = [entry for entry in manifest.files if known.get(_content(entry)) != entry.sha256]
     if not new:
         return
-    reader = house.reader()
+    reader = BlockReader(house.objects, _AtHand(rows, now))
     whole = reader.rows({placed.id for entry in new for placed in placed_in_file(entry)})
     for entry in new:
-        if _sha256(house, reader, whole, entry, whole_files().of(push)) != entry.sha256:
+        if _sha256(house, reader, whole, entry, growing) != entry.sha256:
             raise BadParcel(f"The blocks of {entry.path} do not give the SHA-256 that was said.", path=entry.path)
 
 
@@ -248,8 +352,12 @@ def _sha256(house: House, reader: BlockReader, rows: Rows, entry: FileEntry, gro
         sha.update(buffer[: done.result()])
         free.append(buffer)
 
-    workers = checkers(house.threads)
-    for group in grouped(placed[hashed:]):
+    workers, groups = checkers(house.threads), grouped(placed[hashed:])
+    if len(groups) == 1:
+        # Nothing comes next that could be decoded meanwhile.
+        buffer = memoryview(bytearray(sum(each.length for each in groups[0])))
+        sha.update(buffer[: decode(groups.pop(), buffer)])
+    for group in groups:
         if len(pending) >= _AHEAD * house.threads:
             hash_next()
         buffer = free.popleft() if free else memoryview(bytearray(BLOCK_BYTES))

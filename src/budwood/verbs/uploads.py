@@ -20,9 +20,10 @@ from functools import cache, partial
 from typing import Final
 
 from budwood.catalog.api import Catalog, Lease, Transaction, View
-from budwood.domain.limits import ADDRESS_S, PARCEL_BYTES
+from budwood.domain.limits import ADDRESS_S, AT_ONCE_PACK_BYTES, PARCEL_BYTES
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import ModelName
+from budwood.domain.people import NamespaceRecord
 from budwood.domain.records import model_path
 from budwood.errors import BadParcel, BudwoodError, LeaseLost, NamespaceNotFound, QuotaExceeded
 from budwood.store.api import BlockRow
@@ -62,10 +63,9 @@ def open_push(house: House, namespace: str, model: str) -> Lease:
     lease = Lease(house.ids(), holder, now, now + LEASE_MS, namespace, house.author)
 
     def work(transaction: Transaction) -> Lease:
-        usage = transaction.usage(namespace, now_ms=now)
-        if usage is None:
-            raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
-        if usage.quota.uploads and usage.open_uploads >= usage.quota.uploads:
+        room = existing(transaction, namespace)
+        usage = transaction.usage(namespace, now_ms=now) if room.quota.uploads else None
+        if usage and usage.open_uploads >= usage.quota.uploads:
             raise QuotaExceeded(
                 f"{namespace} has {usage.open_uploads} pushes under way; it may have no more.",
                 hint="Wait for one to end. One that was broken off is forgotten after an hour.",
@@ -75,6 +75,14 @@ def open_push(house: House, namespace: str, model: str) -> Lease:
         return lease
 
     return house.catalog.write(work)
+
+
+def existing(view: View, namespace: str) -> NamespaceRecord:
+    """Raises NamespaceNotFound."""
+    room = view.namespace(namespace)
+    if room is None:
+        raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
+    return room
 
 
 def renew(house: House, namespace: str, push: str) -> Lease:
@@ -103,11 +111,10 @@ def abandon(house: House, namespace: str, push: str) -> None:
 
 def find_push(view: View, house: House, namespace: str, push: str) -> Lease | None:
     """A push of this caller to this namespace, while it lives."""
-    for lease in view.leases(now_ms=house.clock()):
-        if lease.id == push:
-            mine = lease.namespace == namespace and lease.author == house.author
-            return lease if mine and lease.holder.startswith(PUSHING) else None
-    return None
+    lease = view.lease(push, now_ms=house.clock())
+    if lease is None or (lease.namespace, lease.author) != (namespace, house.author):
+        return None
+    return lease if lease.holder.startswith(PUSHING) else None
 
 
 def live(view: View, house: House, namespace: str, push: str) -> Lease:
@@ -115,6 +122,31 @@ def live(view: View, house: House, namespace: str, push: str) -> Lease:
     lease = find_push(view, house, namespace, push)
     if lease is None:
         raise LeaseLost("There is no such push under way.")
+    return lease
+
+
+def receive_small(house: House, namespace: str, model: str, content: bytes) -> Lease:
+    """Open a push and complete its one pack, which came with the request that will publish it.
+
+    Raises BadParcel, NamespaceNotFound, QuotaExceeded, StorageFull, StorageFailed.
+    """
+    if len(content) > AT_ONCE_PACK_BYTES:
+        raise BadParcel(f"A pack of {len(content)} bytes is sent by itself.", limit="AT_ONCE_PACK_BYTES")
+    lease = open_push(house, namespace, model)
+    name = f"{lease.id}-0001"
+    try:
+        begin_pack(house, namespace, lease.id, name, len(content))
+        with house.objects.create(pack_key(name)) as writer:
+            writer.append([content])
+            writer.publish()
+        complete_pack(house, namespace, lease.id, name, len(content))
+    except BaseException:
+        # It runs out by itself if this fails too; what went wrong first is what the caller must hear.
+        with suppress(BudwoodError):
+            abandon(house, namespace, lease.id)
+        raise
+    finally:
+        whole_files().forget(lease.id)
     return lease
 
 

@@ -43,7 +43,8 @@ def _paged(statement: Select[tuple[object, ...]]) -> Statement:
 
 def _finding(width: int) -> Statement:
     """Built at its first use: half a thousand placeholders are not free."""
-    return Statement(lambda _: _in_force.where(block.c.id.in_([bindparam(f"id{n}") for n in range(width)])))
+    owned = _in_force.add_columns(pack.c.namespace_id)
+    return Statement(lambda _: owned.where(block.c.id.in_([bindparam(f"id{n}") for n in range(width)])))
 
 
 def _asking(build: Callable[[Sequence[BindParameter[bytes]]], ClauseElement]) -> dict[int, Statement]:
@@ -93,11 +94,11 @@ _PACKS: Final = Statement(
     .join_from(block, pack, pack.c.id == block.c.pack_id)
     .group_by(block.c.pack_id)
 )
-_LEASES: Final = Statement(
-    select(lease.c.id, lease.c.holder, lease.c.taken_ms, lease.c.expires_ms, lease.c.namespace, lease.c.author)
-    .where(lease.c.expires_ms > bindparam("now_ms"))
-    .order_by(lease.c.taken_ms, lease.c.id)
-)
+_leases: Final = select(
+    lease.c.id, lease.c.holder, lease.c.taken_ms, lease.c.expires_ms, lease.c.namespace, lease.c.author
+).where(lease.c.expires_ms > bindparam("now_ms"))
+_LEASES: Final = Statement(_leases.order_by(lease.c.taken_ms, lease.c.id))
+_LEASE: Final = Statement(_leases.where(lease.c.id == bindparam("lease_id")))
 _COUNT_BLOCKS: Final = Statement(
     select(
         select(func.count()).select_from(block).scalar_subquery()
@@ -118,15 +119,17 @@ class IndexView:
         self._session = session
 
     def find_blocks(self, ids: Sequence[BlockId], *, reach: Reach = None) -> dict[BlockId, BlockRow]:
-        found = {row[0]: _block_from(row) for row in self._ask(_FIND, ids)}
-        return found if reach is None else self._within(found, reach)
+        rows = self._ask(_FIND, ids)
+        if reach is None:
+            return {row[0]: _block_from(row[:-1]) for row in rows}
+        return {row[0]: _block_from(row[:-1]) for row in self._within(list(rows), reach)}
 
-    def _within(self, found: Mapping[BlockId, BlockRow], reach: frozenset[str]) -> dict[BlockId, BlockRow]:
+    def _within(self, rows: Sequence[Row], reach: frozenset[str]) -> list[Row]:
         """Those of the blocks that lie in a pack of these namespaces, or that one of them holds."""
-        mine = {row[0] for name in reach for row in self._session.all(_IDS, name=name)}
-        seen = {row[0] for row in self._ask(OWNERS, tuple(found)) if row[1] in mine}
-        seen |= {row[0] for row in self._ask(HOLDERS, [each for each in found if each not in seen]) if row[1] in mine}
-        return {each: row for each, row in found.items() if each in seen}
+        mine = {row[0] for name in reach for row in self._session.all(_IDS, name=name)} if rows else set()
+        others = [row[0] for row in rows if row[-1] not in mine]
+        held = {row[0] for row in self._ask(HOLDERS, others) if row[1] in mine}
+        return [row for row in rows if row[-1] in mine or row[0] in held]
 
     def _ask(self, statements: Mapping[int, Statement], ids: Sequence[BlockId]) -> Iterator[Row]:
         # Sorted, neighbours share the pages of the index.
@@ -150,6 +153,10 @@ class IndexView:
 
     def packs(self) -> Sequence[PackUse]:
         return sorted((PackUse(*row) for row in self._session.all(_PACKS)), key=lambda use: use.pack)
+
+    def lease(self, lease_id: str, *, now_ms: int) -> Lease | None:
+        row = self._session.one(_LEASE, lease_id=lease_id, now_ms=now_ms)
+        return Lease(*row) if row else None
 
     def leases(self, *, now_ms: int) -> Sequence[Lease]:
         return [Lease(*row) for row in self._session.all(_LEASES, now_ms=now_ms)]

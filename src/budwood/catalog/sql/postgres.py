@@ -84,6 +84,9 @@ class PostgresCatalog:
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self._writer.write(work)
 
+    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+        self._writer.write_soon(work, done)
+
     def check(self) -> Iterator[str]:
         """Reads every row of every table, and looks for rows whose parent is gone."""
         with _Reading(self) as view:

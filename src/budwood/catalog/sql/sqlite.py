@@ -111,6 +111,9 @@ class SqliteCatalog:
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self._writer.write(work)
 
+    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+        self._writer.write_soon(work, done)
+
     def check(self) -> Iterator[str]:
         session = self._borrow()
         try:

@@ -158,9 +158,7 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites):
         version_id = self._session.add(_ADD_VERSION, number=number, namespace_id=namespace_id, **values)
         self._add_facts(version_id, namespace_id, new)
         self._count_versions(room, 1)
-        added = self.version_by_id(version_id)
-        assert added is not None
-        return added
+        return _added(version_id, room, name, number, new)
 
     def remove_version(self, version_id: int) -> None:
         gone = self.version_by_id(version_id)
@@ -214,18 +212,16 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites):
         return Move(move_id, model_id, pointer, version_id, number, at_ms, author, reason, before)
 
     def put_tag(self, version_id: int, tag: Tag) -> None:
+        self.put_tags(version_id, [tag])
+
+    def put_tags(self, version_id: int, tags: Sequence[Tag]) -> None:
+        if not tags:
+            return
         created = self._session.one(_CREATED, version_id=version_id)
         assert created is not None, "a tag belongs to a version"
-        self._session.change(
-            _PUT_TAG,
-            version_id=version_id,
-            key=tag.key,
-            value=tag.value,
-            created_ms=created[0],
-            namespace_id=created[1],
-            author=tag.author,
-            at_ms=tag.at_ms,
-        )
+        whose = {"version_id": version_id, "created_ms": created[0], "namespace_id": created[1]}
+        rows = (whose | {"key": tag.key, "value": tag.value, "author": tag.author, "at_ms": tag.at_ms} for tag in tags)
+        self._session.change_many(_PUT_TAG, rows)
 
     def remove_tag(self, version_id: int, key: str) -> bool:
         return self._session.change(_REMOVE_TAG, of_version=version_id, of_key=key) > 0
@@ -308,13 +304,13 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites):
 
     def _add_facts(self, version_id: int, namespace_id: int, new: NewVersion) -> None:
         whose = {"version_id": version_id, "namespace_id": namespace_id}
-        metrics = (whose | {"key": key, "value": value} for key, value in new.metrics.items())
-        self._session.change_many(_ADD_METRIC, metrics)
-        whose |= {"created_ms": new.created_ms}
-        params = (whose | {"key": key, "value": value} for key, value in new.params.items())
-        self._session.change_many(_ADD_PARAM, params)
-        parents = ({"child_id": version_id, "parent_id": parent} for parent in dict.fromkeys(new.parent_ids))
-        self._session.change_many(_ADD_PARENT, parents)
+        dated = whose | {"created_ms": new.created_ms}
+        metrics = [whose | {"key": key, "value": value} for key, value in new.metrics.items()]
+        params = [dated | {"key": key, "value": value} for key, value in new.params.items()]
+        parents = [{"child_id": version_id, "parent_id": parent} for parent in dict.fromkeys(new.parent_ids)]
+        for statement, rows in ((_ADD_METRIC, metrics), (_ADD_PARAM, params), (_ADD_PARENT, parents)):
+            if rows:
+                self._session.change_many(statement, rows)
 
     def fill(self, tables: Iterable[tuple[str, Iterable[Sequence[object]]]], counters: Mapping[str, int]) -> None:
         assert not self.models(limit=1), "a catalog that is in use cannot be filled"
@@ -329,6 +325,30 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites):
         """The pack's id and whose it is: ``owner``'s when it is new."""
         row = self._session.one(_PACK, name=name)
         return (row[0], row[1]) if row else (self._session.add(_ADD_PACK, name=name, namespace_id=owner), owner)
+
+
+def _added(version_id: int, namespace: str, name: str, number: int, new: NewVersion) -> VersionRecord:
+    """The record as it would be read back."""
+    return VersionRecord(
+        version_id,
+        new.model_id,
+        namespace,
+        name,
+        number,
+        new.digest,
+        new.label,
+        new.kind,
+        Stage.DEVELOPMENT,
+        new.author,
+        new.created_ms,
+        new.size_bytes,
+        new.manifest_size,
+        tuple(new.manifest_blocks),
+        new.structure,
+        new.sketch,
+        new.commit,
+        new.message,
+    )
 
 
 def _version_values(new: NewVersion) -> dict[str, Any]:

@@ -54,15 +54,27 @@ class GroupWriter:
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in the next batch; return or raise what it did once that is durable."""
+        request = _Request(work)
+        thread = self._ask(request)
+        request.wait(thread)
+        return cast(T, request.outcome())
+
+    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+        """Like ``write``, without waiting: ``done`` is given what returns or raises the outcome, once that is durable.
+
+        It is called in the thread that writes, so it must be quick, must not write, and must not raise.
+        """
+        self._ask(_Request(work, cast(Callable[[Callable[[], Any]], None], done)))
+
+    def _ask(self, request: "_Request") -> threading.Thread:
+        """The thread that will see to it. Raises RegistryBusy."""
         thread = self._running_thread()
         assert threading.current_thread() is not thread, "work must not write through the catalog it runs in"
-        request = _Request(work)
         try:
             self._requests.put(request, timeout=BUSY_S)
         except queue.Full:
             raise RegistryBusy(f"{WRITE_QUEUE} writes are waiting already.", limit="WRITE_QUEUE") from None
-        request.wait(thread)
-        return cast(T, request.outcome())
+        return thread
 
     def close(self) -> None:
         """Finish what was asked before, then end the thread. Later writes fail."""
@@ -122,7 +134,7 @@ class GroupWriter:
         except BaseException as error:
             self._fail(ran or [first], error)
         for request in ran or [first]:
-            request.done.set()
+            request.finish()
         return more
 
     def _next(self) -> tuple["_Request | None", bool]:
@@ -153,10 +165,13 @@ class GroupWriter:
 class _Request:
     """One piece of work and what came of it."""
 
-    __slots__ = ("_abandoned", "_value", "_work", "done", "ended_batch", "error")
+    __slots__ = ("_abandoned", "_told", "_value", "_work", "done", "ended_batch", "error")
 
-    def __init__(self, work: Callable[[Transaction], Any]) -> None:
+    def __init__(
+        self, work: Callable[[Transaction], Any], told: Callable[[Callable[[], Any]], None] | None = None
+    ) -> None:
         self._work = work
+        self._told = told
         self._value: Any = None
         self._abandoned = False
         self.error: BaseException | None = None
@@ -169,8 +184,10 @@ class _Request:
             return
         if not first:
             batch.mark()
+        # The thread keeps the last request until there is another; it need not keep a manifest with it.
+        work, self._work = self._work, _nothing
         try:
-            self._value = self._work(batch.transaction)
+            self._value = work(batch.transaction)
         except BaseException as error:
             self.error = error
             self.ended_batch = first or not batch.undo()
@@ -190,6 +207,12 @@ class _Request:
             self.abandon()
             raise
 
+    def finish(self) -> None:
+        """Tell whoever asked."""
+        if self._told is not None:
+            self._told(self.outcome)
+        self.done.set()
+
     def abandon(self) -> None:
         self._abandoned = True
 
@@ -197,6 +220,10 @@ class _Request:
         if self.error is not None:
             raise self.error
         return self._value
+
+
+def _nothing(transaction: Transaction) -> None:
+    """What is left of work that was done."""
 
 
 def _own_copy(error: BaseException) -> BaseException:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from budwood.domain.access import Permission
+from budwood.domain.limits import AT_ONCE_PACK_BYTES, KIB
 from budwood.domain.records import VersionRecord
 from budwood.domain.routes.route import Body, Route
 from budwood.domain.transfers import (
@@ -17,6 +18,7 @@ from budwood.domain.transfers import (
     OpenedPush,
     OpenPush,
     PublishPush,
+    PushAtOnce,
     ReuseVersion,
     SendTo,
     TakenPack,
@@ -129,4 +131,17 @@ REUSE: Final = Route(
     errors=(LeaseLost, Retired),
 )
 
-ROUTES: Final = (LOOK, CANDIDATES, OPEN, RENEW, ABANDON, FIND, BEGIN, COMPLETE, PUBLISH, REUSE)
+AT_ONCE: Final = Route(
+    name="pushes.at_once",
+    method="POST",
+    path=_PUSHES + "/at-once",
+    permission=Permission.PUSH,
+    summary="A small push as a whole: check and keep the blocks it brings, and make a version of them and others.",
+    request=PushAtOnce,
+    response=VersionRecord,
+    errors=(BadParcel, LabelTaken, LeaseLost, QuotaExceeded),
+    # The pack in base64, and as much again for all that is said beside it.
+    body_bytes=AT_ONCE_PACK_BYTES * 4 // 3 + 512 * KIB,
+)
+
+ROUTES: Final = (LOOK, CANDIDATES, OPEN, RENEW, ABANDON, FIND, BEGIN, COMPLETE, PUBLISH, REUSE, AT_ONCE)

@@ -4,9 +4,11 @@ The verbs of a push look at the registry as a whole and answer by what the names
 that look for records are given the registry as the caller may see it.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from budwood.catalog.api import Lease
+from budwood.catalog.api import Lease, Transaction
 from budwood.domain.limits import ADDRESS_S
 from budwood.domain.names import ModelName, Namespace
 from budwood.domain.records import VersionRecord
@@ -28,8 +30,8 @@ from budwood.verbs.desk import HomeDesk
 from budwood.verbs.lease import Held
 from budwood.verbs.locate import locate
 from budwood.verbs.publish import reuse
-from budwood.verbs.receive import publish_push
-from budwood.verbs.uploads import abandon, begin_pack, complete_pack, live, open_push, renew
+from budwood.verbs.receive import publish_push, publishing_at_once
+from budwood.verbs.uploads import abandon, begin_pack, complete_pack, live, open_push, receive_small, renew
 from budwood.verbs.whole_files import whole_files
 
 
@@ -80,6 +82,16 @@ def publish(ask: Ask) -> VersionRecord:
     return publish_push(ask.whole, ask.namespace, ask.holes["push"], ask.body, ask.reach)
 
 
+def at_once(ask: Ask) -> Callable[[Transaction], VersionRecord]:
+    namespace, asked = ask.namespace, ask.body
+    lease, house = None, ask.whole
+    if asked.pack:
+        # What is written here was not there when this request began to look.
+        house = replace(house, catalog=ask.service.house.catalog)
+        lease = receive_small(house, namespace, asked.model, asked.pack)
+    return publishing_at_once(house, ask.service.house.index, namespace, asked, ask.reach, lease)
+
+
 def give_names(ask: Ask) -> VersionRecord:
     """Raises LeaseLost when the version is another one by now."""
     asked = ask.body
@@ -117,4 +129,5 @@ HANDLERS: Final = {
     pushes.COMPLETE.name: Call(complete_one, Mode.DEED),
     pushes.PUBLISH.name: Call(publish, Mode.LONG_WRITE),
     pushes.REUSE.name: Call(give_names, Mode.WRITE),
+    pushes.AT_ONCE.name: Call(at_once, Mode.SOON),
 }

@@ -1,4 +1,4 @@
-"""One view of the catalog for a whole request: who asks and what they ask for are read in one go."""
+"""One view of the catalog for several looks: who asks and what they ask for are read in one go."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class OneView:
-    """``catalog.api.Catalog`` whose reads all see one view, opened before: for requests that only read."""
+    """``catalog.api.Catalog`` whose reads all see one view, opened before by whoever also closes it."""
 
     inner: Catalog
     view: View
@@ -22,6 +22,9 @@ class OneView:
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self.inner.write(work)
+
+    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+        self.inner.write_soon(work, done)
 
     def check(self) -> Any:
         return self.inner.check()
