@@ -36,7 +36,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 _SECRETS: Final = ("token", "oidc_client_secret")
-_SERVERS: Final = ("database", "oidc_issuer", "oidc_client_id", "oidc_admit")
+_SERVERS: Final = ("database", "oidc_issuer", "oidc_client_id", "oidc_admit", "allow_networks")
 """What no ./budwood.toml may say: it may have come with somebody's files."""
 
 

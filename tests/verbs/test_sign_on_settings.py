@@ -33,9 +33,7 @@ def test_a_provider_is_named_by_the_environment(tmp_path: Path, monkeypatch: pyt
     assert "secret" not in repr(found)
 
 
-@pytest.mark.parametrize(
-    "admit", ["*", "*.example.com", "com", "a@example.com", "a.com;b.org", "exämple.com"]
-)
+@pytest.mark.parametrize("admit", ["*", "*.example.com", "com", "a@example.com", "a.com;b.org", "exämple.com"])
 def test_a_domain_that_is_none_is_refused(admit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUDWOOD_OIDC_ISSUER", ISSUER)
     monkeypatch.setenv("BUDWOOD_OIDC_CLIENT_ID", CLIENT)
@@ -54,7 +52,9 @@ def test_an_issuer_that_is_no_address_is_refused(issuer: str, tmp_path: Path, mo
         load(folder=tmp_path)
 
 
-@pytest.mark.parametrize("word", ["oidc_issuer", "oidc_client_id", "oidc_admit", "oidc_client_secret"])
+@pytest.mark.parametrize(
+    "word", ["oidc_issuer", "oidc_client_id", "oidc_admit", "oidc_client_secret", "allow_networks"]
+)
 def test_a_file_that_came_with_others_says_nothing_of_who_may_log_in(word: str, tmp_path: Path) -> None:
     (tmp_path / "budwood.toml").write_text(f'{word} = "https://evil.example"\n')
     with pytest.raises(BadValue, match=word):
