@@ -60,8 +60,15 @@ def look_sealed(part: Part, notes: Notes) -> None:
     notes.tell("container-unknown", part.inner, f"it is packed with {name}, which is not looked into")
 
 
-def is_stream(head: bytes, _: Source) -> bool:
-    return bool(_kind_of(head))
+def is_stream(head: bytes, source: Source) -> bool:
+    """zlib and old lzma are known by too little, which text may be too: something must come out of them."""
+    kind = _kind_of(head)
+    if not kind or kind in _SURE:
+        return bool(kind)
+    try:
+        return bool(machine_for(kind).decompress(head, 1)) or source.path.lower().endswith(_ENDINGS)
+    except (zlib.error, lzma.LZMAError):
+        return False
 
 
 def look_stream(part: Part, notes: Notes) -> None:
