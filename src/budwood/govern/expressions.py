@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from budwood.domain.canon import Json
-from budwood.domain.limits import EXPRESSION_START_S, EXPRESSION_WORKERS, EXPRESSIONS_MS
+from budwood.domain.limits import EXPRESSION_MS, EXPRESSION_START_S, EXPRESSION_WORKERS, EXPRESSIONS_MS
 from budwood.domain.policy.case import Said
 from budwood.domain.policy.variables import VARIABLES
 from budwood.govern.sight import Unfit, kinds, near, seen, unknown
@@ -206,7 +206,7 @@ class _Turn:
             try:
                 return worker.ask(source, variables, self._left_s)
             finally:
-                self._left_s -= time.monotonic() - began
+                self._left_s -= min(time.monotonic() - began, EXPRESSION_MS / 1_000)
         except BaseException:
             # Whatever it was at, its next answer could be to this question.
             self._worker = None
