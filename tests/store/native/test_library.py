@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from budwood.store import native
 from budwood.store.encodings import _words, decode_block, encode_block
+from budwood.store.encodings.registry import DELTA_RANS, RAW, SPLIT
 from budwood.store.native import Native, Way
 
 ROOT = Path(__file__).parents[3]
@@ -79,6 +81,29 @@ def test_what_one_machine_writes_another_reads(dtype: str, using: Using, every_w
                     encoded.tag, memoryview(written), base=memoryview(base.tobytes()), target=memoryview(target)
                 )
                 assert target == raw
+
+
+@pytest.mark.parametrize("name", ["read_differences", "join", "put_changed"])
+def test_a_library_that_reads_one_bit_wrong_is_noticed(
+    name: str, library: Native, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = np.random.default_rng(3)
+    base = (chance.normal(0, 0.02, 30_000).astype("<f4").view("<u4") >> 16).astype("<u2")
+    raw = base.copy()
+    raw[:20_000] += chance.integers(0, 5, 20_000).astype("<u2")
+    known = None if name == "join" else memoryview(base.tobytes())
+    right = encode_block(memoryview(raw.tobytes()), dtype="bf16", base=known)
+    assert right.tag == (SPLIT if name == "join" else DELTA_RANS)
+    real = getattr(library, name)
+
+    def broken(*arguments: Any) -> None:
+        real(*arguments)
+        out = arguments[3] if name != "put_changed" else arguments[4]
+        np.frombuffer(out, np.uint8)[11] ^= 1
+
+    monkeypatch.setattr(library, name, broken)
+    encoded = encode_block(memoryview(raw.tobytes()), dtype="bf16", base=known, hint=right.plan)
+    assert encoded.tag == RAW
 
 
 def test_the_library_is_built_from_the_sources_beside_it(library: Native) -> None:

@@ -33,6 +33,8 @@ SMALLEST_CHUNK: Final = 64
 """So is a shorter chunk. What lies between the tensors of a .pt, 128 bytes of which half are padding, is not."""
 RUNS: Final = 8
 TIE: Final = 0.98
+PLANES_TIE: Final = 0.85
+"""Planes must be so much smaller than what the native library writes at four times the speed; samples flatter them."""
 SETTLED: Final = 0.4
 """Weights alone keep more than this; a difference that keeps less is taken without looking at them alone."""
 
@@ -99,7 +101,7 @@ def best_of(plans: Sequence[Plan], *, otherwise: Plan) -> Plan:
     """The plan that keeps least, by the rule above; the fastest stand first."""
     best, limit = otherwise, TIE
     for plan in plans:
-        if plan.share < limit:
+        if plan.share < (limit if plan.tag != DELTA_PLANES or best.tag != DELTA_RANS else PLANES_TIE * best.share):
             best, limit = plan, TIE * plan.share
     return best
 

@@ -75,12 +75,17 @@ class Native:
     def __init__(self, loaded: ctypes.CDLL) -> None:
         self._cut, self._join, self._equal = loaded.bw_cut, loaded.bw_join, loaded.bw_equal
         self._read, self._write = loaded.bw_delta_read, loaded.bw_delta_write
+        self._find, self._take, self._put = loaded.bw_find_changed, loaded.bw_take_changed, loaded.bw_put_changed
         whole, pointer = ctypes.c_uint32, ctypes.c_void_p
         self._cut.argtypes = (pointer, ctypes.c_uint64, *_PLACE, whole, ctypes.c_int, pointer, ctypes.c_int)
         self._join.argtypes = (pointer, ctypes.c_uint64, *_PLACE, whole, ctypes.c_int, pointer, ctypes.c_int)
         self._equal.argtypes = (pointer, pointer, ctypes.c_uint64)
         self._read.argtypes = (*_PLACE * 5, whole, whole, whole, whole, *_PLACE * 2, ctypes.c_int)
         self._write.argtypes = (*_PLACE * 2, whole, whole, *_PLACE * 5, pointer, ctypes.c_int)
+        long = ctypes.c_uint64
+        self._find.argtypes = (pointer, pointer, long, long, *_PLACE)
+        self._take.argtypes = (pointer, long, long, *_PLACE * 2)
+        self._put.argtypes = (*_PLACE, pointer, long, long, *_PLACE, pointer)
         for function in (loaded.bw_read_room, loaded.bw_write_room, loaded.bw_tables_room):
             function.restype, function.argtypes = ctypes.c_uint64, ()
         loaded.bw_source.restype = ctypes.c_char_p
@@ -111,6 +116,25 @@ class Native:
         """Whether two buffers hold the same bytes."""
         length = _bytes(one)
         return length == _bytes(other) and self._equal(_address(one), _address(other), length) == 1
+
+    def find_changed(self, raw: Readable, base: Readable, group_bytes: int, bits: Bytes8) -> None:
+        """Set a bit for each group that differs; both buffers are of one length."""
+        length = _bytes(raw)
+        assert _bytes(base) == length
+        answer = self._find(_address(raw), _address(base), length, group_bytes, *_place(bits))
+        assert answer == _FINE, answer
+
+    def take_changed(self, whole: Readable, group_bytes: int, bits: Bytes8, out: Bytes8) -> None:
+        """The groups whose bits are set, which fill ``out``."""
+        answer = self._take(*_place(whole), group_bytes, *_place(bits), *_place(out))
+        assert answer == _FINE, answer
+
+    def put_changed(self, changed: Readable, base: Readable, group_bytes: int, bits: Bytes8, out: Readable) -> None:
+        """The inverse: the other groups are the base's, which is as long as ``out``."""
+        length = _bytes(out)
+        assert _bytes(base) == length
+        answer = self._put(*_place(changed), _address(base), length, group_bytes, *_place(bits), _address(out))
+        assert answer == _FINE, answer
 
     def write_differences(self, raw: Readable, base: Readable, width: int, shift: int, rooms: Rooms) -> Differences:
         """The differences of whole words from a base."""
