@@ -25,8 +25,10 @@ def asked(server: Any, route: Route, namespace: str, by: str) -> Any:
 def may(role: str, route: Route) -> bool:
     if route.name == "registry.import":
         return role in ("admin", "writer", "owner", "elsewhere")  # who may push somewhere
-    if role == "admin" or route.permission in (Permission.ANYONE, Permission.KNOWN):
+    if route.permission in (Permission.ANYONE, Permission.KNOWN):
         return True
+    if role == "admin":
+        return route.permission is not Permission.BREAK  # nobody goes past the gates but by that role
     if role not in frozenset(Role) or "namespace" not in route.holes:
         return False
     return bool(ROLE_PERMISSIONS[Role(role)] & {route.permission, *route.also})

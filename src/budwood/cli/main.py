@@ -20,6 +20,7 @@ from budwood.cli import (
     db,
     delete,
     diff,
+    evidence,
     export,
     grant,
     group,
@@ -29,6 +30,8 @@ from budwood.cli import (
     login,
     namespace,
     person,
+    policy,
+    promotion,
     pull,
     push,
     rebuild_index,
@@ -115,6 +118,9 @@ for _name, _command, _epilog in COMMANDS:
 
 for _name, _commands in (
     ("db", db.app),
+    ("policy", policy.app),
+    ("evidence", evidence.app),
+    ("promotion", promotion.app),
     ("namespace", namespace.app),
     ("person", person.app),
     ("group", group.app),

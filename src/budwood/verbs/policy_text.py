@@ -26,7 +26,7 @@ def _read(text: str) -> Policy:
     try:
         if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
             raise BadPolicy("The document uses an anchor (&) or an alias (*).", hint="Write it out.", field="document")
-        document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, made stricter
+        document = _Loader(text).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""

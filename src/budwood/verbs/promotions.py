@@ -127,7 +127,7 @@ def show_promotion(
     if promotion.state is not PromotionState.OPEN or version is None:
         return PromotionDetail(promotion, reference, _checks_of(promotion), reviews)
     look = _look(house, promotion, version, evaluate)
-    return PromotionDetail(promotion, reference, look.verdict.checks, look.case.reviews)
+    return PromotionDetail(promotion, reference, look.verdict.checks, look.case.reviews, look.case.binds)
 
 
 @dataclass(frozen=True, slots=True)

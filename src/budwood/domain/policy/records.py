@@ -69,12 +69,14 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class PromotionDetail:
-    """A promotion, what its gates say now (or said when it was decided), and everybody's reviews."""
+    """A promotion, what its gates say now (or said when it was decided), and everybody's reviews. ``binds`` is the
+    digest of what a review given now would be of; empty once it is decided."""
 
     promotion: Promotion
     reference: str
     checks: tuple[Check, ...]
     reviews: tuple[Review, ...] = ()
+    binds: str = ""
 
     @property
     def allowed(self) -> bool:
