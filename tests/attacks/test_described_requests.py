@@ -40,7 +40,7 @@ def test_every_answer_is_as_the_description_says_and_none_is_a_failure(
 ) -> None:
     siege = Siege(start(make_team()))
     besiege(siege, tmp_path, "owner", 4, "fuzzing", KNOWN)
-    siege.server.stop()
+    siege.end()
 
 
 @pytest.mark.slow
@@ -53,4 +53,4 @@ def test_the_same_of_thousands(
         pytest.skip("takes minutes: --all-points")
     siege = Siege(start(make_team()))
     besiege(siege, tmp_path, by, 60, "coverage,fuzzing", known)
-    siege.server.stop()
+    siege.end()

@@ -32,7 +32,7 @@ def home(request: pytest.FixtureRequest, start: Start, tmp_path_factory: pytest.
         siege = Siege(start(folder), most_growth_bytes=160 << 20)
     yield siege
     siege.assert_well()
-    siege.server.stop()
+    siege.end()
 
 
 @pytest.fixture(autouse=True)

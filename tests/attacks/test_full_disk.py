@@ -36,7 +36,7 @@ def full(
     shutil.rmtree(made)
     siege = Siege(start(disk / "registry"))
     yield siege
-    siege.server.stop()
+    siege.end()
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 

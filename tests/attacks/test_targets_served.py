@@ -117,7 +117,7 @@ def behind_a_proxy(start: Start, make_team: Callable[[], Path]) -> Iterator[Sieg
     """A server that is known by one more name."""
     siege = Siege(start(make_team(), "--allow-host", "models.example.com"))
     yield siege
-    siege.server.stop()
+    siege.end()
 
 
 def test_a_host_that_was_not_allowed_makes_no_address(behind_a_proxy: Siege) -> None:
