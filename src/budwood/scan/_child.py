@@ -4,6 +4,7 @@ Started by guarded.py as a script, isolated from the folder and the environment 
 after the other: a header comes in, requests for bytes and at last one report go out (guarded.py has the frames).
 """
 
+import codecs
 import contextlib
 import json
 import os
@@ -21,6 +22,9 @@ from budwood.scan.notes import Notes
 
 _ASK: Final = struct.Struct("<cQI")
 _SIZE: Final = struct.Struct("<I")
+# Python loads these from files when they are first used, and by then no file can be opened.
+_CODECS: Final = ("raw-unicode-escape", "latin-1", "ascii", "utf-8", "utf-8-sig", "idna", "unicode-escape", "cp437",
+                  "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "iso8859-1")  # fmt: skip
 
 
 class Asked:
@@ -47,6 +51,8 @@ class Asked:
 
 def main() -> None:
     """Until the pipe is closed."""
+    for codec in _CODECS:
+        codecs.lookup(codec)
     _confine()
     while header := _read(_SIZE.size):
         asked = json.loads(_exactly(_SIZE.unpack(header)[0]))

@@ -110,16 +110,15 @@ def _jsons(content: str) -> Iterator[bytes]:
             yield b"{"
             return
         try:
-            _, end = decoder.raw_decode(content[found.start() : found.start() + CONFIG_BYTES])
-        except ValueError as error:
-            parsed += getattr(error, "pos", CONFIG_BYTES)
+            _, at = decoder.raw_decode(content, found.start())
+        except json.JSONDecodeError as error:
+            parsed += error.pos - found.start()
             at = found.start() + 1
-        except RecursionError:
+        except (RecursionError, ValueError):
             yield b"{"
             return
         else:
-            parsed += end
-            at = found.start() + end
+            parsed += at - found.start()
             yield content[found.start() : at].encode("latin-1")
 
 

@@ -15,6 +15,11 @@ from budwood.store.formats.gguf import MAGIC, read_gguf
 _PROSE: Final = ("README.md", "requirements.txt", "conda.yaml")
 _TEMPLATES: Final = (".jinja", ".jinja2", ".j2")
 _TEMPLATE_KEY: Final = re.compile(rb"tokenizer\.chat_template[\w.]{0,100}\x08\x00\x00\x00(.{8})", re.DOTALL)
+# Letters that are written as escapes have no reason but to be overlooked.
+_KERAS: Final = re.compile(
+    rb'"class_name"\s*:\s*"(?:Lambda|__lambda__|function)|"module"\s*:\s*"'
+    rb"|\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
+)
 _PIECE_BYTES: Final = 1 << 20
 _KEY_BYTES: Final = 1 << 8
 
@@ -40,7 +45,7 @@ def look_settings(part: Part, notes: Notes) -> None:
         content = source.read(0, source.size)
         if b"chat_template" in content and reader_of(name) is not reader_of("tokenizer_config.json"):
             _tell(source, "tokenizer_config.json", part.inner, notes)
-        if b"class_name" in content and re.search(rb'"module"|"Lambda"|__lambda__', content):
+        if _KERAS.search(content):
             graphs.look_keras_config(source, part.inner, notes)
 
 

@@ -13,6 +13,7 @@ from budwood.scan.streams import Pieces
 from budwood.store.api import Source
 from budwood.store.formats.bounded import Malformed, Memory, Window
 from budwood.store.formats.hdf5 import is_keras
+from budwood.store.formats.numpy_files import looks_like_npy
 from budwood.store.formats.zipped import DEFLATED, STORED, Archive, Member, read_archive
 
 _BZIP2: Final = 12
@@ -51,7 +52,7 @@ def look_zip(part: Part, notes: Notes) -> None:
     for member in archive.members:
         if member.is_encrypted:
             notes.tell("archive-encrypted", _inner(part, member), "its headers say that it is encrypted", member.offset)
-        if member.name not in raw and not member.name.endswith("/"):
+        if not member.name.endswith("/") and (member.name not in raw or _is_array(part.source, member)):
             _member(part, member, defined, notes)
 
 
@@ -137,6 +138,11 @@ def _raw_numbers(archive: Archive) -> frozenset[str]:
         for member in archive.members
         if member.method == STORED and any(re.fullmatch(re.escape(root) + r"/\d+", member.name) for root in roots)
     )
+
+
+def _is_array(source: Source, member: Member) -> bool:
+    """NumPy goes by a member's first bytes, whatever torch thinks of it."""
+    return looks_like_npy(source.read(member.offset, min(8, member.size)))
 
 
 def _defined(part: Part, archive: Archive, notes: Notes) -> Iterator[str]:
