@@ -28,7 +28,7 @@ ABSENT, TABLE, AS_BEFORE = 0, 1, 2
 LEAST_LANES_LOG2: Final = 3
 
 # What the writer chooses; a reader need not know.
-KEY_STEP: Final = 16
+LOOKED_AT: Final = 8192
 ABOVE_SHARE: Final = 512
 TABLE_WORDS: Final = 1024
 LANE_WORDS: Final = 2048
@@ -50,7 +50,8 @@ def read(parts: Differences, base: Words, out: Words) -> None:
 def write(words: Words, base: Words, shift: int) -> Differences:
     """The differences of the words from a base."""
     common = base[: words.size]
-    top, signs_stay = _top(common, shift), _signs_stay(words[: common.size : KEY_STEP], common[::KEY_STEP])
+    step = common.size // LOOKED_AT + 1
+    top, signs_stay = _top(common[::step], shift), _signs_stay(words[: common.size : step], common[::step])
     base = _fitted(base, words.size)
     symbols, raw = _symbols_of(words, base, signs_stay=signs_stay)
     contexts = _contexts(base, shift, top)
@@ -83,7 +84,7 @@ def _contexts(base: Words, shift: int, top: int) -> Array:
 
 
 def _top(base: Words, shift: int) -> int:
-    counts = np.bincount(_keys(base[::KEY_STEP], shift), minlength=256)
+    counts = np.bincount(_keys(base, shift), minlength=256)
     seen, above, top = int(counts.sum()), 0, 255
     while top > 0 and (above + int(counts[top])) * ABOVE_SHARE <= seen:
         above += int(counts[top])

@@ -3,7 +3,7 @@
 
 #include "rans.h"
 
-enum { KEY_STEP = 16, ABOVE_SHARE = 512, TABLE_WORDS = 1024, MOST_WRITTEN_LANES_LOG2 = 8,
+enum { LOOKED_AT = 8192, ABOVE_SHARE = 512, TABLE_WORDS = 1024, MOST_WRITTEN_LANES_LOG2 = 8,
        LANE_WORDS = 2048, LANE_CHANGES = 256, MOST_LANE_WORDS = 16384,
        TABLES_BYTES = CONTEXTS * (1 + 2 * SYMBOLS), SLACK = 32 };
 
@@ -39,7 +39,7 @@ INLINE void put_bits(BitWriter *bits, uint32_t value, uint32_t count) {
 #define WRITE_WORDS(SIZE, WORD)                                                                                        \
     static uint32_t top_of_##SIZE(const uint8_t *base, size_t count, uint32_t shift) {                                 \
         uint32_t counts[256] = {0}, seen = 0, above = 0, top = 255;                                                    \
-        for (size_t at = 0; at < count; at += KEY_STEP, seen++) {                                                      \
+        for (size_t at = 0; at < count; at += count / LOOKED_AT + 1, seen++) {                                         \
             WORD word;                                                                                                 \
             memcpy(&word, base + at * sizeof word, sizeof word);                                                       \
             counts[(uint32_t)(word & (WORD)((WORD)~(WORD)0 >> 1)) >> shift]++;                                         \
@@ -50,7 +50,7 @@ INLINE void put_bits(BitWriter *bits, uint32_t value, uint32_t count) {
     static int signs_stay_##SIZE(const uint8_t *raw, const uint8_t *base, size_t count) {                              \
         const WORD sign = (WORD)((WORD)1 << (SIZE - 1));                                                               \
         size_t stay = 0, go = 0;                                                                                       \
-        for (size_t at = 0; at < count; at += KEY_STEP) {                                                              \
+        for (size_t at = 0; at < count; at += count / LOOKED_AT + 1) {                                                 \
             WORD word, known;                                                                                          \
             memcpy(&word, raw + at * sizeof word, sizeof word);                                                        \
             memcpy(&known, base + at * sizeof known, sizeof known);                                                    \
