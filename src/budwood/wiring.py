@@ -37,6 +37,7 @@ from budwood.domain.routes.logins import CODE, FINISH, OFFER, WORKLOAD
 from budwood.domain.routes.route import Route
 from budwood.domain.targets import Network
 from budwood.errors import BadValue, FrameworkMissing, NotFound, NotOffered, RegistryNotFound, StorageFailed
+from budwood.govern.expressions import Expressions
 from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
@@ -81,6 +82,7 @@ def connect(
         author=_checked(author) or capture_author(settings.author),
         threads=threads or settings.threads,
         scratch=root / CACHE_FOLDER,
+        expressions=Expressions(),
         networks=settings.allow_networks,
     )
     return Registry(Near(house, str(root), made, settings.grace_s))
@@ -251,6 +253,7 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
         ids=_fresh_id,
         author=author,
         threads=2,
+        expressions=Expressions(),
     )
     return Registry(Near(house, "memory", made=True, grace_s=0.0))
 

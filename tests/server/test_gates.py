@@ -152,7 +152,7 @@ def test_every_way_to_move_a_guarded_pointer_is_one_way(guarded: Any) -> None:
     champion, v2 = "/v1/models/ours/encoder/aliases/champion", "/v1/models/ours/encoder/versions/v2"
     for by in ("owner", "admin"):
         assert guarded.ask("PUT", champion, by=by, json={"version": "v2"}).status == 403
-        assert guarded.ask("POST", f"{v2}/stage", by=by, json={"stage": "production"}).status == 403
+        assert guarded.ask("PUT", f"{v2}/stage", by=by, json={"stage": "production"}).status == 403
     assert guarded.ask("GET", "/v1/models/ours/encoder/versions/champion", by="reader").value["number"] == 1
 
 

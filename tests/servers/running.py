@@ -51,8 +51,7 @@ def serving(served: Served, name: str) -> Iterator[str]:
         server.should_exit = True
         thread.join(STARTING_S)
         service.threads.close()
-        served.house.catalog.close()
-        served.house.objects.close()
+        served.house.close()
         # Shown with a test that failed.
         sys.stderr.write(b"".join(log).decode())
 

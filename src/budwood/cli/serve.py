@@ -57,8 +57,7 @@ def serve(
     plan = Plan(opened, listener, _to_stderr, tuple(allow_host or ()), processes, traces)
     if processes > 1:
         # Nothing of it may be shared by the processes to come.
-        first.house.catalog.close()
-        first.house.objects.close()
+        first.house.close()
     raise typer.Exit(run(plan))
 
 

@@ -135,5 +135,4 @@ class Near:
         return deed.made(deed.run(asked))
 
     def close(self) -> None:
-        self.house.catalog.close()
-        self.house.objects.close()
+        self.house.close()

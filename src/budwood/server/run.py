@@ -111,8 +111,7 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
         if spans is not None:
             spans.shutdown()
         service.threads.close()
-        served.house.catalog.close()
-        served.house.objects.close()
+        served.house.close()
     return 0
 
 

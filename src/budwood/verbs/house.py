@@ -3,16 +3,42 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from budwood.catalog.api import Catalog
+from budwood.domain.canon import Json
 from budwood.domain.manifest import BlockId
+from budwood.domain.policy.case import Said
 from budwood.domain.targets import Network
 from budwood.store.api import BlockRow, Objects
 from budwood.store.read import BlockReader
 
 OWN_NAMES: Final = ("catalog.sqlite3", "packs", "tmp", "cache")
 """What a registry keeps in its folder."""
+
+
+class Evaluates(Protocol):
+    """Who evaluates the expressions of policies; see ``govern/expressions.py``."""
+
+    def evaluate(self, expressions: Sequence[str], variables: Mapping[str, Json]) -> Mapping[str, Said]: ...
+    def check(self, expression: str) -> str:
+        """What is wrong with one; empty when nothing is known to be."""
+
+    def close(self) -> None:
+        """End what was started for it."""
+
+
+class Nobody:
+    """Evaluates nothing, and so lets nothing through."""
+
+    def evaluate(self, expressions: Sequence[str], variables: Mapping[str, Json]) -> Mapping[str, Said]:
+        return {each: Said(None, "Expressions are not evaluated here.") for each in expressions}
+
+    def check(self, expression: str) -> str:
+        return ""
+
+    def close(self) -> None:
+        """Nothing was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +55,7 @@ class House:
     threads: int
     scratch: Path | None = None
     networks: Sequence[Network] = ()
+    expressions: Evaluates = Nobody()
 
     @property
     def index(self) -> "CatalogIndex":
@@ -42,6 +69,12 @@ class House:
             return False
         first = path.relative_to(root).parts[0]
         return first.removesuffix("-wal").removesuffix("-shm") in OWN_NAMES
+
+    def close(self) -> None:
+        """Release what it holds open. Using it afterwards is a bug."""
+        self.expressions.close()
+        self.catalog.close()
+        self.objects.close()
 
     def reader(self) -> BlockReader:
         """A reader of blocks for one operation."""

@@ -1,7 +1,6 @@
 """Policies of a namespace, and the tier of a model: what is asked for before a guarded stage or alias moves."""
 
 import re
-from collections.abc import Callable
 
 from budwood.catalog.api import Transaction
 from budwood.domain.limits import POLICIES_PER_NAMESPACE
@@ -23,18 +22,17 @@ def put_policy(
     *,
     name: str = "",
     expected: str = "",
-    problem_of: Callable[[str], str] = lambda expression: "",
 ) -> PolicyRecord:
     """Put a policy in force, as a new edition; the same text again is the same edition.
 
-    ``name``, when it is given, must be the document's own. ``problem_of`` says what is wrong with an expression.
+    ``name``, when it is given, must be the document's own.
     Raises BadPolicy, LimitExceeded, NamespaceNotFound, PreconditionFailed.
     """
     policy, now = policy_from(text), house.clock()
     if name and name != policy.name:
         raise BadPolicy(f"metadata.name is {policy.name!r} and not {name[:80]!r}.", hint="Use one name.", field="name")
     for number, validation in enumerate(policy.validations):
-        if problem := problem_of(validation.expression):
+        if problem := house.expressions.check(validation.expression):
             at = f"spec.validations[{number}].expression"
             raise BadPolicy(f"{at}: {problem}", hint="Correct the expression.", field=at)
 

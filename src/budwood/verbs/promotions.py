@@ -4,7 +4,7 @@ Every verb reads, decides and writes in one transaction. Expressions of policies
 before it, over what never changes or is bound by digest, and count only if nothing changed in between.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from budwood.catalog.api import Transaction, View
@@ -17,6 +17,7 @@ from budwood.domain.policy.case import Case, Check, Review, Said, Verdict
 from budwood.domain.policy.decide import decide
 from budwood.domain.policy.policy import Policy
 from budwood.domain.policy.records import Promotion, PromotionDetail, PromotionState
+from budwood.domain.policy.variables import About, variables_of
 from budwood.domain.records import VersionRecord
 from budwood.errors import (
     BadValue,
@@ -39,14 +40,6 @@ from budwood.verbs.pointers import point
 from budwood.verbs.resolve import resolve
 from budwood.verbs.stage import enter_stage
 from budwood.verbs.tag import check_text
-
-Evaluate = Callable[[Sequence[str], Case], Mapping[str, Said]]
-
-
-def nothing_evaluates(expressions: Sequence[str], case: Case) -> Mapping[str, Said]:
-    """What expressions come to where nobody can evaluate them."""
-    return {each: Said(None, "Expressions are not evaluated here.") for each in expressions}
-
 
 # Asking
 
@@ -115,9 +108,7 @@ def list_promotions(
         return tuple(view.promotions(room, state=state, before=before, limit=limit))
 
 
-def show_promotion(
-    house: House, namespace: str, number: int, evaluate: Evaluate = nothing_evaluates
-) -> PromotionDetail:
+def show_promotion(house: House, namespace: str, number: int) -> PromotionDetail:
     """With what its gates say now, or said when it was decided. Raises RecordNotFound."""
     with house.catalog.read() as view:
         promotion = _numbered(view, namespace, number)
@@ -126,7 +117,7 @@ def show_promotion(
     reference = version.reference if version else f"{promotion.model}@v{promotion.version_number}"
     if promotion.state is not PromotionState.OPEN or version is None:
         return PromotionDetail(promotion, reference, _checks_of(promotion), reviews)
-    look = _look(house, promotion, version, evaluate)
+    look = _look(house, promotion, version)
     return PromotionDetail(promotion, reference, look.verdict.checks, look.case.reviews, look.case.binds)
 
 
@@ -144,13 +135,17 @@ class _Look:
         return self.case.said
 
 
-def _look(house: House, promotion: Promotion, version: VersionRecord, evaluate: Evaluate) -> _Look:
+def _look(house: House, promotion: Promotion, version: VersionRecord) -> _Look:
     facts = load_manifest(house, version).facts
     with house.catalog.read() as view:
         policies = policies_guarding(view, version, promotion.pointer)
         case = case_of(view, promotion, version, facts, now_ms=house.clock(), policies=policies, said={})
     expressions = [each.expression for policy in policies for each in policy.validations]
-    case = replace(case, said=evaluate(expressions, case)) if expressions else case
+    if expressions:
+        about = About(
+            version.label, version.number, str(version.stage), version.author, version.size_bytes, promotion.pointer
+        )
+        case = replace(case, said=house.expressions.evaluate(expressions, variables_of(case, about)))
     return _Look(case, facts, policies, decide(policies, case))
 
 
@@ -205,13 +200,11 @@ def withdraw(house: House, by: Caller, namespace: str, number: int) -> Promotion
 # Applying
 
 
-def apply(
-    house: House, by: Caller, namespace: str, number: int, evaluate: Evaluate = nothing_evaluates
-) -> PromotionDetail:
+def apply(house: House, by: Caller, namespace: str, number: int) -> PromotionDetail:
     """Point it there, if every gate is open in this very transaction. Raises GateClosed, RecordNotFound, Conflict."""
     with house.catalog.read() as view:
         promotion, version = _open(view, namespace, number)
-    look = _look(house, promotion, version, evaluate)
+    look = _look(house, promotion, version)
     now = house.clock()
 
     def work(transaction: Transaction) -> PromotionDetail:
