@@ -98,7 +98,7 @@ def test_a_pack_that_is_no_pack_is_refused_and_not_kept(
 
     monkeypatch.setattr(Blobs, "put", spoilt)
     with server.as_("ruth") as registry:
-        with pytest.raises(Exception, match="pack|block|check"):
+        with pytest.raises(Exception, match=r"pack|block|check"):
             registry.push(model(3, megabytes=3), "red/m")
         assert [summary.model.path for summary in registry.list()] == []
     assert list(objects.list("packs/")) == []

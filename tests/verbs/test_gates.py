@@ -227,7 +227,8 @@ def test_every_step_is_in_the_ledger(guarded: Registry) -> None:
 
 VALIDATED = POLICY.replace(
     '  thresholds:\n    - {metric: accuracy, operator: ">=", value: 0.9, minSamples: 100}\n',
-    "  validations:\n    - expression: version.number >= 2 && target == 'stage:production'\n      message: Not the first.\n",
+    "  validations:\n    - expression: version.number >= 2 && target == 'stage:production'\n"
+    "      message: Not the first.\n",
 )
 
 
