@@ -22,7 +22,8 @@ from budwood.govern.source import Source
 
 COMMAND: Final = (sys.executable, "-I", str(Path(__file__).with_name("cel_worker.py")))
 _ANSWER_BYTES: Final = 4_096
-_PUT_OFF: Final = 9
+_PUT_OFF: Final = 50
+_PUT_OFF_S: Final = 0.02
 _PIPE_BYTES: Final = 1 << 16
 _SIZE: Final = struct.Struct("<I")
 _PROBLEMS: Final = frozenset(("parse", "unknown", "field", "types", "number", "items", "boolean", "memory", "other"))
@@ -59,7 +60,7 @@ class _Until:
         if used_s - self._used_s >= EXPRESSION_MS / 2_000:
             return False
         self._times += 1
-        self.at = time.monotonic() + EXPRESSION_MS / 1_000
+        self.at = time.monotonic() + _PUT_OFF_S
         return True
 
 
