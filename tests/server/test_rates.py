@@ -1,5 +1,6 @@
 """Guessing tokens is slowed, and a namespace is asked no more often than its quota; nobody else waits for it."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import budwood
 from budwood.domain.limits import BAD_TOKENS_A_MINUTE
 from budwood.domain.people import Quota
 from budwood.errors import TooManyRequests
+from budwood.server.counts import Bucket, SharedCounts
 from budwood.server.rates import QUOTA_SEEN_MS, Rates
 from tests.server.conftest import Running, Start
 
@@ -54,3 +56,43 @@ def test_what_gathered_is_bounded_and_comes_back() -> None:
         for _ in range(100):
             rates.request("default")
         rates.request("nowhere")
+
+
+def test_the_processes_of_one_port_count_together(tmp_path: Path) -> None:
+    now = [1_000_000]
+    with budwood.in_memory(clock=lambda: now[0]) as registry:
+        registry.house.catalog.write(lambda transaction: transaction.set_quota("default", Quota(requests=10)))
+        processes = [Rates(registry.house, SharedCounts(tmp_path)) for _ in range(4)]
+        for turn in range(10):
+            processes[turn % 4].request("default")
+        for rates in processes:
+            with pytest.raises(TooManyRequests):
+                rates.request("default")
+        now[0] += 100
+        processes[3].request("default")
+        with pytest.raises(TooManyRequests):
+            processes[0].request("default")
+
+
+def test_more_names_than_there_is_room_for_forget_the_oldest(tmp_path: Path) -> None:
+    counts = SharedCounts(tmp_path)
+    for number in range(40_000):
+        counts.put(f"n{number}", Bucket(float(number), number))
+    assert counts.get("n39999") == Bucket(39_999.0, 39_999)
+    assert sum(counts.get(f"n{number}") is not None for number in range(40_000)) <= 1 << 14
+    assert (tmp_path / "rates").stat().st_size < 1 << 20
+
+
+def test_a_quota_holds_over_several_processes(start: Start, make_team: Callable[[], Path]) -> None:
+    folder = make_team()
+    with budwood.connect(folder, create=False) as registry:
+        registry.house.catalog.write(lambda transaction: transaction.set_quota("ours", Quota(requests=10)))
+    server = start(folder, "--processes", "3")
+    answered = 0
+    began = time.monotonic()
+    for _ in range(120):
+        # A connection each, so that they come to any of the processes.
+        answered += (
+            server.ask("GET", "/v1/models/ours/m/log", by="admin", headers={"Connection": "close"}).status != 429
+        )
+    assert answered <= 10 + 10 * (time.monotonic() - began) + 3

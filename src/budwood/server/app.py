@@ -15,6 +15,7 @@ from budwood.domain.routes import ROUTES, about
 from budwood.domain.routes.route import Route
 from budwood.errors import BudwoodError
 from budwood.server.blob_door import Keys
+from budwood.server.counts import SharedCounts
 from budwood.server.dispatch import Binding, Dispatch
 from budwood.server.guard import Guard
 from budwood.server.handlers import HANDLERS
@@ -77,7 +78,7 @@ def make_app(
 
     Raises ValueError when a route lacks a permission or a handler.
     """
-    dispatch = Dispatch(service, routes, handlers)
+    dispatch = Dispatch(service, routes, handlers, SharedCounts(shared) if shared is not None else None)
     metrics = Metrics(process, {"stopping": lambda: float(service.stopping)}, started=started, shared=shared)
     service.metrics = lambda: metrics.page(now())
     log = RequestLog(write, now, partial(_denied, service))

@@ -24,6 +24,7 @@ from budwood.errors import BudwoodError, Malformed, RegistryBusy
 from budwood.server import refusal
 from budwood.server.ask import Ask, Call, Mode, RawCall, Text
 from budwood.server.callers import Uses, bearer, caller_of, check, known_by, reach_of
+from budwood.server.counts import Counts
 from budwood.server.exchange import Exchange, exchange_of
 from budwood.server.keyed import Key, KeyedCatalog, Repeated
 from budwood.server.problems import Headers, nowhere, problem
@@ -71,10 +72,12 @@ class _Coming:
 class Dispatch:
     """The application behind the guard. Every route has a handler, or it does not come to be."""
 
-    def __init__(self, service: Service, routes: tuple[Route, ...], handlers: Binding) -> None:
+    def __init__(
+        self, service: Service, routes: tuple[Route, ...], handlers: Binding, counts: Counts | None = None
+    ) -> None:
         check_binding(routes, handlers)
         self._service = service
-        self._rates = Rates(service.house)
+        self._rates = Rates(service.house, counts)
         self._handlers = handlers
         self._uses = Uses(service)
         self.table = Table(routes)

@@ -1,14 +1,14 @@
 """How often somebody may: bad tokens from one address, and requests to one namespace that has a quota.
 
 A good token always passes, whatever others send from the same address: guessing is slowed, and nobody is locked out.
-Each process counts for itself; a quota is seen anew every few seconds.
+The processes of one port count together, hosts each for itself; a quota is seen anew every few seconds.
 """
 
-from collections import OrderedDict
 from typing import Final
 
-from budwood.domain.limits import BAD_TOKENS_A_MINUTE, RATES_KEPT
+from budwood.domain.limits import BAD_TOKENS_A_MINUTE
 from budwood.errors import TooManyRequests
+from budwood.server.counts import Bucket, Counts, OwnCounts
 from budwood.verbs.house import House
 
 QUOTA_SEEN_MS: Final = 5_000
@@ -17,9 +17,9 @@ QUOTA_SEEN_MS: Final = 5_000
 class Rates:
     """Used in the event loop only, and on those threads that do point reads; a race costs a request of counting."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, counts: Counts | None = None) -> None:
         self._house = house
-        self._left: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._counts = counts or OwnCounts()
         self._quotas: dict[str, tuple[int, int]] = {}
 
     def bad_token(self, client: str) -> None:
@@ -29,8 +29,8 @@ class Rates:
 
     def check_guesses(self, client: str) -> None:
         """Before something that costs others is done for a stranger. Raises TooManyRequests."""
-        left, at_ms = self._left.get(f"token {client}", (1.0, 0))
-        if left + max(0, self._house.clock() - at_ms) / 1000 * BAD_TOKENS_A_MINUTE / 60 < 1:
+        before = self._counts.get(f"token {client}") or Bucket(1.0, 0)
+        if before.left + max(0, self._house.clock() - before.at_ms) / 1000 * BAD_TOKENS_A_MINUTE / 60 < 1:
             raise TooManyRequests("Too many tokens from this address were none.")
 
     def request(self, namespace: str) -> None:
@@ -42,11 +42,9 @@ class Rates:
     def _spend(self, key: str, a_second: float, most: float) -> bool:
         """Take one from what has gathered since, at most ``most``; whether there was one."""
         now = self._house.clock()
-        left, at_ms = self._left.pop(key, (most, now))
-        left = min(most, left + max(0, now - at_ms) / 1000 * a_second)
-        self._left[key] = (left - 1 if left >= 1 else left, now)
-        if len(self._left) > RATES_KEPT:
-            self._left.popitem(last=False)
+        before = self._counts.get(key) or Bucket(most, now)
+        left = min(most, before.left + max(0, now - before.at_ms) / 1000 * a_second)
+        self._counts.put(key, Bucket(left - 1 if left >= 1 else left, now))
         return left >= 1
 
     def _allowed(self, namespace: str) -> int:
