@@ -41,10 +41,10 @@ def test_candidates_follow_from_the_dtype(
 @pytest.mark.parametrize(
     ("dtype", "tags"),
     [
-        ("bf16", (SPLIT, DELTA_RANS, DELTA_PLANES)),
+        ("bf16", (SPLIT, DELTA_RANS)),
         ("f32", (SPLIT, DELTA_RANS, DELTA_PCO, DELTA_PLANES)),
         ("f64", (ZSTD, SPLIT, DELTA_PCO, DELTA_PLANES)),
-        ("u8", (PLANES, DELTA_RANS, DELTA_PLANES)),
+        ("u8", (PLANES, DELTA_RANS)),
     ],
 )
 def test_with_the_native_library_its_encoding_is_one_of_them(dtype: str, tags: tuple[int, ...]) -> None:

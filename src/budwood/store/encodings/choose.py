@@ -33,8 +33,6 @@ SMALLEST_CHUNK: Final = 64
 """So is a shorter chunk. What lies between the tensors of a .pt, 128 bytes of which half are padding, is not."""
 RUNS: Final = 8
 TIE: Final = 0.98
-PLANES_TIE: Final = 0.85
-"""Planes must be so much smaller than what the native library writes at four times the speed; samples flatter them."""
 SETTLED: Final = 0.4
 """Weights alone keep more than this; a difference that keeps less is taken without looking at them alone."""
 
@@ -75,8 +73,11 @@ def candidates(dtype: str, *, has_base: bool) -> tuple[int, ...]:
     if not has_base:
         return alone
     coded = (DELTA_RANS,) if native.library is not None and width in rans.WIDTHS else ()
-    # pcodec never wins on differences of 16-bit floats; on wider ones it decodes faster than planes.
-    return (*alone, *coded, DELTA_PCO, DELTA_PLANES) if width > 2 else (*alone, *coded, DELTA_PLANES)
+    if width > 2:
+        # pcodec never wins on differences of 16-bit floats; on wider ones it decodes faster than planes.
+        return (*alone, *coded, DELTA_PCO, DELTA_PLANES)
+    # Planes are neither smaller nor faster then, and to weigh them takes longer than all the rest of the choice.
+    return (*alone, *(coded or (DELTA_PLANES,)))
 
 
 def plan_block(raw: memoryview, dtype: str, base: memoryview | None) -> Plan:
@@ -101,7 +102,7 @@ def best_of(plans: Sequence[Plan], *, otherwise: Plan) -> Plan:
     """The plan that keeps least, by the rule above; the fastest stand first."""
     best, limit = otherwise, TIE
     for plan in plans:
-        if plan.share < (limit if plan.tag != DELTA_PLANES or best.tag != DELTA_RANS else PLANES_TIE * best.share):
+        if plan.share < limit:
             best, limit = plan, TIE * plan.share
     return best
 
