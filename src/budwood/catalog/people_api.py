@@ -84,8 +84,8 @@ class PeopleView(Protocol):
     def roles_of(self, principal_id: int) -> Mapping[str, frozenset[Role]]:
         """By namespace; what groups give is included."""
 
-    def known(self, token_hash: bytes) -> Known | None:
-        """Who a token belongs to, expired or revoked ones too. Two queries."""
+    def known(self, token_hash: bytes, *, within: str = "") -> Known | None:
+        """Who a token belongs to, expired or revoked ones too. With a namespace, only what they are there."""
 
     def token(self, token_id: str) -> TokenRecord | None: ...
     def tokens(self, principal: str) -> Sequence[TokenRecord]:

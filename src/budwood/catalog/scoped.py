@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 
 from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
 from budwood.catalog.people_api import Reach
-from budwood.domain.access import Role
+from budwood.domain.access import Role, Within
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind
 from budwood.domain.people import Delivery, Grant, NamespaceRecord, NamespaceUsage, Quota, Trust, Webhook
@@ -44,7 +44,7 @@ class ScopedCatalog:
 
     __slots__ = ("_inner", "_reach")
 
-    def __init__(self, inner: Catalog, reach: frozenset[str]) -> None:
+    def __init__(self, inner: Catalog, reach: frozenset[str] | Within) -> None:
         self._inner = inner
         self._reach = reach
 
@@ -74,7 +74,7 @@ class _Scoped:
 
     __slots__ = ("_inner", "_reach")
 
-    def __init__(self, inner: View, reach: frozenset[str]) -> None:
+    def __init__(self, inner: View, reach: frozenset[str] | Within) -> None:
         self._inner = cast(Transaction, inner)
         self._reach = reach
 
@@ -288,7 +288,8 @@ class _Scoped:
         return self._inner.add_delivery(delivery)
 
     def _near(self, reach: Reach) -> frozenset[str]:
-        return self._reach if reach is None else self._reach & reach
+        mine = self._reach if isinstance(self._reach, frozenset) else self._reach.names()
+        return mine if reach is None else mine & reach
 
     def _own(self, namespace: str) -> None:
         assert not namespace or namespace in self._reach, f"{namespace} is out of reach"

@@ -124,6 +124,33 @@ class PeopleSuite:
             assert view.roles_of(mara.id) == {}
             assert view.group("mara") is None
 
+    def test_what_they_are_in_one_namespace_is_what_they_are_there_of_all(self, catalog: Catalog) -> None:
+        def work(transaction: Transaction) -> Principal:
+            mara = add_person(transaction, "mara")
+            for room in ("red", "blue"):
+                transaction.add_namespace(room, at_ms=1)
+            for group in ("first", "second"):
+                transaction.add_group(group, at_ms=1)
+                transaction.set_members(group, [mara.id])
+                transaction.put_grant(Grant("red", group, Role.REVIEWER, to_group=True))
+            transaction.put_grant(Grant("red", "mara", Role.READER))
+            transaction.put_grant(Grant("red", "mara", Role.WRITER))
+            transaction.put_grant(Grant("blue", "second", Role.OWNER, to_group=True))
+            transaction.add_token(TokenRecord("t1", mara.id, "mara", "laptop", 5), HASH)
+            return mara
+
+        mara = catalog.write(work)
+        with catalog.read() as view:
+            whole = view.known(HASH)
+            assert whole is not None
+            assert whole.roles["red"] == {Role.READER, Role.WRITER, Role.REVIEWER}
+            for room in ("red", "blue", "default", "nowhere"):
+                here = view.known(HASH, within=room)
+                assert here is not None
+                assert (here.token, here.principal) == (whole.token, mara)
+                assert here.roles == {name: roles for name, roles in whole.roles.items() if name == room}
+            assert view.known(b"x" * 32, within="red") is None
+
     def test_a_token_tells_whose_it_is_and_what_they_are_where(self, catalog: Catalog) -> None:
         def work(transaction: Transaction) -> Principal:
             mara = add_person(transaction, "mara")

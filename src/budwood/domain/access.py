@@ -103,13 +103,42 @@ class Caller:
             return held
         return held & {scope.permission for scope in self.scopes if scope.namespace in ("", namespace)}
 
+    @property
+    def reads_all(self) -> bool:
+        """Whether the caller may read every namespace there is."""
+        if not self.is_admin:
+            return False
+        return self.scopes is None or any(not s.namespace and s.permission is Permission.READ for s in self.scopes)
+
     def reach(self) -> frozenset[str] | None:
         """The namespaces the caller may read; None for all there are."""
+        if self.reads_all:
+            return None
         if self.is_admin:
-            if self.scopes is None or any(not s.namespace and s.permission is Permission.READ for s in self.scopes):
-                return None
+            assert self.scopes is not None
             return frozenset(s.namespace for s in self.scopes if s.namespace and s.permission is Permission.READ)
         return frozenset(namespace for namespace in self.roles if Permission.READ in self.permissions(namespace))
+
+
+class Within:
+    """The namespaces a caller may read, and ``also`` one; a question about one looks at that one alone."""
+
+    __slots__ = ("_also", "_caller", "_names")
+
+    def __init__(self, caller: Caller, also: str = "") -> None:
+        self._caller, self._also = caller, also
+        self._names: frozenset[str] | None = None
+
+    def __contains__(self, namespace: object) -> bool:
+        if not isinstance(namespace, str) or not namespace:
+            return False
+        return namespace == self._also or Permission.READ in self._caller.permissions(namespace)
+
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        if self._names is None:
+            self._names = (self._caller.reach() or frozenset()) | ({self._also} if self._also else frozenset())
+        return self._names
 
 
 NOBODY: Final = Caller("", scopes=())

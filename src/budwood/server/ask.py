@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from budwood.catalog.people_api import Known
-from budwood.domain.access import Caller
+from budwood.domain.access import Caller, Within
 from budwood.domain.records import model_path
 from budwood.domain.routes.route import Route
 from budwood.domain.routes.versions import NEWEST
@@ -67,6 +67,11 @@ class Ask:
     def path(self) -> str:
         """The model as people are told it."""
         return model_path(self.holes["namespace"], self.holes["model"])
+
+    @property
+    def within(self) -> Within | None:
+        """The same, to ask about single ones."""
+        return None if self.caller.reads_all else Within(self.caller)
 
     @property
     def reach(self) -> frozenset[str] | None:

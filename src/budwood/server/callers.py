@@ -7,12 +7,12 @@ most once a minute, after the answer.
 import hashlib
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from budwood.catalog.api import View
+from budwood.catalog.api import Catalog, View
 from budwood.catalog.people_api import Known
-from budwood.domain.access import Caller, Decision, Permission, Scope, decide
+from budwood.domain.access import Caller, Decision, Permission, Role, Scope, Within, decide
 from budwood.domain.records import model_path
 from budwood.domain.routes.route import Route
 from budwood.errors import Forbidden, ModelNotFound, NamespaceNotFound, Unauthenticated
@@ -37,22 +37,48 @@ def token_hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("ascii")).digest()
 
 
-def known_by(view: View, secret: str, now_ms: int) -> Known | None:
-    """Whose token it is; None when it is none, or ran out, or was revoked, or its owner may do nothing any more."""
+def known_by(view: View, secret: str, now_ms: int, namespace: str = "") -> Known | None:
+    """Whose token it is; None when it is none, or ran out, or was revoked, or its owner may do nothing any more.
+
+    With a namespace its roles are those there; ``caller_of`` finds the others when they are asked for.
+    """
     if not _TOKEN.fullmatch(secret):
         return None
-    known = view.known(token_hash(secret))
+    known = view.known(token_hash(secret), within=namespace)
     if known is None or known.token.revoked_ms or known.principal.disabled_ms:
         return None
     return None if 0 < known.token.expires_ms <= now_ms else known
 
 
-def caller_of(known: Known) -> Caller:
-    """What deciding needs to know of them."""
+class _Roles(Mapping[str, frozenset[Role]]):
+    """Roles by namespace: those in one are known, the others are looked up when somebody asks."""
+
+    def __init__(self, namespace: str, known: Known, catalog: Catalog) -> None:
+        self._namespace, self._known, self._catalog = namespace, known, catalog
+        self._found: Mapping[str, frozenset[Role]] | None = None
+
+    def __getitem__(self, namespace: str) -> frozenset[Role]:
+        return (self._known.roles if namespace == self._namespace else self._all())[namespace]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> Mapping[str, frozenset[Role]]:
+        if self._found is None:
+            with self._catalog.read() as view:
+                self._found = view.roles_of(self._known.principal.id)
+        return self._found
+
+
+def caller_of(known: Known, namespace: str, catalog: Catalog) -> Caller:
+    """What deciding needs to know of them. ``namespace`` is what they were looked up for."""
     scopes = known.token.scopes
     return Caller(
         known.principal.name,
-        known.roles,
+        _Roles(namespace, known, catalog) if namespace and not known.principal.is_admin else known.roles,
         known.principal.is_admin,
         None if scopes is None else tuple(Scope.parse(scope) for scope in scopes),
     )
@@ -78,12 +104,11 @@ def check(caller: Caller | None, route: Route, holes: Mapping[str, str]) -> None
             raise Forbidden(f"{caller.name if caller else ''} may not do this: it takes '{words}'{place}.")
 
 
-def reach_of(caller: Caller, namespace: str, permission: Permission) -> frozenset[str] | None:
+def reach_of(caller: Caller, namespace: str, permission: Permission) -> Within | None:
     """The namespaces a request may look into. A token that may push and not read still sees what it pushes to."""
-    reach = caller.reach()
-    if reach is None or not namespace or permission is Permission.ANYONE:
-        return reach
-    return reach if namespace in reach else reach | {namespace}
+    if caller.reads_all:
+        return None
+    return Within(caller, "" if permission is Permission.ANYONE else namespace)
 
 
 class Uses:

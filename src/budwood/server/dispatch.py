@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from budwood.catalog.api import Catalog, Transaction
 from budwood.catalog.people_api import Answered, Known
 from budwood.catalog.scoped import ScopedCatalog
-from budwood.domain.access import NOBODY, Permission
+from budwood.domain.access import NOBODY, Caller, Permission
 from budwood.domain.names import ModelName, Namespace
 from budwood.domain.routes.route import Body, Route
 from budwood.errors import BudwoodError, Malformed, RegistryBusy
@@ -58,6 +58,11 @@ class _Coming:
     def secret(self) -> str:
         """The bearer token as it came; empty when there is none."""
         return bearer(self.scope["headers"])
+
+    @property
+    def namespace(self) -> str:
+        """Of the address; empty when it names none."""
+        return self.holes.get("namespace", "")
 
     def key(self, ask: Ask, content: bytes) -> Key | None:
         """The idempotency key of a write, if it carries one. Raises BadValue."""
@@ -134,7 +139,7 @@ class Dispatch:
         if coming.route.permission is Permission.ANYONE:
             return self._work(coming, handler, self._allowed(coming, None, house.catalog), b"")
         with house.catalog.read() as view:
-            known = known_by(view, coming.secret, house.clock())
+            known = known_by(view, coming.secret, house.clock(), coming.namespace)
             return self._work(coming, handler, self._allowed(coming, known, OneView(house.catalog, view)), b"")
 
     async def _look_and_write(self, coming: "_Coming", handler: Call) -> Rendered:
@@ -143,7 +148,7 @@ class Dispatch:
         if _length(coming.scope) > SHORT_BODY_BYTES:
             # A stranger must not make us hold much; and what is large is worth a thread of its own.
             pool, known = threads.short, await self._known(coming)
-            check(caller_of(known) if known else None, coming.route, coming.holes)
+            check(self._caller(coming, known), coming.route, coming.holes)
         content = await _body(coming.receive)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Rendered] = loop.create_future()
@@ -164,7 +169,7 @@ class Dispatch:
         house = self._service.house
         try:
             with house.catalog.read() as view:
-                known = known_by(view, coming.secret, house.clock())
+                known = known_by(view, coming.secret, house.clock(), coming.namespace)
                 ask = self._allowed(coming, known, OneView(house.catalog, view))
                 self._decode(coming, ask, content)
                 key = coming.key(ask, content)
@@ -182,24 +187,24 @@ class Dispatch:
         if coming.route.permission is Permission.ANYONE or not coming.secret:
             return None
         if self._service.on_loop:
-            return self._look_up(coming.secret)
-        return cast(Known | None, await self._soon(partial(self._look_up, coming.secret)))
+            return self._look_up(coming)
+        return cast(Known | None, await self._soon(partial(self._look_up, coming)))
 
-    def _look_up(self, secret: str) -> Known | None:
+    def _look_up(self, coming: "_Coming") -> Known | None:
         house = self._service.house
         with house.catalog.read() as view:
-            return known_by(view, secret, house.clock())
+            return known_by(view, coming.secret, house.clock(), coming.namespace)
 
     def _allowed(self, coming: "_Coming", known: Known | None, catalog: Catalog) -> Ask:
         """The request with its house. Raises Unauthenticated, Forbidden, NotFound."""
         service, route, holes = self._service, coming.route, coming.holes
-        caller = caller_of(known) if known is not None else None
+        caller = self._caller(coming, known)
         if caller is not None:
             coming.exchange.principal = caller.name
         if caller is None and coming.secret and route.permission is not Permission.ANYONE:
             self._rates.bad_token(coming.exchange.client)
         check(caller, route, holes)
-        namespace = holes.get("namespace", "")
+        namespace = coming.namespace
         if namespace:
             self._rates.request(namespace)
         coming.exchange.namespace = namespace
@@ -212,6 +217,9 @@ class Dispatch:
         host = _header(coming.scope["headers"], b"host")
         client = coming.exchange.client
         return Ask(service, route, holes, caller, house, whole, known, secret=coming.secret, client=client, host=host)
+
+    def _caller(self, coming: "_Coming", known: Known | None) -> Caller | None:
+        return caller_of(known, coming.namespace, self._service.house.catalog) if known is not None else None
 
     async def _soon(self, look: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._service.threads.point, look)

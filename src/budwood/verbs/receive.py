@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from budwood.catalog.api import Lease, Transaction
-from budwood.catalog.people_api import Reach
+from budwood.domain.access import Within
 from budwood.domain.change import Suggestion
 from budwood.domain.facts import Parent
 from budwood.domain.label import Label, Level
@@ -56,7 +56,7 @@ _AHEAD: Final = 2
 """So many groups of blocks a thread are decoded before their turn to be hashed."""
 
 
-def publish_push(house: House, namespace: str, push: str, asked: PublishPush, reach: Reach) -> VersionRecord:
+def publish_push(house: House, namespace: str, push: str, asked: PublishPush, reach: Within | None) -> VersionRecord:
     """``reach`` is where the caller may read: parents must lie there.
 
     Raises Invalid, LabelTaken, LeaseLost, QuotaExceeded, StorageFull, StorageFailed.
@@ -72,7 +72,7 @@ def publish_push(house: House, namespace: str, push: str, asked: PublishPush, re
 
 
 def publishing_at_once(
-    house: House, now: BlockIndex, namespace: str, asked: PushAtOnce, reach: Reach, lease: Lease | None
+    house: House, now: BlockIndex, namespace: str, asked: PushAtOnce, reach: Within | None, lease: Lease | None
 ) -> Callable[[Transaction], VersionRecord]:
     """What publishes a small push, once it is run in a transaction; everything is looked at here, in one view.
 
@@ -102,7 +102,7 @@ def _checked(
     growing: Growing,
     target: Reference,
     asked: PublishPush,
-    reach: Reach,
+    reach: Within | None,
     *,
     most: int = 0,
 ) -> _Checked:
@@ -257,7 +257,7 @@ def _check_said(house: House, manifest: Manifest) -> None:
         raise BadValue("The manifest was made more than a day from now.", hint=hint, created_ms=facts.created_ms)
 
 
-def _parents(house: House, said: Sequence[Parent], reach: Reach) -> tuple[VersionRecord, ...]:
+def _parents(house: House, said: Sequence[Parent], reach: Within | None) -> tuple[VersionRecord, ...]:
     """The parents' records. Raises BadParcel for one that is not there, not within reach, or another than was said."""
     if len(said) > PARENTS_PER_VERSION:
         raise BadParcel("The manifest names too many parents.", limit="PARENTS_PER_VERSION")

@@ -5,7 +5,6 @@ widths, so that a question about a million blocks compiles four statements and n
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Final
 
 from sqlalchemy import BindParameter, Select, bindparam, case, func, literal_column, select
@@ -21,6 +20,7 @@ from budwood.domain.manifest import BlockId
 from budwood.store.api import BlockRow
 
 _WIDTHS: Final = (500, 60, 8, 1)
+_FILLED: Final = 4
 
 _rows: Final = select(
     block.c.id,
@@ -43,7 +43,9 @@ def _paged(statement: Select[tuple[object, ...]]) -> Statement:
 
 def _finding(width: int) -> Statement:
     """Built at its first use: half a thousand placeholders are not free."""
-    owned = _in_force.add_columns(pack.c.namespace_id)
+    # Of a pack of one's own machine nobody knows whose it is.
+    owner = select(namespace.c.name).where(namespace.c.id == pack.c.namespace_id).correlate(pack).scalar_subquery()
+    owned = _in_force.add_columns(owner)
     return Statement(lambda _: owned.where(block.c.id.in_([bindparam(f"id{n}") for n in range(width)])))
 
 
@@ -67,7 +69,13 @@ OWNERS: Final = _asking(
 HOLDERS: Final = _asking(
     lambda ids: select(holding.c.block_id, holding.c.namespace_id, holding.c.length).where(holding.c.block_id.in_(ids))
 )
-_IDS: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
+_HOLDING: Final = _asking(
+    lambda ids: (
+        select(holding.c.block_id, namespace.c.name)
+        .join_from(holding, namespace, namespace.c.id == holding.c.namespace_id)
+        .where(holding.c.block_id.in_(ids))
+    )
+)
 _BLOCKS: Final = _paged(_in_force)
 _BLOCKS_OF: Final = _paged(_in_force.where(pack.c.name == bindparam("pack")))
 # Written out, not bound: only then is it seen to match the partial index.
@@ -126,10 +134,9 @@ class IndexView:
 
     def _within(self, rows: Sequence[Row], reach: frozenset[str]) -> list[Row]:
         """Those of the blocks that lie in a pack of these namespaces, or that one of them holds."""
-        mine = {row[0] for name in reach for row in self._session.all(_IDS, name=name)} if rows else set()
-        others = [row[0] for row in rows if row[-1] not in mine]
-        held = {row[0] for row in self._ask(HOLDERS, others) if row[1] in mine}
-        return [row for row in rows if row[-1] in mine or row[0] in held]
+        others = [row[0] for row in rows if row[-1] not in reach]
+        held = {row[0] for row in self._ask(_HOLDING, others) if row[1] in reach}
+        return [row for row in rows if row[-1] in reach or row[0] in held]
 
     def _ask(self, statements: Mapping[int, Statement], ids: Sequence[BlockId]) -> Iterator[Row]:
         # Sorted, neighbours share the pages of the index.
@@ -167,13 +174,15 @@ class IndexView:
 
 
 def _chunks(ids: Sequence[BlockId]) -> Iterator[Sequence[BlockId]]:
-    """The ids in runs of the widths there are statements for, the widest first."""
-    rest = iter(ids)
-    left = len(ids)
-    for width in _WIDTHS:
-        for _ in range(left // width):
-            yield tuple(islice(rest, width))
-        left %= width
+    """The ids in runs of the widths there are statements for. A short one is filled up with its last id: to name a
+    block twice costs less than to ask again."""
+    at = 0
+    while left := len(ids) - at:
+        narrow = max(width for width in _WIDTHS if width <= left)
+        width = min((each for each in _WIDTHS if left <= each <= _FILLED * left), default=narrow)
+        run = tuple(ids[at : at + width])
+        at += len(run)
+        yield run + run[-1:] * (width - len(run))
 
 
 def _page(limit: int) -> int:

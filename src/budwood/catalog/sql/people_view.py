@@ -8,6 +8,8 @@ from itertools import chain, islice, repeat
 from typing import Final
 
 from sqlalchemy import and_, bindparam, func, literal_column, select, union_all
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
 
 from budwood.catalog.people_api import Answered, Known, Reach, SigningKey
 from budwood.catalog.sql.index import IndexView
@@ -162,6 +164,25 @@ _tokens: Final = select(
     token.c.scopes,
 ).join_from(token, principal, principal.c.id == token.c.principal_id)
 _KNOWN: Final = Statement(_tokens.add_columns(*principal.c).where(token.c.hash == bindparam("hash")))
+
+
+def _known_within(dialect: Dialect) -> ClauseElement:
+    """Token, principal, and the words of their roles in one namespace, joined: those given to them, to their groups."""
+    joined = "string_agg" if dialect.name == "postgresql" else "group_concat"
+    words = (
+        select(getattr(func, joined)(granted.c.role, literal_column("','")))
+        .join_from(granted, namespace, namespace.c.id == granted.c.namespace_id)
+        .where(namespace.c.name == bindparam("name"))
+    )
+    direct = words.where(granted.c.to_team == 0, granted.c.to_id == principal.c.id)
+    by_groups = words.join(member, member.c.team_id == granted.c.to_id).where(
+        granted.c.to_team == 1, member.c.principal_id == principal.c.id
+    )
+    held = (each.correlate(principal).scalar_subquery() for each in (direct, by_groups))
+    return _tokens.add_columns(*principal.c, *held).where(token.c.hash == bindparam("hash"))
+
+
+_KNOWN_WITHIN: Final = Statement(_known_within)
 _TOKEN: Final = Statement(_tokens.where(token.c.id == bindparam("token_id")))
 _TOKENS: Final = Statement(
     _tokens.where(principal.c.name == bindparam("name"))
@@ -310,12 +331,23 @@ class PeopleReads(IndexView):
             roles[room] = roles.get(room, frozenset()) | {known(Role, role)}
         return roles
 
-    def known(self, token_hash: bytes) -> Known | None:
+    def known(self, token_hash: bytes, *, within: str = "") -> Known | None:
+        if within:
+            return self._known_within(token_hash, within)
         row = self._session.one(_KNOWN, hash=token_hash)
         if row is None:
             return None
         whose = _principal_from(row[9:])
         return Known(_token_from(row[:9]), whose, {} if whose.is_admin else self.roles_of(whose.id))
+
+    def _known_within(self, token_hash: bytes, namespace: str) -> Known | None:
+        row = self._session.one(_KNOWN_WITHIN, hash=token_hash, name=namespace)
+        if row is None:
+            return None
+        *rest, direct, by_groups = row
+        words = {word for words in (direct, by_groups) if words for word in words.split(",")}
+        roles = {namespace: frozenset(known(Role, word) for word in words)} if words else {}
+        return Known(_token_from(tuple(rest[:9])), _principal_from(tuple(rest[9:])), roles)
 
     def token(self, token_id: str) -> TokenRecord | None:
         row = self._session.one(_TOKEN, token_id=token_id)

@@ -45,7 +45,7 @@ T = TypeVar("T")
 WRITE_LOCK: Final = 0x627564776F6F64
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_LOCK: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()"
+_BEGIN_AND_LOCK: Final = f"{_BEGIN_WRITE}; SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()"
 # A writer that stopped without dying would keep all others out; a reader may look at its snapshot for hours.
 _END_SILENT: Final = f"SET idle_in_transaction_session_timeout = '{STALLED_WRITE_S}s'"
 _UPGRADE: Final = "Run 'budwood db upgrade', once, where no other release writes to this database."
@@ -219,20 +219,23 @@ class _PostgresBatch:
         self._session = open_session()
         self.transaction: Transaction = SqlTransaction(self._session)
         self._number = ""
+        self._kept = False
 
     def begin(self) -> None:
+        self._kept = False
         try:
-            self._session.control(_BEGIN_WRITE)
+            self._number = self._session.control(_BEGIN_AND_LOCK)[1]
         except ConnectionLost:
             self._reopen()
-            self._session.control(_BEGIN_WRITE)
-        self._number = self._session.control(_LOCK)[1]
+            self._number = self._session.control(_BEGIN_AND_LOCK)[1]
 
     def mark(self) -> None:
-        self._session.control("SAVEPOINT work")
+        # What was kept is released on the way: each journey costs as much as a look-up.
+        self._session.control("RELEASE work; SAVEPOINT work" if self._kept else "SAVEPOINT work")
+        self._kept = False
 
     def keep(self) -> None:
-        self._session.control("RELEASE work")
+        self._kept = True
 
     def undo(self) -> bool:
         if self._session.is_lost:

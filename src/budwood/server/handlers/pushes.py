@@ -79,7 +79,7 @@ def complete_one(ask: Ask) -> TakenPack:
 
 
 def publish(ask: Ask) -> VersionRecord:
-    return publish_push(ask.whole, ask.namespace, ask.holes["push"], ask.body, ask.reach)
+    return publish_push(ask.whole, ask.namespace, ask.holes["push"], ask.body, ask.within)
 
 
 def at_once(ask: Ask) -> Callable[[Transaction], VersionRecord]:
@@ -89,7 +89,7 @@ def at_once(ask: Ask) -> Callable[[Transaction], VersionRecord]:
         # What is written here was not there when this request began to look.
         house = replace(house, catalog=ask.service.house.catalog)
         lease = receive_small(house, namespace, asked.model, asked.pack)
-    return publishing_at_once(house, ask.service.house.index, namespace, asked, ask.reach, lease)
+    return publishing_at_once(house, ask.service.house.index, namespace, asked, ask.within, lease)
 
 
 def give_names(ask: Ask) -> VersionRecord:
