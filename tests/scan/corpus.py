@@ -461,6 +461,7 @@ def _formats(marker: Path) -> Files:
         + b"model_config\0"
         + json.dumps(sequential).replace("Lambda", "\\u004cambda").encode()
         + bytes(64),
+        "imports_only.pkl": b"cantigravity\nfly\n(".ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n" + bytes(64),
         "hidden.h5": b"\x89HDF\r\n\x1a\n" + bytes(64) + b"model_config\0" + b"nothing" + bytes(64),
         "outside.onnx": _onnx(b"../../../etc/passwd"),
         "absolute.onnx": _onnx(b"/etc/passwd"),

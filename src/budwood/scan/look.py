@@ -59,11 +59,12 @@ def _look(source: Source, inner: str, depth: int, notes: Notes) -> None:
 
 def _unmarked(part: Part, head: bytes, is_claimed: bool, notes: Notes) -> None:
     """Old pickles have no mark, and hide in front of anything. Other text and numbers do no harm to a loader."""
-    is_loaded = part.source.path.lower().endswith(LOADED) and not is_claimed
-    if may_be_old_pickle(head) and (is_loaded or pickles.would_run(part.source)):
+    is_loaded = part.source.path.lower().endswith(LOADED)
+    must_be = is_loaded and not is_claimed
+    if may_be_old_pickle(head) and (must_be or pickles.would_run(part.source, is_loaded=is_loaded)):
         notes.format = notes.format or "pickle"
         pickles.scan_pickles(part.source, part.inner, notes)
-    elif is_loaded:
+    elif must_be:
         notes.tell("unrecognised", part.inner, "its content is no format that could be looked into")
 
 

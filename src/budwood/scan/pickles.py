@@ -13,13 +13,15 @@ from budwood.scan.allowed import is_allowed, is_known
 from budwood.scan.notes import Notes
 from budwood.store.api import Source
 from budwood.store.formats.bounded import Cursor, Malformed, elements
-from budwood.store.formats.inert import Ambiguous, Held, Machine, Made, Ref, Spent
+from budwood.store.formats.inert import Ambiguous, Blob, Held, Machine, Made, Ref, Spent
 
 _OPCODES_OF_TEXT: Final = 10_000  # No text goes on for so long without an opcode that is none.
 _WRAPPER: Final = "joblib.numpy_pickle.NumpyArrayWrapper"
 _WRAPPER_KEYS: Final = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"})
 _PLAIN_DTYPE: Final = re.compile(r"[biufcmM](\d{1,2})")
 _RECORD_DTYPE: Final = re.compile(r"V(\d{1,9})")
+# None is not among them: it stands for text that was too long to keep.
+_NEVER_TEXT: Final = (int, float, tuple, Held, Blob, Ref)
 _TEXTS: Final = frozenset({"builtins.str", "__builtin__.str", "__builtin__.unicode", "_codecs.encode"})
 _OBJECT_FLAGS: Final = 63
 _TEXT_DTYPE: Final = re.compile(r"([SU])(\d{1,9})")
@@ -64,8 +66,11 @@ def scan_legacy_torch(source: Source, inner: str, notes: Notes) -> None:
         return
 
 
-def would_run(source: Source) -> bool:
-    """Whether a file that is marked as no pickle is one all the same: it ends as one, or calls before it breaks."""
+def would_run(source: Source, *, is_loaded: bool = False) -> bool:
+    """Whether a file that is marked as no pickle is one all the same: it ends as one, or calls before it breaks.
+
+    Where it is sure to be unpickled (``is_loaded``), it is enough that it imports something.
+    """
     cursor, spent = Cursor(source), Spent(opcodes=PICKLE_OPCODES - _OPCODES_OF_TEXT)
     machine = Follower(cursor, spent)
     ends = False
@@ -75,7 +80,7 @@ def would_run(source: Source) -> bool:
     except Malformed:
         pass
     is_long = spent.opcodes > PICKLE_OPCODES
-    return is_long or (any(map(_is_shaped, machine.globals)) and (ends or spent.calls > 0))
+    return is_long or (any(map(_is_shaped, machine.globals)) and (ends or is_loaded or spent.calls > 0))
 
 
 class Follower(Machine):
@@ -84,6 +89,7 @@ class Follower(Machine):
     def __init__(self, cursor: Cursor, spent: Spent, *, is_plain: bool = False) -> None:
         super().__init__(cursor, spent, None if is_plain else self._after_build)
         self.where: dict[str, int] = {}
+        self._is_plain = is_plain
         self._wrappers = 0
 
     def run_strictly(self) -> object:
@@ -102,6 +108,11 @@ class Follower(Machine):
     def _refer(self, name: str) -> None:
         super()._refer(name)
         self.where.setdefault(name, self.cursor.at)
+
+    def _refer_to_computed(self, module: object, name: object) -> None:
+        if self._is_plain and (isinstance(module, _NEVER_TEXT) or isinstance(name, _NEVER_TEXT)):
+            raise Malformed("a name that is no text")
+        super()._refer_to_computed(module, name)
 
     def _make(self, function: object, args: object) -> None:
         if type(function) is Ref and function.name == _WRAPPER:

@@ -299,10 +299,14 @@ class Machine:
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
-        if isinstance(name, _NEVER_TEXT) or isinstance(module, _NEVER_TEXT):
-            raise Malformed(f"a name that is no text before {self.cursor.at}")
-        is_known = isinstance(name, str) and isinstance(module, str)
-        self._refer(f"{module}.{name}" if is_known else "<a name computed at load>")
+        if isinstance(name, str) and isinstance(module, str):
+            self._refer(f"{module}.{name}")
+        else:
+            self._refer_to_computed(module, name)
+
+    def _refer_to_computed(self, module: object, name: object) -> None:
+        """One of the two is no text that was kept."""
+        self._refer("<a name computed at load>")
 
     def _extension(self, width: int) -> None:
         code = int.from_bytes(self.cursor.take(width), "little")
@@ -436,8 +440,6 @@ def _is_atom(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | Ref) or value == ()
 
 
-# None stands for text that was too long to keep; what was made may be text.
-_NEVER_TEXT: Final = (int, float, tuple, Held, Blob, Ref)
 _OTHER_BASE: Final = re.compile(rb"\s*[+-]?0\w")
 
 
