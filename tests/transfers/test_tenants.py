@@ -17,8 +17,7 @@ from budwood.domain.routes import blobs, pushes
 from budwood.domain.transfers import FindBlocks
 from budwood.errors import BadParcel
 from budwood.store.api import BlockRow
-from budwood.store.encodings import encode_block
-from budwood.store.encodings.registry import DELTA_PLANES
+from budwood.store.encodings import encode_block, needs_base
 from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.manifests import load_manifest
 
@@ -169,7 +168,7 @@ def _add_difference(packs: PackSet, base: BlockRow, raw: bytes) -> None:
     content = bytearray(raw)
     content[::1000] = bytes(len(content[::1000]))
     encoded = encode_block(memoryview(content), dtype="bf16", base=memoryview(raw))
-    assert encoded.tag == DELTA_PLANES
+    assert needs_base(encoded.tag)
     new = NewBlock(blake3(content).digest(), len(content), encoded.tag, base=base.id, depth=1)
     packs.add(new, encoded.parts, encoded.length)
 
