@@ -36,7 +36,7 @@ def block(content: bytes, **more: Any) -> NewBlock:
     return NewBlock(blake3(content).digest(), len(content), encoding=0, **more)
 
 
-def write(store: MemoryObjects, contents: Sequence[bytes]) -> tuple[BlockRow, ...]:
+def write(store: MemoryObjects, contents: Sequence[bytes]) -> Sequence[BlockRow]:
     with PackSet(store, names()) as packs:
         for content in contents:
             packs.add(block(content), [content], len(content))

@@ -19,6 +19,7 @@ from budwood.domain.transfers import BeginPack, PublishPush
 from budwood.errors import BadPath, BadValue, BudwoodError, Conflict, Invalid, NotFound, QuotaExceeded
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.write import BlockWriter
+from budwood.verbs import push as push_verb
 
 
 @pytest.fixture
@@ -34,10 +35,15 @@ def told(server: Any, model: Callable[..., Path], monkeypatch: pytest.MonkeyPatc
     ) -> BudwoodError:
         with server.as_("ruth") as registry:
             also(registry)
+            honest, whole = list[Manifest](), push_verb._manifest
+
+            def made(*what: Any) -> Manifest:
+                honest.append(whole(*what))
+                return honest[-1]
 
             def publish(desk: FarDesk, draft: Any, target: Any, wishes: Any, lease: FarLease) -> Any:
                 work = registry._place.work
-                manifest = lie(draft.manifest)
+                manifest = lie(honest[-1])
                 canonical = written(manifest.canonical)
                 with BlockWriter(work.objects, lease.index, lease.new_pack_name, threads=1) as writer:
                     blocks = writer.write_blob(canonical, is_manifest=True)
@@ -46,6 +52,7 @@ def told(server: Any, model: Callable[..., Path], monkeypatch: pytest.MonkeyPatc
                 holes = {"namespace": "red", "push": lease.id}
                 return desk.transport.call(pushes.PUBLISH, holes, body=ask(asked))
 
+            monkeypatch.setattr(push_verb, "_manifest", made)
             monkeypatch.setattr(FarDesk, "publish", publish)
             with pytest.raises(BudwoodError) as refused:
                 registry.push(model(1), "red/liar")

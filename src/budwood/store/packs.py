@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, overload
 
 import numpy as np
 from blake3 import blake3
@@ -47,6 +47,8 @@ _ENTRY: Final = np.dtype(
         ("base", "V32"),
     ]
 )
+_ROW: Final = struct.Struct("<32sQIIBBBBI32s")
+"""An entry again, for writing one at a time."""
 _ROWS_AT_ONCE: Final = 4096
 _MANIFEST: Final = 1
 _NO_BASE: Final = bytes(32)
@@ -81,6 +83,36 @@ def pack_name(key: str) -> str:
     return name
 
 
+class PackRows(Sequence[BlockRow]):
+    """The rows of some packs, made of their footers when they are asked for: as objects they take four times as much.
+
+    Compares as the tuple of them would.
+    """
+
+    def __init__(self, footers: Sequence[tuple[str, bytes]]) -> None:
+        self._footers = footers
+
+    def __len__(self) -> int:
+        return sum(len(footer) for _, footer in self._footers) // _ROW.size
+
+    def __iter__(self) -> Iterator[BlockRow]:
+        for name, footer in self._footers:
+            yield from _rows(name, np.frombuffer(footer, dtype=_ENTRY))
+
+    @overload
+    def __getitem__(self, at: int) -> BlockRow: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[BlockRow, ...]: ...
+    def __getitem__(self, at: int | slice) -> BlockRow | tuple[BlockRow, ...]:
+        return tuple(self)[at]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
 class PackSet:
     """Writes blocks into as few packs as their size allows. ``add`` may be called from several threads.
 
@@ -95,7 +127,7 @@ class PackSet:
         self._pack_bytes = pack_bytes or PACK_BYTES
         self._lock = threading.Lock()
         self._pack: _Pack | None = None
-        self._rows: list[BlockRow] = []
+        self._begun: list[_Pack] = []
         self._sealer: ThreadPoolExecutor | None = None
         self._sealing: list[Future[None]] = []
         self._lost: BaseException | None = None
@@ -113,18 +145,17 @@ class PackSet:
                 self._seal_behind()
             if self._pack is None:
                 self._pack = _Pack(self._objects, self._next_name())
-            row = self._pack.add(block, parts, length, check)
-            self._rows.append(row)
-            return row
+                self._begun.append(self._pack)
+            return self._pack.add(block, parts, length, check)
 
-    def finish(self) -> tuple[BlockRow, ...]:
+    def finish(self) -> Sequence[BlockRow]:
         """Publish everything; every row, in the order added. It is durable then. Raises StorageFull, StorageFailed."""
         with self._lock:
             self._wait_for_sealing(leave=SEALED_AT_ONCE - 1)
             if self._pack is not None:
                 self._seal_last(self._pack)
             self._wait_for_sealing(leave=0)
-            return tuple(self._rows)
+            return PackRows(tuple((pack.name, bytes(pack.footer)) for pack in self._begun))
 
     def __enter__(self) -> Self:
         return self
@@ -175,9 +206,9 @@ class _Pack:
     """One pack being written. Its caller holds the lock of the set."""
 
     def __init__(self, objects: Objects, name: str) -> None:
-        self._name = name
+        self.name = name
+        self.footer = bytearray()
         self._writer: ObjectWriter = objects.create(pack_key(name))
-        self._rows: list[BlockRow] = []
         self._raw_bytes = 0
         try:
             self._writer.append([_HEADER.pack(_HEADER_MAGIC, PACK_FORMAT)])
@@ -187,11 +218,11 @@ class _Pack:
 
     def has_room(self, length: int, raw_length: int, pack_bytes: int) -> bool:
         """Also by what it takes to check a pack: one that a server would refuse is never written."""
-        index_bytes = (len(self._rows) + 1) * _ENTRY.itemsize + _TRAILER.size
+        index_bytes = len(self.footer) + _ROW.size + _TRAILER.size
         return (
             self._writer.size + length + index_bytes <= pack_bytes
             and self._raw_bytes + raw_length <= PARCEL_RAW_BYTES
-            and len(self._rows) < PARCEL_BLOCKS
+            and len(self.footer) < PARCEL_BLOCKS * _ROW.size
         )
 
     def add(self, block: NewBlock, parts: Sequence[Buffer], length: int, check: int) -> BlockRow:
@@ -199,7 +230,7 @@ class _Pack:
         offset = self._writer.append(parts)
         row = BlockRow(
             id=block.id,
-            pack=self._name,
+            pack=self.name,
             offset=offset,
             length=length,
             raw_length=block.raw_length,
@@ -209,16 +240,15 @@ class _Pack:
             depth=block.depth,
             is_manifest=block.is_manifest,
         )
-        self._rows.append(row)
+        self.footer += _written(row)
         self._raw_bytes += block.raw_length
         return row
 
     def seal(self) -> None:
         """Write the index and publish. Raises StorageFull, StorageFailed; then the pack is discarded."""
         try:
-            footer = b"".join(_entries(few).tobytes() for few in _some(self._rows))
-            trailer = _trailer(self._writer.size, len(self._rows), footer)
-            self._writer.append([footer, trailer])
+            trailer = _trailer(self._writer.size, len(self.footer) // _ROW.size, self.footer)
+            self._writer.append([self.footer, trailer])
             self._writer.publish()
         finally:
             self.discard()
@@ -290,27 +320,13 @@ def _assert_writable(block: NewBlock, length: int) -> None:
     assert block.base not in (block.id, _NO_BASE), "a block is no difference from itself"
 
 
-def _some(rows: Sequence[BlockRow]) -> Iterator[Sequence[BlockRow]]:
-    """So many at a time that their columns, as lists, stay small."""
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        yield rows[start : start + _ROWS_AT_ONCE]
+def _written(row: BlockRow) -> bytes:
+    flags = _MANIFEST if row.is_manifest else 0
+    numbers = (row.offset, row.length, row.raw_length, row.encoding, row.depth, flags, 0, row.check)
+    return _ROW.pack(row.id, *numbers, row.base or _NO_BASE)
 
 
-def _entries(rows: Sequence[BlockRow]) -> _Entries:
-    entries = np.zeros(len(rows), dtype=_ENTRY)
-    entries["id"] = _column32([row.id for row in rows])
-    entries["base"] = _column32([row.base or _NO_BASE for row in rows])
-    for name in ("offset", "length", "raw_length", "encoding", "depth", "check"):
-        entries[name] = [getattr(row, name) for row in rows]
-    entries["flags"] = [_MANIFEST if row.is_manifest else 0 for row in rows]
-    return entries
-
-
-def _column32(values: Sequence[bytes]) -> _Entries:
-    return np.frombuffer(b"".join(values), dtype="V32")
-
-
-def _trailer(offset: int, count: int, footer: bytes) -> bytes:
+def _trailer(offset: int, count: int, footer: Buffer) -> bytes:
     return _TRAILER.pack(offset, count, blake3(footer).digest(), PACK_FORMAT, _TRAILER_MAGIC)
 
 

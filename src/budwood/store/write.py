@@ -47,7 +47,7 @@ KnownFile = tuple[int, tuple[BlockId, ...]]
 class Kept:
     """What a push of some files came to. ``shared`` holds the ids of blocks that were there before."""
 
-    rows: tuple[BlockRow, ...]
+    rows: Sequence[BlockRow]
     shared: frozenset[BlockId]
     new_raw_bytes: int
 

@@ -5,7 +5,7 @@ Each carries a sketch of some 160 KB; the one that promises the smallest differe
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -58,16 +58,18 @@ def choose_base(
     tensors: Sequence[FileTensors],
     parents: Sequence[VersionRecord],
     ask: Callable[[str], Sequence[VersionRecord]],
+    sizes: Set[int],
 ) -> Chosen:
     """Reads samples of the files and the sketches of the candidates that ``ask`` gives for a structure, nearest
-    first. Damaged candidates are passed over."""
+    first. Damaged candidates are passed over. ``sizes`` are those of the files that may turn out to be known."""
     structure, sketch = _sketch(tensors)
     found = ask(structure)
-    near = [manifest for version in found[: 1 + len(parents)] if (manifest := _manifest(place, version))]
     known = {
         (entry.size, tuple(block for span in entry.spans for block in span.blocks)): entry.sha256
-        for manifest in near
+        for version in found[: 1 + len(parents)]
+        if (manifest := _manifest(place, version))
         for entry in manifest.files
+        if entry.size in sizes
     }
     best = _best(place, sketch, found)
     ranked = [manifest for version in best if (manifest := _manifest(place, version))]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from budwood.domain.change import Suggestion
-from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.facts import Facts
+from budwood.domain.manifest import BlockId
 from budwood.domain.records import VersionRecord
 from budwood.store.write import Kept
 
@@ -14,11 +15,13 @@ from budwood.store.write import Kept
 class Draft:
     """A version whose bytes are durable and which no record names yet.
 
-    ``digest`` and ``manifest_size`` are those of the manifest as it was written, which a newer Budwood may have done.
+    ``facts`` and ``size_bytes`` are of its manifest, which may be large and is needed no more. ``digest`` and
+    ``manifest_size`` are those of the manifest as it was written, which a newer Budwood may have done.
     ``shared`` are the blocks it needs that were in the store before: publishing re-checks each of them.
     """
 
-    manifest: Manifest
+    facts: Facts
+    size_bytes: int
     digest: str
     manifest_size: int
     manifest_blocks: tuple[BlockId, ...]

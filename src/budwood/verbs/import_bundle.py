@@ -228,7 +228,8 @@ def _draft(house: House, decoder: "Decoder", version: BundledVersion, kept: Kept
     with house.catalog.read() as view:
         parents = [found for parent in version.parents if (found := _parent(view, parent))]
     return Draft(
-        manifest=manifest,
+        facts=manifest.facts,
+        size_bytes=manifest.size_bytes,
         digest=version.digest,
         manifest_size=version.manifest_size,
         manifest_blocks=version.manifest_blocks,

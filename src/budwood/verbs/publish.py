@@ -56,8 +56,9 @@ def publishing(
         label = _label(transaction, draft, model, wishes)
         if new := new_rows(transaction, draft.kept.rows):
             transaction.add_blocks(new, target.namespace)
-        written = {row.id for row in draft.kept.rows}
-        _hold(transaction, draft.shared | (written - {row.id for row in new}), target.namespace)
+        fresh = {row.id for row in new}
+        elsewhere = (row.id for row in draft.kept.rows if row.id not in fresh)
+        _hold(transaction, draft.shared.union(elsewhere), target.namespace)
         version = transaction.add_version(_new_version(draft, model, label, now))
         _point(transaction, version, wishes.aliases, at_ms=now, author=house.author)
         # One call that holds to the limit: the version has no others yet.
@@ -118,8 +119,11 @@ def new_rows(transaction: Transaction, rows: Sequence[BlockRow]) -> list[BlockRo
     """
     if not rows:
         return []
+    rows = tuple(rows)
     held = transaction.find_blocks([row.id for row in rows])
     new = [row for row in rows if row.id not in held]
+    if not any(row.base for row in new):
+        return new
     depths = {row.id: row.depth for row in new}
     outside = {row.base for row in new if row.base} - depths.keys()
     depths |= {block: row.depth for block, row in transaction.find_blocks(tuple(outside)).items()}
@@ -152,7 +156,7 @@ def _hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str) 
 
 def _model(transaction: Transaction, draft: Draft, target: Reference, author: str, now: int) -> ModelRecord:
     held = transaction.model(target.namespace, target.model)
-    return held or transaction.add_model(target.namespace, target.model, draft.manifest.facts.kind, author, now)
+    return held or transaction.add_model(target.namespace, target.model, draft.facts.kind, author, now)
 
 
 def _label(transaction: Transaction, draft: Draft, model: ModelRecord, wishes: Wishes) -> str:
@@ -163,7 +167,7 @@ def _label(transaction: Transaction, draft: Draft, model: ModelRecord, wishes: W
 
 
 def _new_version(draft: Draft, model: ModelRecord, label: str, now: int) -> NewVersion:
-    facts = draft.manifest.facts
+    facts = draft.facts
     return NewVersion(
         model_id=model.id,
         digest=draft.digest,
@@ -171,7 +175,7 @@ def _new_version(draft: Draft, model: ModelRecord, label: str, now: int) -> NewV
         kind=facts.kind,
         author=facts.author,
         created_ms=now,
-        size_bytes=draft.manifest.size_bytes,
+        size_bytes=draft.size_bytes,
         manifest_size=draft.manifest_size,
         manifest_blocks=draft.manifest_blocks,
         structure=draft.structure,

@@ -8,6 +8,7 @@ every shared block, and publishes version, pointers, tags and ledger entry toget
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,8 @@ from budwood.verbs.tag import checked_tags
 from budwood.verbs.workplace import Before, Lease, Workplace, leased
 
 PUBLISH_TRIES: Final = 3
+FILES_ASKED_ABOUT: Final = 10_000
+"""The rows of all blocks of more files than these are not held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ def _attempt(
         return _pushed(place, version, files, None, began_ms)
     with leased(place.desk, target) as lease:
         draft = _write(place, request, target, before, files, known, cache, lease, progress)
+        # Their entries are many, and publishing takes room of its own.
+        del known
         if draft is None:
             assert before.newest is not None
             version = place.desk.reuse(before.newest, request.aliases, request.tags, lease)
@@ -186,6 +191,7 @@ def _write(
         _tensors(files, readings, known),
         before.parents,
         lambda structure: place.desk.candidates(target, before.parents, structure),
+        {file.size for file, _ in readings},
     )
     with BlockWriter(
         place.objects,
@@ -212,7 +218,8 @@ def _write(
         kept = writer.finish()
     reused = frozenset(block for entry, _ in known.values() for block in _blocks(entry))
     return Draft(
-        manifest=manifest,
+        facts=manifest.facts,
+        size_bytes=manifest.size_bytes,
         digest=written_bytes.digest,
         manifest_size=written_bytes.size,
         manifest_blocks=manifest_blocks,
@@ -282,9 +289,12 @@ def _joined(
 
 def _in_force(lease: Lease, remembered: Mapping[str, Remembered]) -> dict[str, Remembered]:
     """The remembered files all of whose blocks are still in the store."""
-    blocks = {path: set(_blocks(entry)) for path, (entry, _) in remembered.items()}
-    found = lease.index.find(tuple(set().union(*blocks.values())))
-    return {path: remembered[path] for path, needed in blocks.items() if needed <= found.keys()}
+    kept: dict[str, Remembered] = {}
+    left = iter(remembered.items())
+    while some := list(islice(left, FILES_ASKED_ABOUT)):
+        found = lease.index.find(tuple({block for _, (entry, _) in some for block in _blocks(entry)}))
+        kept |= {path: known for path, known in some if all(block in found for block in _blocks(known[0]))}
+    return kept
 
 
 def _blocks(entry: FileEntry) -> Iterator[BlockId]:

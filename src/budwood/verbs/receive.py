@@ -118,7 +118,8 @@ def _checked(
     rows = _check_blocks(visible, manifest, asked)
     _check_files(house, rows, now, growing, manifest, [*_newest(house, target), *parents])
     draft = Draft(
-        manifest=manifest,
+        facts=manifest.facts,
+        size_bytes=manifest.size_bytes,
         digest=asked.digest,
         manifest_size=asked.manifest_size,
         manifest_blocks=asked.manifest_blocks,
