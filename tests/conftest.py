@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.servers.issuers", "tests.servers.postgres", "tests.servers.swift"]
+pytest_plugins = ["tests.servers.azurite", "tests.servers.issuers", "tests.servers.postgres", "tests.servers.swift"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

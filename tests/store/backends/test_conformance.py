@@ -10,6 +10,7 @@ from budwood.store.backends.folder import FolderObjects
 from budwood.store.backends.memory import MemoryObjects
 from budwood.store.backends.remote import RemoteObjects
 from budwood.store.testing import ObjectsSuite
+from tests.servers.azurite import Container
 from tests.servers.swift import Bucket
 
 
@@ -48,6 +49,12 @@ class TestRemoteObjectsOverS3(ObjectsSuite):
     @pytest.fixture
     def objects(self, s3_bucket: Bucket) -> Objects:
         return RemoteObjects(f"{s3_bucket.url}/some/prefix", s3_bucket.options)
+
+
+class TestRemoteObjectsOverAzure(ObjectsSuite):
+    @pytest.fixture
+    def objects(self, azure_container: Container) -> Objects:
+        return RemoteObjects(f"{azure_container.url}/some/prefix", azure_container.options)
 
 
 class TestRemoteObjectsInMemory(ObjectsSuite):

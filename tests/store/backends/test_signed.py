@@ -13,6 +13,7 @@ from budwood.store.backends.folder import FolderObjects
 from budwood.store.backends.memory import MemoryObjects
 from budwood.store.backends.remote import RemoteObjects
 from budwood.store.testing import publish
+from tests.servers.azurite import Container
 from tests.servers.swift import Bucket
 
 KEY = "packs/ab/one.pack"
@@ -95,6 +96,19 @@ def test_an_address_ends_when_it_expires(objects: RemoteObjects) -> None:
 
 def test_the_secret_is_in_no_address(objects: RemoteObjects, s3_bucket: Bucket) -> None:
     assert s3_bucket.options["secret_access_key"] not in signed(objects, "GET")
+
+
+def test_azure_signs_for_reading_and_for_writing(azure_container: Container) -> None:
+    objects = RemoteObjects(f"{azure_container.url}/team", azure_container.options)
+    publish(objects, KEY, b"0123456789")
+    reading, writing = signed(objects, "GET"), signed(objects, "PUT", OTHER)
+    assert ask("GET", reading, Range="bytes=3-5") == (206, b"345")
+    # What every client sends with a PUT to an object store (client/far/blobs.py).
+    assert ask("PUT", writing, b"weights", **{"x-ms-blob-type": "BlockBlob"})[0] == 201
+    assert objects.read(OTHER, 0, 7) == b"weights"
+    assert ask("GET", reading.replace(KEY, OTHER))[0] == 403
+    assert ask("PUT", reading, b"forged", **{"x-ms-blob-type": "BlockBlob"})[0] == 403
+    assert azure_container.options["account_key"] not in reading + writing
 
 
 def test_backends_without_a_server_sign_nothing(tmp_path: Path) -> None:
