@@ -229,6 +229,18 @@ def test_lengths_that_would_wrap_around_are_refused(
                     assert outcome(whole[:at] + value.to_bytes(4, "little") + whole[at + 4 :], base, length) is None
 
 
+def test_too_few_lanes_for_a_large_block_are_refused(using: Using, every_way: Ways) -> None:
+    # One table of one symbol: nothing but the number of lanes is wrong.
+    tables = bytes([1, 128 | 16, 0, *[2] * 15])
+    for lanes_log2, length, refused in ((3, 8 << 16, False), (3, (8 << 16) + 2, True), (5, BLOCK_BYTES, False)):
+        states = (1 << 15).to_bytes(4, "little") * (1 << lanes_log2)
+        head = bytes([2, 7, 0, lanes_log2]) + b"".join(size.to_bytes(4, "little") for size in (0, len(tables), 0, 0))
+        for way in every_way:
+            with using(way):
+                found = outcome(head + tables + states, bytes(length), length)
+                assert found == (None if refused else bytes(length))
+
+
 def test_the_library_takes_no_room_that_is_too_small(library: Native) -> None:
     parts = rans._take_apart(memoryview(write(b"ab", b"ac", 2, 7)), 2).parts
     with pytest.raises(AssertionError):

@@ -30,6 +30,8 @@ SHIFTS: Final = {1: 3, 2: 7, 4: 23}
 F16_SHIFT: Final = 10
 _HEAD: Final = struct.Struct("<BBBBIIII")
 _LANES_LOG2: Final = range(3, 11)
+_MOST_LANE_WORDS: Final = 32 << 10
+"""With fewer lanes a hostile block would keep a reader without the library busy for many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def decode_rans(encoded: Written, base: memoryview, target: memoryview) -> None:
 
 
 def _read(parts: Differences, base: memoryview, width: int, out: memoryview) -> None:
+    if len(out) // width > _MOST_LANE_WORDS << parts.lanes_log2:
+        raise BlockDamaged(f"A block of differences has {1 << parts.lanes_log2} lanes for {len(out) // width} words.")
     if native.library is None:
         _rans_numpy.read(parts, as_words(base, width), as_words(out, width))
     else:
