@@ -42,6 +42,17 @@ WHOLE = {
     "fill",
     "add_namespace",
     "remove_namespace",
+    "leaf_count",
+    "leaves",
+    "openings",
+    "openings_with",
+    "tile",
+    "checkpoint",
+    "checkpoints",
+    "put_tile",
+    "add_checkpoint",
+    "forget_openings",
+    "blank_entry",
 }
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from budwood.catalog.gates_api import GatesTransaction, GatesView
+from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
@@ -90,7 +91,7 @@ class PackUse:
     condemned_bytes: int
 
 
-class View(PeopleView, GatesView, Protocol):
+class View(PeopleView, GatesView, LedgerView, Protocol):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
 
     def model(self, namespace: str, name: str) -> ModelRecord | None: ...
@@ -191,7 +192,7 @@ class View(PeopleView, GatesView, Protocol):
         """The last id each table ever gave, where that outlives its rows."""
 
 
-class Transaction(View, PeopleTransaction, GatesTransaction, Protocol):
+class Transaction(View, PeopleTransaction, GatesTransaction, LedgerTransaction, Protocol):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord: ...
@@ -233,7 +234,10 @@ class Transaction(View, PeopleTransaction, GatesTransaction, Protocol):
         self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object], namespace: str = ""
     ) -> int:
         """The new entry's sequence number: dense, in commit order. Each active webhook of the namespace that wants
-        such entries gets a delivery. ``namespace`` is empty for what concerns the registry as a whole."""
+        such entries gets a delivery. ``namespace`` is empty for what concerns the registry as a whole.
+
+        Raises LimitExceeded for one that is larger than a leaf may be.
+        """
 
     def add_blocks(self, rows: Sequence[BlockRow], namespace: str = "") -> None:
         """Insert, or put a condemned or moved block back in force at its new place.

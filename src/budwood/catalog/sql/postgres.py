@@ -25,6 +25,7 @@ from sqlalchemy.schema import ForeignKey
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction, View
+from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.postgres_session import (
     ConnectionLost,
     PostgresDialect,
@@ -62,7 +63,8 @@ class PostgresCatalog:
     BadValue for a DSN that is none.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, salts: Salts = FRESH) -> None:
+        self._salts = salts
         self._dsn = dsn
         self.place = place_of(dsn)
         self._dialect = PostgresDialect()
@@ -110,7 +112,7 @@ class PostgresCatalog:
     def _start(self) -> None:
         self._idle: list[PostgresSession] = []
         self._places = threading.BoundedSemaphore(POSTGRES_READERS)
-        self._writer = GroupWriter(lambda: _PostgresBatch(self._open_writer))
+        self._writer = GroupWriter(lambda: _PostgresBatch(self._open_writer, self._salts))
 
     def _check(self, session: PostgresSession) -> None:
         (encoding,) = session.control("SHOW server_encoding")
@@ -214,10 +216,11 @@ class _Reading:
 class _PostgresBatch:
     """``writer.Batch`` over one connection, which it opens again when it finds it gone before anything was done."""
 
-    def __init__(self, open_session: Callable[[], PostgresSession]) -> None:
+    def __init__(self, open_session: Callable[[], PostgresSession], salts: Salts) -> None:
         self._open_session = open_session
+        self._salts = salts
         self._session = open_session()
-        self.transaction: Transaction = SqlTransaction(self._session)
+        self.transaction: Transaction = SqlTransaction(self._session, salts)
         self._number = ""
         self._kept = False
 
@@ -266,7 +269,7 @@ class _PostgresBatch:
     def _reopen(self) -> None:
         self._session.close()
         self._session = self._open_session()
-        self.transaction = SqlTransaction(self._session)
+        self.transaction = SqlTransaction(self._session, self._salts)
 
     def _settle(self, lost: ConnectionLost) -> None:
         """Find out whether the commit happened. Raises StorageFailed when it did not, or when that stays unknown."""

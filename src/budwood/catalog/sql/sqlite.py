@@ -25,6 +25,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction, View
+from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.schema import BIRTH, METADATA
 from budwood.catalog.sql.session import Compiled, Row, Statement
 from budwood.catalog.sql.transaction import SqlTransaction
@@ -81,8 +82,9 @@ class SqliteCatalog:
     StorageFailed, RegistryBusy.
     """
 
-    def __init__(self, path: Path, *, create: bool = True, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, durable: bool = True, salts: Salts = FRESH) -> None:
         self._path = path
+        self._salts = salts
         self._synchronous = "FULL" if durable else "OFF"
         self._idle: list[SqliteSession] = []
         # Counts forks: a connection of an earlier generation belongs to another process.
@@ -152,7 +154,7 @@ class SqliteCatalog:
             _migrate(self._path, self._synchronous)
 
     def _open_batch(self) -> "_SqliteBatch":
-        return _SqliteBatch(_connect(self._path, (*_WRITE_PRAGMAS, f"synchronous={self._synchronous}")))
+        return _SqliteBatch(_connect(self._path, (*_WRITE_PRAGMAS, f"synchronous={self._synchronous}")), self._salts)
 
     def _borrow(self) -> "SqliteSession":
         try:
@@ -298,9 +300,9 @@ class _Reading:
 class _SqliteBatch:
     """``writer.Batch`` over one connection."""
 
-    def __init__(self, session: SqliteSession) -> None:
+    def __init__(self, session: SqliteSession, salts: Salts) -> None:
         self._session = session
-        self.transaction: Transaction = SqlTransaction(session)
+        self.transaction: Transaction = SqlTransaction(session, salts)
 
     def begin(self) -> None:
         self._session.execute("BEGIN IMMEDIATE")

@@ -12,9 +12,10 @@ from budwood.catalog.api import Lease, NewVersion
 from budwood.catalog.sql import dump
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.gate_transaction import GateWrites
+from budwood.catalog.sql.ledger_transaction import FRESH, LedgerWrites, Salts, keep, sealed
 from budwood.catalog.sql.people_tables import namespace, staged
 from budwood.catalog.sql.people_transaction import PeopleWrites
-from budwood.catalog.sql.session import Statement
+from budwood.catalog.sql.session import Session, Statement
 from budwood.catalog.sql.tables import (
     block,
     lease,
@@ -36,7 +37,7 @@ from budwood.catalog.sql.view import SqlView, label_key
 from budwood.domain import canon
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
-from budwood.domain.records import ModelRecord, Move, MoveReason, Tag, VersionRecord, model_path
+from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord, model_path
 from budwood.errors import LabelTaken
 from budwood.store.api import BlockRow
 
@@ -120,10 +121,14 @@ _UNSTAGE_DEAD: Final = Statement(
 )
 
 
-class SqlTransaction(SqlView, PeopleWrites, GateWrites):
-    """``catalog.api.Transaction`` over one session."""
+class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites):
+    """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
 
-    __slots__ = ()
+    __slots__ = ("_salts",)
+
+    def __init__(self, session: Session, salts: Salts = FRESH) -> None:
+        super().__init__(session)
+        self._salts = salts
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
         removed = self._session.one(_LAST_REMOVED, namespace=namespace, name=name)
@@ -231,7 +236,10 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites):
     ) -> int:
         last = self._session.one(_LAST_SEQUENCE)
         sequence: int = 1 + (last[0] if last else 0)
-        written = canon.dumps(canon.pack(body)).decode()
+        plain = {key: canon.pack(value) for key, value in body.items()}
+        written = canon.dumps(plain).decode()
+        entry = LedgerEntry(sequence, at_ms, actor, action, subject, plain, namespace)
+        one = sealed(entry, self._salts)
         self._session.change(
             _ADD_ENTRY,
             sequence=sequence,
@@ -242,6 +250,7 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites):
             namespace=namespace,
             body=written,
         )
+        keep(self._session, sequence, one)
         if namespace:
             self._announce(namespace, action, sequence, at_ms)
         return sequence

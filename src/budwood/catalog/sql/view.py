@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
 from budwood.catalog.api import RemovedLabel
 from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
-from budwood.catalog.sql.gate_view import GateReads
+from budwood.catalog.sql.ledger_view import LedgerReads
 from budwood.catalog.sql.session import Row, Statement, known, opaque
 from budwood.catalog.sql.tables import (
     ledger,
@@ -224,7 +224,7 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(GateReads):
+class SqlView(LedgerReads):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()
