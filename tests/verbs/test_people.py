@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import budwood
 from budwood.client.registry import Registry
 from budwood.errors import (
     BadName,
@@ -12,6 +13,7 @@ from budwood.errors import (
     NamespaceNotFound,
     NameTaken,
     PrincipalNotFound,
+    QuotaExceeded,
     RecordNotFound,
     StillInUse,
 )
@@ -222,3 +224,33 @@ def test_every_change_is_in_the_ledger_and_no_secret_is(registry: Registry) -> N
     wanted = ["namespace.added", "person.added", "group.added", "grant.given", "token.made", "person.changed"]
     assert [action for action in actions if action in wanted] == wanted
     assert secret not in repr(entries)
+
+
+def test_a_quota_holds_for_a_push_and_for_an_import(registry: Registry, tmp_path: Path) -> None:
+    registry.admin.namespaces.add("lab", versions=1)
+    registry.admin.namespaces.add("elsewhere")
+    for number in range(2):
+        (tmp_path / "config.json").write_text(f'{{"layers": {number}, "words": "{chr(97 + number) * 3_000}"}}')
+        registry.push(tmp_path / "config.json", "elsewhere/encoder")
+    registry.push(tmp_path / "config.json", "lab/encoder")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(QuotaExceeded):
+        registry.push(tmp_path / "config.json", "lab/encoder")
+    assert registry.admin.namespaces.usage("lab").versions == 1
+    registry.export(["elsewhere/encoder@v1", "elsewhere/encoder@v2"], tmp_path / "two.budwood")
+    for quota, versions in (({"versions": 1}, 1), ({"bytes": 1}, 0)):
+        with budwood.in_memory() as other:
+            other.admin.namespaces.add("elsewhere", **quota)
+            with pytest.raises(QuotaExceeded):
+                other.import_bundle(tmp_path / "two.budwood")
+            assert other.admin.namespaces.usage("elsewhere").versions == versions
+
+
+def test_what_is_shared_with_another_namespace_counts_for_both(near: Registry, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"words": "' + "a" * 3_000 + '"}')
+    near.admin.namespaces.add("first")
+    near.admin.namespaces.add("second", bytes=1)
+    near.push(tmp_path / "config.json", "first/encoder")
+    with pytest.raises(QuotaExceeded):
+        near.push(tmp_path / "config.json", "second/encoder")
+    assert near.admin.namespaces.usage("second").bytes == 0

@@ -17,6 +17,7 @@ from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
 from budwood.verbs.pointers import point
+from budwood.verbs.quotas import check_bytes, check_versions
 from budwood.verbs.suggest import next_free_label
 from budwood.verbs.tag import checked_tags
 
@@ -26,7 +27,7 @@ def publish(
 ) -> VersionRecord:
     """The lease ends with it, unless more follow that were written under it.
 
-    Raises LabelTaken, LeaseLost, LimitExceeded, StorageFull, StorageFailed.
+    Raises LabelTaken, LeaseLost, LimitExceeded, QuotaExceeded, StorageFull, StorageFailed.
     """
     return house.catalog.write(publishing(house, draft, target, wishes, lease, more_follow=more_follow))
 
@@ -44,7 +45,7 @@ def publishing(
     """What publishes, once it is run in a transaction. ``also`` may refuse, there, what else would not be allowed.
 
     Without a lease nothing new was written: every block is one of ``shared``, or ``also`` looks for it. Running it
-    raises LabelTaken, LeaseLost, LimitExceeded.
+    raises LabelTaken, LeaseLost, LimitExceeded, QuotaExceeded.
     """
     now = house.clock()
 
@@ -54,11 +55,13 @@ def publishing(
         also(transaction)
         model = _model(transaction, draft, target, house.author, now)
         label = _label(transaction, draft, model, wishes)
+        check_versions(transaction, target.namespace, now_ms=now)
         if new := new_rows(transaction, draft.kept.rows):
+            check_bytes(transaction, target.namespace, sum(row.length for row in new), now_ms=now)
             transaction.add_blocks(new, target.namespace)
         fresh = {row.id for row in new}
         elsewhere = (row.id for row in draft.kept.rows if row.id not in fresh)
-        _hold(transaction, draft.shared.union(elsewhere), target.namespace)
+        _hold(transaction, draft.shared.union(elsewhere), target.namespace, now)
         version = transaction.add_version(_new_version(draft, model, label, now))
         _point(transaction, version, wishes.aliases, at_ms=now, author=house.author)
         # One call that holds to the limit: the version has no others yet.
@@ -138,10 +141,10 @@ def _check_there(view: View, version: VersionRecord) -> None:
         raise LeaseLost(f"{version.reference} was deleted while its files were pushed again.")
 
 
-def _hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str) -> None:
+def _hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str, now_ms: int) -> None:
     """What lies in another namespace's packs is held from now on by this one too: whoever wrote the version had it.
 
-    Raises LeaseLost for what is nowhere any more.
+    Raises LeaseLost for what is nowhere any more, QuotaExceeded.
     """
     if not blocks:
         return
@@ -151,7 +154,9 @@ def _hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str) 
     if gone := len(rest) - len(rows):
         raise LeaseLost(f"{gone} block(s) this version shares were swept while it was written.", blocks=gone)
     if rows:
-        transaction.hold_blocks(namespace, {block: row.length for block, row in rows.items()})
+        lengths = {block: row.length for block, row in rows.items()}
+        check_bytes(transaction, namespace, sum(lengths.values()), now_ms=now_ms)
+        transaction.hold_blocks(namespace, lengths)
 
 
 def _model(transaction: Transaction, draft: Draft, target: Reference, author: str, now: int) -> ModelRecord:

@@ -33,7 +33,7 @@ from budwood.domain.paths import check_paths, safe_path
 from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Reference, parse_reference
 from budwood.domain.transfers import PublishPush, PushAtOnce
-from budwood.errors import BadParcel, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded, QuotaExceeded
+from budwood.errors import BadParcel, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded
 from budwood.store.api import BlockIndex, BlockRow
 from budwood.store.read import BlockReader, Placed, Rows, grouped, placed_in_file
 from budwood.store.write import Kept, KnownFile
@@ -144,14 +144,11 @@ def _publishing(
 def _still_allowed(transaction: Transaction, *, house: House, namespace: str, needed: Sequence[BlockId]) -> None:
     """What was looked at before the transaction and may have changed.
 
-    Raises LeaseLost, NamespaceNotFound, QuotaExceeded.
+    Raises LeaseLost, NamespaceNotFound.
     """
     if len(transaction.find_blocks(needed, reach=frozenset({namespace}))) < len(needed):
         raise LeaseLost("Blocks of this version were swept while it was published.")
-    room = existing(transaction, namespace)
-    usage = transaction.usage(namespace, now_ms=house.clock()) if room.quota.versions else None
-    if usage and usage.versions >= usage.quota.versions:
-        raise QuotaExceeded(f"{namespace} has {usage.versions} versions; it may have no more.", quota="versions")
+    existing(transaction, namespace)
 
 
 class _Remembering:

@@ -32,6 +32,7 @@ from budwood.store.packs import NewBlock, PackSet, pack_key
 from budwood.store.receive import Standing, check_pack
 from budwood.verbs.house import House
 from budwood.verbs.lease import LEASE_MS, Held
+from budwood.verbs.quotas import check_bytes
 from budwood.verbs.whole_files import Growing, whole_files
 
 PUSHING: Final = "push "
@@ -165,7 +166,7 @@ def begin_pack(house: House, namespace: str, push: str, name: str, size: int) ->
         _check_name(push, name)
         if not LEAST_PACK_BYTES <= size <= PARCEL_BYTES:
             raise BadParcel(f"A pack of {size} bytes cannot be sent.", limit="PARCEL_BYTES")
-        _check_bytes(view, house, namespace, size)
+        check_bytes(view, namespace, size, now_ms=house.clock())
     if not whole_files().of(push).may_begin(name):
         raise QuotaExceeded("This push has begun packs that it did not complete.", hint="Complete them first.")
     return house.objects.sign("PUT", incoming_key(name), ADDRESS_S) or ""
@@ -252,17 +253,6 @@ def _check_name(push: str, name: str) -> None:
         raise BadParcel("A pack is named after the push it is sent under.", pack=name[:200])
 
 
-def _check_bytes(view: View, house: House, namespace: str, more: int) -> None:
-    usage = view.usage(namespace, now_ms=house.clock())
-    if usage and usage.quota.bytes and usage.bytes + more > usage.quota.bytes:
-        raise QuotaExceeded(
-            f"{namespace} holds {usage.bytes} bytes and may hold {usage.quota.bytes}; {more} more do not fit.",
-            quota="bytes",
-            held=usage.bytes,
-            allowed=usage.quota.bytes,
-        )
-
-
 class _Keeping:
     """Putting the blocks of one checked pack in force."""
 
@@ -296,7 +286,8 @@ class _Keeping:
         lengths = {row.id: row.length for row in self._sent}
         proved = {block: lengths[block] for block in held if block not in seen}
         new = [row for row in rows if row.id not in held]
-        _check_bytes(transaction, self._house, self._namespace, sum(proved.values()) + sum(row.length for row in new))
+        more = sum(proved.values()) + sum(row.length for row in new)
+        check_bytes(transaction, self._namespace, more, now_ms=now)
         if new:
             transaction.add_blocks(new, self._namespace)
         if proved:
