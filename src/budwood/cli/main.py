@@ -17,6 +17,7 @@ from budwood import __version__
 from budwood.cli import (
     alias,
     backup,
+    card,
     db,
     delete,
     diff,
@@ -98,6 +99,8 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
     ("delete", delete.delete, delete.EPILOG),
     ("verify", verify.verify, verify.EPILOG),
     ("scan", scan.scan, scan.EPILOG),
+    ("card", card.card, card.CARD_EPILOG),
+    ("bom", card.bom, card.BOM_EPILOG),
     ("sweep", sweep.sweep, sweep.EPILOG),
     ("stats", stats.stats, stats.EPILOG),
     ("usage", usage.usage, usage.EPILOG),

@@ -21,8 +21,11 @@ from budwood.client.gates import Gates
 from budwood.client.models import write_model
 from budwood.client.near import Near
 from budwood.client.place import Place
+from budwood.client.portraits import portrait_of
 from budwood.client.scanning import scan_version
 from budwood.client.version import Version
+from budwood.domain.bom import bill_of_materials
+from budwood.domain.card import model_card
 from budwood.domain.change import Change
 from budwood.domain.facts import FileFacts
 from budwood.domain.names import Kind
@@ -261,6 +264,14 @@ class Registry:
     def scan(self, reference: str, *, progress: Progress = no_progress) -> Report:
         """Look through a version's files for code that loading would run; nothing is run. Raises NotFound."""
         return scan_version(self.get(reference), progress)
+
+    def card(self, reference: str) -> str:
+        """A model card as Markdown, with the front matter that model hubs read. Raises NotFound, ManifestDamaged."""
+        return model_card(portrait_of(self.get(reference), self.gates))
+
+    def bom(self, reference: str, *, form: str = "1.6") -> str:
+        """A bill of materials in the JSON of CycloneDX, ``form`` 1.6 or 1.7. Raises NotFound, NotOffered."""
+        return bill_of_materials(portrait_of(self.get(reference), self.gates), form)
 
     def rebuild_index(self) -> int:
         """Make the block index anew from the packs alone; the number of blocks found."""

@@ -1,0 +1,72 @@
+"""All that is said of one version, gathered: what cards, bills of materials and signatures are made from.
+
+Everything in it is somebody's word: who writes it down for others escapes it first.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from budwood.domain.canon import Json
+from budwood.domain.entries import FileEntry
+from budwood.domain.facts import Facts
+from budwood.domain.manifest import Manifest
+from budwood.domain.policy.evidence import Evidence, EvidenceKind
+from budwood.domain.records import VersionRecord
+from budwood.domain.results import VersionDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """``evidence`` is oldest first, as it is recorded."""
+
+    detail: VersionDetail
+    manifest: Manifest
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def version(self) -> VersionRecord:
+        return self.detail.version
+
+    @property
+    def facts(self) -> Facts:
+        return self.manifest.facts
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        return self.manifest.files
+
+    def written(self, key: str) -> Json:
+        """What the version's own model cards say under a key of their front matter; None where none says it."""
+        for path in sorted(self.facts.settings):
+            said = self.facts.settings[path]
+            if path.rpartition("/")[2] == "README.md" and isinstance(said, Mapping) and said.get(key):
+                return said[key]
+        return None
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """The same, as the words it is made of."""
+        said = self.written(key)
+        each = said if isinstance(said, list | tuple) else [said]
+        return tuple(word for word in each if isinstance(word, str) and word)
+
+    def gaps(self) -> tuple[str, ...]:
+        """What nobody said, in words."""
+        return tuple(word for word, known in self._known() if not known)
+
+    def _known(self) -> Iterator[tuple[str, bool]]:
+        facts, kinds = self.facts, {each.kind for each in self.evidence}
+        code = facts.code
+        yield "its licence", bool(self.words("license"))
+        yield "what it is for (its task)", bool(self.words("pipeline_tag"))
+        yield "the data it was trained on", bool(facts.datasets)
+        yield "the commit of its code", code is not None
+        if code is not None:
+            yield "its code: the work tree held changes that are in no commit", not code.dirty
+        yield "the frameworks it was made with", bool(facts.frameworks)
+        yield "the packages it was made with", facts.environment is not None
+        yield "the machine it was made on", facts.hardware is not None
+        yield "its parameters of training", bool(facts.params)
+        yield "how well it does", bool(facts.metrics) or EvidenceKind.EVALUATION in kinds
+        yield "whether it is fair", EvidenceKind.FAIRNESS in kinds
+        yield "how robust it is", EvidenceKind.ROBUSTNESS in kinds
+        yield "what goes in and what comes out", facts.schema is not None
