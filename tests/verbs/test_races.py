@@ -407,7 +407,7 @@ def seen(sources: list[Path], most: int = 2000) -> bool:
 def test_publishing_without_a_second_look_at_shared_blocks_is_caught(
     sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "_check_shared", lambda transaction, shared: None)
+    monkeypatch.setattr(publishing, "_hold", lambda transaction, blocks, namespace, now_ms: None)
     assert seen(sources)
 
 
