@@ -182,6 +182,11 @@ def credentials_file() -> Path:
     return _user_folder() / "credentials.json"
 
 
+def checkpoints_file() -> Path:
+    """Where the last checkpoint seen of each registry is kept."""
+    return _user_folder() / "checkpoints.json"
+
+
 def _no_secret(text: str) -> str:
     scheme, _, rest = text.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"[:200]

@@ -38,6 +38,7 @@
     │   └── QuotaExceeded      the namespace holds as much as it may
     ├── Damaged        bytes or records are not what they claim                exit 6
     │   ├── BlockDamaged, PackDamaged, ManifestDamaged, BundleDamaged, BackupDamaged
+    │   ├── LedgerDamaged      the ledger is not what was signed; names the first bad index
     │   └── CatalogDamaged     the metadata database is not intact, or not ours
     ├── Unavailable    a part we need does not answer, or is full              exit 7
     │   ├── TooManyRequests    more than the namespace's rate
@@ -309,6 +310,11 @@ class BackupDamaged(Damaged):
 class CatalogDamaged(Damaged):
     code = "catalog_damaged"
     default_hint = "Restore the catalog from a backup; the packs are untouched by this."
+
+
+class LedgerDamaged(Damaged):
+    code = "ledger_damaged"
+    default_hint = "Run 'budwood audit verify', and compare with a backup or an exported bundle."
 
 
 class Unavailable(BudwoodError):

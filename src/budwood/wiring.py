@@ -20,6 +20,7 @@ from budwood.config import (
     FOLDER_NAME,
     Settings,
     SignOn,
+    checkpoints_file,
     credentials_file,
     job_issuer,
     load,
@@ -85,7 +86,7 @@ def connect(
         expressions=Expressions(),
         networks=settings.allow_networks,
     )
-    return Registry(Near(house, str(root), made, settings.grace_s))
+    return Registry(Near(house, str(root), made, settings.grace_s), checkpoints_file())
 
 
 def _far(settings: Settings, token: str, threads: int) -> Registry:
@@ -104,7 +105,7 @@ def _far(settings: Settings, token: str, threads: int) -> Registry:
         ids=_fresh_id,
         scratch=user_cache(hashlib.sha256(settings.url.encode()).hexdigest()[:16]),
     )
-    return Registry(Far(transport, work))
+    return Registry(Far(transport, work), checkpoints_file())
 
 
 @dataclass(frozen=True, slots=True)

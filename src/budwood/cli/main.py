@@ -16,6 +16,7 @@ from typer.main import get_command
 from budwood import __version__
 from budwood.cli import (
     alias,
+    audit,
     backup,
     card,
     db,
@@ -121,6 +122,7 @@ for _name, _command, _epilog in COMMANDS:
 
 for _name, _commands in (
     ("db", db.app),
+    ("audit", audit.app),
     ("policy", policy.app),
     ("evidence", evidence.app),
     ("promotion", promotion.app),

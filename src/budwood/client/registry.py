@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from budwood.client.admin import Admin
+from budwood.client.audit import Audit
 from budwood.client.capture import capture
 from budwood.client.gates import Gates
 from budwood.client.models import write_model
@@ -100,8 +101,9 @@ class Difference(Change):
 class Registry:
     """An open registry. Safe to use from several threads; close it, or use it in a ``with`` block."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, checkpoints: Path | None = None) -> None:
         self._place = place
+        self._checkpoints = checkpoints
 
     @property
     def place(self) -> str:
@@ -117,6 +119,11 @@ class Registry:
     def admin(self) -> Admin:
         """Namespaces, people, groups, grants and tokens."""
         return Admin(self._place)
+
+    @property
+    def audit(self) -> Audit:
+        """The ledger's checkpoints, proofs and bundles."""
+        return Audit(self._place, self._checkpoints)
 
     @property
     def gates(self) -> Gates:

@@ -32,6 +32,7 @@ from budwood.server.logs import JsonFormatter, Write
 from budwood.server.outgoing import Outgoing
 from budwood.server.protocol import BACKLOG, server_settings
 from budwood.server.sender import Sender
+from budwood.server.sequencing import Sequencing
 from budwood.server.service import Service
 from budwood.server.tracing import provider
 from budwood.wiring import Served
@@ -103,11 +104,14 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
         app, lifespan="off", loop="asyncio", timeout_graceful_shutdown=STOPPING_S, **server_settings(app.limits)
     )
     sender = Sender(served.house, Outgoing(served.allow_networks), random.SystemRandom().random)
+    sequencing = Sequencing(served.house)
     sender.start()
+    sequencing.start()
     try:
         Server(config, app, service, sender).run(sockets=[plan.listener])
     finally:
         sender.close()
+        sequencing.close()
         if spans is not None:
             spans.shutdown()
         service.threads.close()

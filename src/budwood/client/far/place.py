@@ -171,7 +171,7 @@ class Far:
         body: object = None,
         expected: str = "",
     ) -> Any:
-        return self._transport.call(route, holes, query=query, body=body, etag=expected)
+        return self._transport.call(route, holes, query=query, body=body, etag=expected, long=route.reads)
 
     def close(self) -> None:
         self.work.objects.close()

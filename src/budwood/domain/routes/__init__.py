@@ -4,6 +4,7 @@ from typing import Final
 
 from budwood.domain.routes import (
     about,
+    audit,
     blobs,
     gates,
     grants,
@@ -35,4 +36,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *webhooks.ROUTES,
     *logins.ROUTES,
     *gates.ROUTES,
+    *audit.ROUTES,
 )

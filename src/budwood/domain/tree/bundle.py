@@ -67,9 +67,9 @@ def earlier_parts(states: Iterable[SignedState]) -> Iterator[AuditPart]:
     yield from (AuditPart(f"checkpoints/{state.size:016}", state.note) for state in states)
 
 
-def entry_parts(leaves: Iterable[bytes]) -> Iterator[AuditPart]:
-    """Every leaf from the first on."""
-    lines, first = iter(leaves), 0
+def entry_parts(leaves: Iterable[bytes], first: int = 0) -> Iterator[AuditPart]:
+    """Leaves one after the other, from the one at index ``first`` on."""
+    lines = iter(leaves)
     while part := list(islice(lines, AUDIT_PART_ENTRIES)):
         yield AuditPart(f"entries/{first:016}.jsonl", b"\n".join(part) + b"\n")
         first += len(part)

@@ -23,7 +23,8 @@ def _call(deed: Deed, *, writes: bool) -> Call:
         )
         return deed.run(asked)
 
-    return Call(run, Mode.WRITE if writes else Mode.READ, deed.made, deed.mark, deed.kept)
+    mode = Mode.LONG if deed.long else Mode.WRITE if writes else Mode.READ
+    return Call(run, mode, deed.made, deed.mark, deed.kept)
 
 
 HANDLERS: Final = {route.name: _call(DEEDS[route.name], writes=route.writes) for route in ROUTES if route.name in DEEDS}

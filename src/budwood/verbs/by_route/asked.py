@@ -50,9 +50,12 @@ def no_mark(answer: Any) -> str:
 @dataclass(frozen=True, slots=True)
 class Deed:
     """``made`` turns what the verb returns into the route's answer, ``mark`` gives an answer's mark, and ``kept`` is
-    what of an answer may be kept for whoever asks again with the same key: never a secret."""
+    what of an answer may be kept for whoever asks again with the same key: never a secret.
+
+    ``long``: it may take minutes."""
 
     run: Callable[[Asked], Any]
     made: Callable[[Any], Any] = same
     mark: Callable[[Any], str] = no_mark
     kept: Callable[[Any], Any] = same
+    long: bool = False

@@ -1,0 +1,101 @@
+"""Puts new ledger entries into the tree and signs its state: one at a time, whoever asks, under the catalog's writer.
+
+Before anything is added, the last checkpoint is checked against the tiles at the tree's right edge and the leaves
+below them. What does not fit stops it: a log must never sign what contradicts what it signed before.
+"""
+
+from collections.abc import Callable
+
+from budwood.catalog.api import Catalog, Transaction, View
+from budwood.catalog.ledger_api import KeptCheckpoint, KeptLeaf
+from budwood.domain.limits import PAGE_ROWS, SEQUENCED_AT_ONCE
+from budwood.domain.tree.checkpoint import Checkpoint, open_checkpoint
+from budwood.domain.tree.hashes import HASH_BYTES, Frontier, leaf_hash
+from budwood.domain.tree.note import Note, sign_note
+from budwood.domain.tree.proofs import frontier_at
+from budwood.domain.tree.tiles import TILE_WIDTH, ReadTile, TilePlace, grow
+from budwood.errors import LedgerDamaged
+from budwood.govern.log_key import LogKey, check, own_key
+
+
+def sequence(catalog: Catalog, clock: Callable[[], int]) -> KeptCheckpoint | None:
+    """Bring the tree up to the newest entry; the newest checkpoint, None while there is no entry.
+
+    Raises LedgerDamaged, CatalogDamaged, FrameworkMissing, and what the catalog raises.
+    """
+    while True:
+        with catalog.read() as view:
+            newest, count = view.checkpoint(), view.leaf_count()
+        if count == (newest.size if newest else 0):
+            return newest
+        catalog.write(lambda transaction: _step(transaction, clock()))
+
+
+def tiles_of(view: View) -> ReadTile:
+    """Reads tiles; a partial one is the beginning of what it has become since."""
+    return lambda place: view.tile(place.level, place.index)[: place.width * HASH_BYTES]
+
+
+def trusted(view: View, newest: KeptCheckpoint | None, key: LogKey) -> Frontier:
+    """The right edge of the tree that the newest checkpoint signed. Raises LedgerDamaged."""
+    if newest is None:
+        return Frontier()
+    try:
+        signed, _ = open_checkpoint(newest.note, key.public, check)
+    except ValueError as error:
+        raise damaged("The newest checkpoint was not signed by this ledger's key.", 0) from error
+    count = view.leaf_count()
+    if count < newest.size:
+        raise damaged(f"The ledger ends after {count} entries; {newest.size} were signed.", count)
+    _check_edge(view, newest.size)
+    try:
+        frontier = frontier_at(newest.size, tiles_of(view))
+    except ValueError as error:
+        raise damaged(f"The ledger's tiles cannot be read: {error}.", 0) from error
+    if signed.size != newest.size or frontier.root() != signed.root:
+        raise damaged("The ledger's tiles do not give the root that was signed.", 0)
+    return frontier
+
+
+def damaged(message: str, index: int) -> LedgerDamaged:
+    """It names the index of the first entry that is not what was signed, as far as is known."""
+    return LedgerDamaged(message, first_bad=index)
+
+
+def _step(transaction: Transaction, at_ms: int) -> None:
+    key, newest = own_key(transaction), transaction.checkpoint()
+    frontier = trusted(transaction, newest, key)
+    hashes = [leaf_hash(each.leaf) for each in _next_leaves(transaction, frontier.size)]
+    if not hashes:
+        return
+    for tile in grow(frontier.size, hashes, tiles_of(transaction)):
+        transaction.put_tile(tile.place.level, tile.place.index, tile.body)
+    after = frontier.extend(hashes)
+    text = Checkpoint(key.public.name, after.size, after.root()).text
+    note = sign_note(Note(text), key.public, key.sign)
+    transaction.add_checkpoint(KeptCheckpoint(after.size, note.encode(), at_ms))
+
+
+def _next_leaves(view: View, size: int) -> list[KeptLeaf]:
+    found: list[KeptLeaf] = []
+    while len(found) < SEQUENCED_AT_ONCE:
+        page = view.leaves(after=size + len(found), limit=PAGE_ROWS)
+        if not page:
+            break
+        for each in page:
+            if each.sequence != size + len(found) + 1:
+                raise damaged(f"There is no entry {size + len(found) + 1} in the ledger.", size + len(found))
+            found.append(each)
+    return found
+
+
+def _check_edge(view: View, size: int) -> None:
+    """The leaves of the last tile are those that were hashed."""
+    index = (size - 1) // TILE_WIDTH
+    first, width = index * TILE_WIDTH, size - index * TILE_WIDTH
+    body = tiles_of(view)(TilePlace(0, index, width))
+    leaves = {each.sequence: each.leaf for each in view.leaves(after=first, limit=width)}
+    for number in range(width):
+        leaf = leaves.get(first + number + 1)
+        if leaf is None or leaf_hash(leaf) != body[number * HASH_BYTES : (number + 1) * HASH_BYTES]:
+            raise damaged(f"Entry {first + number + 1} of the ledger is not what was signed.", first + number)
