@@ -24,6 +24,7 @@ from budwood.domain.results import (
     VersionPage,
 )
 from budwood.domain.routes.route import Route
+from budwood.domain.trace import Trace
 from budwood.store.api import Progress
 from budwood.verbs import browse
 from budwood.verbs.alias import alias, remove_alias
@@ -41,6 +42,7 @@ from budwood.verbs.stage import stage
 from budwood.verbs.stats import stats
 from budwood.verbs.sweep import sweep
 from budwood.verbs.tag import tag
+from budwood.verbs.trace import parse_direction, trace
 from budwood.verbs.verify import verify
 
 
@@ -74,6 +76,9 @@ class Near:
 
     def diff(self, before: str, after: str, *, measured: bool, progress: Progress) -> Change:
         return diff(self.house, before, after, measured=measured, progress=progress)
+
+    def trace(self, reference: str, direction: str, *, depth: int) -> Trace:
+        return trace(self.house, reference, parse_direction(direction), depth=depth)
 
     def tag(self, reference: str, put: Mapping[str, str], remove: Sequence[str]) -> tuple[Tag, ...]:
         return tag(self.house, reference, put, remove)

@@ -24,12 +24,14 @@ from budwood.client.near import Near
 from budwood.client.place import Place
 from budwood.client.portraits import portrait_of
 from budwood.client.scanning import scan_version
+from budwood.client.signing import sign_files, signatures_by, told
 from budwood.client.version import Version
 from budwood.domain.bom import bill_of_materials
 from budwood.domain.card import model_card
 from budwood.domain.change import Change
 from budwood.domain.facts import FileFacts
 from budwood.domain.names import Kind
+from budwood.domain.policy.evidence import Evidence
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
     BackedUp,
@@ -44,6 +46,7 @@ from budwood.domain.results import (
     Usage,
     Verified,
 )
+from budwood.domain.trace import Trace
 from budwood.errors import BadValue, NotOffered
 from budwood.scan.report import Report
 from budwood.store.api import Progress
@@ -232,6 +235,13 @@ class Registry:
         change = self._place.diff(before, after, measured=measure, progress=progress)
         return Difference(**{part.name: getattr(change, part.name) for part in dataclasses.fields(change)})
 
+    def trace(self, reference: str, direction: str = "up", *, depth: int = 50) -> Trace:
+        """Where a version came from (``up``), or what came of it (``down``), nearest first.
+
+        Raises BadReference, NotFound, BadValue, LimitExceeded.
+        """
+        return self._place.trace(reference, direction, depth=depth)
+
     def tag(self, reference: str, put: Mapping[str, str] | None = None, remove: Sequence[str] = ()) -> tuple[Tag, ...]:
         """Put tags beside a version or take them away; all its tags afterwards."""
         return self._place.tag(reference, put or {}, _each(remove))
@@ -279,6 +289,25 @@ class Registry:
     def bom(self, reference: str, *, form: str = "1.6") -> str:
         """A bill of materials in the JSON of CycloneDX, ``form`` 1.6 or 1.7. Raises NotFound, NotOffered."""
         return bill_of_materials(portrait_of(self.get(reference), self.gates), form)
+
+    def sign(self, reference: str, key: str | bytes, *, password: str = "") -> Evidence:
+        """Sign a version's files with a private key in PEM, and keep the signature beside it; no weights are read.
+
+        Raises BadValue, FrameworkMissing, NotFound, LimitExceeded.
+        """
+        version = self.get(reference)
+        bundle = sign_files(version.record.model, version.manifest.files, key, password)
+        return self.gates.add_signature(f"{version.record.namespace}/{version.record.model}@v{version.number}", bundle)
+
+    def verify_signature(self, reference: str, key: str, *, bundle: str = "") -> tuple[Evidence, ...]:
+        """The kept signatures that a public key in PEM made over exactly this version's files; checked here.
+
+        ``bundle`` is looked at instead of what is kept. Raises BadValue, FrameworkMissing, NotFound.
+        """
+        version = self.get(reference)
+        exact = f"{version.record.namespace}/{version.record.model}@v{version.number}"
+        given = (told(bundle, version.digest),) if bundle else self.gates.signatures(exact)
+        return signatures_by(key, given, version.manifest.files)
 
     def rebuild_index(self) -> int:
         """Make the block index anew from the packs alone; the number of blocks found."""

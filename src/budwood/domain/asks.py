@@ -35,6 +35,14 @@ class ReadLog:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTrace:
+    """``direction`` is up, towards what it was made from, or down; at most so many steps."""
+
+    direction: str = "up"
+    depth: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """``q`` is in the language of ``domain/query.py``; ``cursor`` is that of the page before."""
 

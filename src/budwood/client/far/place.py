@@ -28,6 +28,7 @@ from budwood.domain.results import (
 )
 from budwood.domain.routes import models, registry, versions
 from budwood.domain.routes.route import Route
+from budwood.domain.trace import Trace
 from budwood.errors import BadBundle, SourceNotFound, StorageFailed
 from budwood.store.api import Progress
 from budwood.store.bundle import BundleReader
@@ -72,6 +73,11 @@ class Far:
     def diff(self, before: str, after: str, *, measured: bool, progress: Progress) -> Change:
         change: Change = self._transport.call(models.DIFF, query=asks.Compare(before, after, measured), long=True)
         return change
+
+    def trace(self, reference: str, direction: str, *, depth: int) -> Trace:
+        query = asks.ReadTrace(direction, depth)
+        traced: Trace = self._transport.call(versions.TRACE, version_holes(reference), query=query)
+        return traced
 
     def tag(self, reference: str, put: Mapping[str, str], remove: Sequence[str]) -> tuple[Tag, ...]:
         wanted = asks.ChangeTags(dict(put), tuple(remove))

@@ -3,10 +3,11 @@
 from typing import Final
 
 from budwood.domain.access import Permission
-from budwood.domain.asks import ChangeTags, Retire, SetStage, Tags
+from budwood.domain.asks import ChangeTags, ReadTrace, Retire, SetStage, Tags
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import Moved, VersionDetail
 from budwood.domain.routes.route import Route
+from budwood.domain.trace import Trace
 from budwood.errors import NotFound, PreconditionFailed, Retired, StillInUse
 
 NEWEST: Final = "~"
@@ -28,6 +29,16 @@ SHOW: Final = Route(
     permission=Permission.READ,
     summary="A version with its aliases, tags, parents and children.",
     response=VersionDetail,
+    errors=(NotFound,),
+)
+TRACE: Final = Route(
+    name="versions.trace",
+    method="GET",
+    path=_VERSION + "/trace",
+    permission=Permission.READ,
+    summary="Where a version came from, or what came of it, among what you may read.",
+    query=ReadTrace,
+    response=Trace,
     errors=(NotFound,),
 )
 TAGS: Final = Route(
@@ -82,4 +93,4 @@ DELETE: Final = Route(
     errors=(NotFound, StillInUse),
 )
 
-ROUTES: Final = (GET, SHOW, TAGS, CHANGE_TAGS, STAGE, RETIRE, DELETE)
+ROUTES: Final = (GET, SHOW, TRACE, TAGS, CHANGE_TAGS, STAGE, RETIRE, DELETE)

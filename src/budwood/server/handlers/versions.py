@@ -6,6 +6,7 @@ from budwood.domain.asks import Tags
 from budwood.domain.records import Tag, VersionRecord
 from budwood.domain.results import Moved, VersionDetail
 from budwood.domain.routes import versions
+from budwood.domain.trace import Trace
 from budwood.server.ask import Ask, Call, Mode
 from budwood.server.handlers.models import moved_mark
 from budwood.verbs import browse
@@ -13,6 +14,7 @@ from budwood.verbs.delete import delete
 from budwood.verbs.retire import retire
 from budwood.verbs.stage import stage
 from budwood.verbs.tag import tag, tags_mark
+from budwood.verbs.trace import parse_direction, trace
 
 
 def get(ask: Ask) -> VersionRecord:
@@ -21,6 +23,10 @@ def get(ask: Ask) -> VersionRecord:
 
 def show(ask: Ask) -> VersionDetail:
     return browse.show(ask.house, ask.reference)
+
+
+def trace_it(ask: Ask) -> Trace:
+    return trace(ask.house, ask.reference, parse_direction(ask.query.direction), depth=ask.query.depth)
 
 
 def get_tags(ask: Ask) -> tuple[Tag, ...]:
@@ -50,6 +56,7 @@ def mark(answer: Tags) -> str:
 HANDLERS: Final = {
     versions.GET.name: Call(get, Mode.POINT),
     versions.SHOW.name: Call(show),
+    versions.TRACE.name: Call(trace_it),
     versions.TAGS.name: Call(get_tags, made=Tags, mark=mark),
     versions.CHANGE_TAGS.name: Call(change_tags, Mode.WRITE, made=Tags, mark=mark),
     versions.STAGE.name: Call(put_in_stage, Mode.WRITE, mark=moved_mark),
