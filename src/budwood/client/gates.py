@@ -18,8 +18,9 @@ from budwood.domain.names import DEFAULT_NAMESPACE
 from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval, Outcome
 from budwood.domain.policy.policy import Tier
 from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionDetail, Tiered
-from budwood.domain.routes import gates
+from budwood.domain.routes import gates, signing
 from budwood.domain.routes.route import Route
+from budwood.domain.signature import SigningKey
 from budwood.errors import BadValue
 from budwood.verbs.policy_text import policy_from
 
@@ -106,6 +107,35 @@ class Gates:
         """Oldest first. Raises NotFound."""
         answer: asks.EvidenceList = self._place.ask(gates.LIST_EVIDENCE, version_holes(reference))
         return answer.evidence
+
+    # Signatures
+
+    def add_signature(self, reference: str, bundle: str) -> Evidence:
+        """Keep a Sigstore bundle, made here or by ``model_signing``. Raises BadValue, LimitExceeded, NotFound."""
+        body = asks.AddSignature(bundle)
+        added: Evidence = self._place.ask(signing.ADD_SIGNATURE, version_holes(reference), body=body)
+        return added
+
+    def signatures(self, reference: str) -> tuple[Evidence, ...]:
+        """With their bundles, oldest first; nothing is checked by this. Raises NotFound."""
+        answer: asks.EvidenceList = self._place.ask(signing.LIST_SIGNATURES, version_holes(reference))
+        return answer.evidence
+
+    def trust_key(self, name: str, pem: str, namespace: str = DEFAULT_NAMESPACE) -> SigningKey:
+        """The signatures of a public key count here from now on. Raises BadValue, LimitExceeded, Forbidden."""
+        body = asks.TrustKey(name, pem)
+        trusted: SigningKey = self._place.ask(signing.TRUST_KEY, {"namespace": namespace}, body=body)
+        return trusted
+
+    def trusted_keys(self, namespace: str = DEFAULT_NAMESPACE) -> tuple[SigningKey, ...]:
+        """Those that are trusted. Raises NamespaceNotFound."""
+        answer: asks.SigningKeys = self._place.ask(signing.LIST_KEYS, {"namespace": namespace})
+        return answer.keys
+
+    def remove_key(self, key: str, namespace: str = DEFAULT_NAMESPACE) -> SigningKey:
+        """By its name, or what begins its SHA-256; its signatures count no more. Raises RecordNotFound, Forbidden."""
+        removed: SigningKey = self._place.ask(signing.REMOVE_KEY, {"namespace": namespace, "key": key})
+        return removed
 
     # Promotions
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval, Outcome
 from budwood.domain.policy.policy import Tier
 from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionState
+from budwood.domain.signature import SigningKey
 
 PAGE: int = 100
 
@@ -45,6 +46,21 @@ class AddEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class AddSignature:
+    """A Sigstore bundle, as text."""
+
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrustKey:
+    """A public key in PEM, and whose it is."""
+
+    name: str
+    pem: str
+
+
+@dataclass(frozen=True, slots=True)
 class AskPromotion:
     """``pointer`` is an alias or a stage."""
 
@@ -79,6 +95,13 @@ class EvidenceList:
     """Oldest first."""
 
     evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """By when they were trusted."""
+
+    keys: tuple[SigningKey, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from budwood.domain.limits import (
     VALUE_BYTES,
 )
 from budwood.domain.names import Namespace
-from budwood.domain.policy.evidence import Evidence, Interval
+from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval
 from budwood.errors import BadValue, LimitExceeded
 from budwood.verbs.house import House
 from budwood.verbs.identity import person_of
@@ -64,7 +64,7 @@ def list_evidence(house: House, reference: str) -> tuple[Evidence, ...]:
     """Oldest first. Raises BadReference, NotFound."""
     with house.catalog.read() as view:
         version = resolve(view, reference)
-        return tuple(view.evidence(version.namespace, version.digest))
+        return tuple(replace(each, body="") for each in view.evidence(version.namespace, version.digest))
 
 
 def evidence_of(view: View, namespace: str, digest: str) -> tuple[Evidence, ...]:
@@ -78,6 +78,8 @@ def evidence_digest(evidence: Evidence) -> str:
 
 
 def _check(wish: AddEvidence) -> None:
+    if wish.kind is EvidenceKind.SIGNATURE:
+        raise BadValue("A signature is not told, it is given.", hint="budwood sign REF --key KEY.pem")
     if len(wish.metrics) > EVIDENCE_METRICS or len(wish.intervals) > EVIDENCE_METRICS:
         raise LimitExceeded(f"At most {EVIDENCE_METRICS} metrics.", limit="EVIDENCE_METRICS")
     for name, value in wish.metrics.items():

@@ -72,6 +72,7 @@ def case_of(
     now_ms: int,
     policies: Sequence[Policy],
     said: Mapping[str, Said],
+    signed: bool = False,
 ) -> Case:
     """What is decided on, as it is now. ``facts`` are the version's, which never change."""
     evidence = tuple(view.evidence(version.namespace, version.digest))
@@ -85,6 +86,7 @@ def case_of(
         evidence=evidence,
         champion=_champion(view, version, promotion.pointer),
         reviews=tuple(_now(view, version.namespace, review) for review in view.reviews(promotion.id)),
+        signed=signed,
         gaps=gaps_of(facts),
         said=said,
     )

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from budwood.catalog.api import Transaction, View
 from budwood.domain.access import Caller, Permission
 from budwood.domain.canon import Json, dumps, loads, pack, unpack
-from budwood.domain.facts import Facts
 from budwood.domain.limits import GLASS_S, MESSAGE_BYTES, PROMOTIONS_OPEN, REQUEST_AGAIN_S
+from budwood.domain.manifest import Manifest
 from budwood.domain.names import Stage
 from budwood.domain.policy.case import Case, Check, Review, Said, Verdict
 from budwood.domain.policy.decide import decide
@@ -38,6 +38,7 @@ from budwood.verbs.namespaces import check_page, namespace_named
 from budwood.verbs.people import afresh
 from budwood.verbs.pointers import point
 from budwood.verbs.resolve import resolve
+from budwood.verbs.signing import is_signed
 from budwood.verbs.stage import enter_stage
 from budwood.verbs.tag import check_text
 
@@ -126,7 +127,7 @@ class _Look:
     """What a promotion looks like at one moment. ``said`` holds for as long as ``binds`` is the same."""
 
     case: Case
-    facts: Facts
+    manifest: Manifest
     policies: tuple[Policy, ...]
     verdict: Verdict
 
@@ -136,17 +137,33 @@ class _Look:
 
 
 def _look(house: House, promotion: Promotion, version: VersionRecord) -> _Look:
-    facts = load_manifest(house, version).facts
+    manifest = load_manifest(house, version)
     with house.catalog.read() as view:
         policies = policies_guarding(view, version, promotion.pointer)
-        case = case_of(view, promotion, version, facts, now_ms=house.clock(), policies=policies, said={})
+        case = _case(view, promotion, version, manifest, now_ms=house.clock(), policies=policies, said={})
     expressions = [each.expression for policy in policies for each in policy.validations]
     if expressions:
         about = About(
             version.label, version.number, str(version.stage), version.author, version.size_bytes, promotion.pointer
         )
         case = replace(case, said=house.expressions.evaluate(expressions, variables_of(case, about)))
-    return _Look(case, facts, policies, decide(policies, case))
+    return _Look(case, manifest, policies, decide(policies, case))
+
+
+def _case(
+    view: View,
+    promotion: Promotion,
+    version: VersionRecord,
+    manifest: Manifest,
+    *,
+    now_ms: int,
+    policies: Sequence[Policy],
+    said: Mapping[str, Said],
+) -> Case:
+    """Signatures are looked at only where a policy asks for one."""
+    asked = any(policy.requires.signed for policy in policies)
+    signed = asked and is_signed(view, version.namespace, version.digest, manifest.files)
+    return case_of(view, promotion, version, manifest.facts, now_ms=now_ms, policies=policies, said=said, signed=signed)
 
 
 # Saying yes or no
@@ -210,7 +227,7 @@ def apply(house: House, by: Caller, namespace: str, number: int) -> PromotionDet
     def work(transaction: Transaction) -> PromotionDetail:
         promotion, version = _open(transaction, namespace, number)
         policies = policies_guarding(transaction, version, promotion.pointer)
-        case = case_of(transaction, promotion, version, look.facts, now_ms=now, policies=policies, said=look.said)
+        case = _case(transaction, promotion, version, look.manifest, now_ms=now, policies=policies, said=look.said)
         if case.binds != look.case.binds or case.champion != look.case.champion:
             raise PreconditionFailed("Evidence, policies or what is in force changed meanwhile.", promotion=number)
         verdict = decide(policies, case)

@@ -19,6 +19,7 @@ class EvidenceKind(StrEnum):
     INTEGRATION = "integration"
     SCAN = "scan"
     PERFORMANCE = "performance"
+    SIGNATURE = "signature"
 
 
 class Outcome(StrEnum):
@@ -41,7 +42,8 @@ class Interval:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """``subject`` is the manifest's digest, ``dataset`` a dataset version's digest or a name, ``roles`` those that its
-    author held in the namespace when they gave it, ``person`` the human being behind the author."""
+    author held in the namespace when they gave it, ``person`` the human being behind the author. ``body`` is a signature's
+    bundle, left out of lists."""
 
     id: int
     subject: str
@@ -57,3 +59,4 @@ class Evidence:
     samples: int = 0
     summary: str = ""
     digest: str = ""
+    body: str = ""

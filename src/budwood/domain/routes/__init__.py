@@ -14,6 +14,7 @@ from budwood.domain.routes import (
     people,
     pushes,
     registry,
+    signing,
     tokens,
     trusts,
     versions,
@@ -36,5 +37,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *webhooks.ROUTES,
     *logins.ROUTES,
     *gates.ROUTES,
+    *signing.ROUTES,
     *audit.ROUTES,
 )

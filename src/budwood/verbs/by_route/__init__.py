@@ -6,7 +6,7 @@ So there is one client class for both, and no route whose two doors could come t
 from collections.abc import Mapping
 from typing import Final
 
-from budwood.verbs.by_route import audit, gates, grants, namespaces, people, tokens, trusts, webhooks
+from budwood.verbs.by_route import audit, gates, grants, namespaces, people, signing, tokens, trusts, webhooks
 from budwood.verbs.by_route.asked import Asked, Deed
 
 DEEDS: Final[Mapping[str, Deed]] = {
@@ -17,6 +17,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **trusts.DEEDS,
     **webhooks.DEEDS,
     **gates.DEEDS,
+    **signing.DEEDS,
     **audit.DEEDS,
 }
 
