@@ -6,6 +6,7 @@ one above, or a root that is not the one that was signed.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 
 from budwood.catalog.api import View
@@ -19,14 +20,20 @@ from budwood.domain.tree.hashes import HASH_BYTES, Frontier, leaf_hash, perfect_
 from budwood.domain.tree.leaf import read_leaf, reveal
 from budwood.domain.tree.note import NoteKey, parse_note
 from budwood.domain.tree.tiles import LEVELS, TILE_WIDTH
+from budwood.errors import CatalogDamaged
 from budwood.govern.log_key import check
 
 LOWEST = -(1 << 62)
 
 
-def check_ledger(view: View, key: NoteKey | None, remembered: Checkpoint | None) -> LedgerVerified:
-    """``remembered`` is a checkpoint from elsewhere, already checked against ``key``. Raises FrameworkMissing."""
-    return _Walk(view, key, remembered).run()
+def check_ledger(
+    view: View, key: NoteKey | None, expected: NoteKey | None, remembered: Checkpoint | None
+) -> LedgerVerified:
+    """``key`` is the registry's own; ``expected`` and ``remembered`` are a key and what it signed, kept elsewhere.
+
+    Raises FrameworkMissing.
+    """
+    return _Walk(view, key, expected, remembered).run()
 
 
 class _Wrong(Exception):
@@ -38,9 +45,12 @@ class _Wrong(Exception):
 
 
 class _Walk:
-    def __init__(self, view: View, key: NoteKey | None, remembered: Checkpoint | None) -> None:
+    def __init__(
+        self, view: View, key: NoteKey | None, expected: NoteKey | None, remembered: Checkpoint | None
+    ) -> None:
         self._view = view
         self._key = key
+        self._expected = expected
         self._remembered = remembered
         newest = view.checkpoint()
         self._newest = newest
@@ -58,6 +68,8 @@ class _Walk:
                 step()
             except _Wrong as wrong:
                 problems.append(wrong)
+            except CatalogDamaged as error:
+                problems.append(_Wrong(self._trusted, max(self._trusted, self._size - 1), error.message))
         problems.sort(key=lambda wrong: (wrong.last, -wrong.first))
         first = problems[0] if problems else None
         return LedgerVerified(
@@ -73,10 +85,7 @@ class _Walk:
         )
 
     def _walk(self) -> None:
-        entries, leaves = self._view.ledger(after=LOWEST, limit=1), self._view.leaves(after=LOWEST, limit=1)
-        for number in (*(each.sequence for each in entries), *(each.sequence for each in leaves)):
-            if number < 1:
-                raise _Wrong(0, 0, f"A row of the ledger has the number {number}.")
+        self._look_below()
         self._next = next(self._signed, None)
         after = 0
         while page := self._page(after):
@@ -89,14 +98,33 @@ class _Walk:
         for level in range(LEVELS):
             self._compare(level)
 
+    def _look_below(self) -> None:
+        with suppress(CatalogDamaged):  # A first row that cannot be read is found in its page.
+            entries, leaves = self._view.ledger(after=LOWEST, limit=1), self._view.leaves(after=LOWEST, limit=1)
+            for number in (*(each.sequence for each in entries), *(each.sequence for each in leaves)):
+                if number < 1:
+                    raise _Wrong(0, 0, f"A row of the ledger has the number {number}.")
+
     def _page(self, after: int) -> "list[tuple[LedgerEntry | None, KeptLeaf | None, Sequence[KeptOpening]]]":
-        entries = {each.sequence: each for each in self._view.ledger(after=after, limit=PAGE_ROWS)}
-        leaves = {each.sequence: each for each in self._view.leaves(after=after, limit=PAGE_ROWS)}
+        try:
+            return self._rows_behind(after, PAGE_ROWS)
+        except CatalogDamaged:
+            # One row of the page cannot even be read: one by one, until it is the first.
+            try:
+                return self._rows_behind(after, 1)
+            except CatalogDamaged as error:
+                raise _Wrong(after, after, error.message) from error
+
+    def _rows_behind(
+        self, after: int, limit: int
+    ) -> "list[tuple[LedgerEntry | None, KeptLeaf | None, Sequence[KeptOpening]]]":
+        entries = {each.sequence: each for each in self._view.ledger(after=after, limit=limit)}
+        leaves = {each.sequence: each for each in self._view.leaves(after=after, limit=limit)}
         if not entries and not leaves:
-            if self._view.openings(after=after, through=after + PAGE_ROWS):
+            if self._view.openings(after=after, through=after + limit):
                 raise _Wrong(after, after, f"Something is kept of entry {after + 1}, which is not there.")
             return []
-        last = min(max((*entries, *leaves)), after + PAGE_ROWS)
+        last = min(max((*entries, *leaves)), after + limit)
         found = self._view.openings(after=after, through=last)
         kept = {index + 1: list(some) for index, some in groupby(found, lambda each: each.index)}
         return [(entries.get(n), leaves.get(n), kept.get(n, ())) for n in range(after + 1, last + 1)]
@@ -129,11 +157,21 @@ class _Walk:
             self._frontier = self._frontier.extend(hashes[done : size - first])
             done = size - first
             if self._frontier.root() != root:
+                self._look_closer(size)
                 wrong = f"The entries do not give the root that {what} signed for {size}."
                 raise _Wrong(self._trusted, size - 1, wrong)
             self._trusted, self._checkpoints = size, self._checkpoints + 1
             self._next = next(self._signed, None)
         self._frontier = self._frontier.extend(hashes[done:])
+
+    def _look_closer(self, size: int) -> None:
+        """Raises what the tiles tell of the entries below ``size``, which is closer than what a root tells."""
+        for level in range(LEVELS):
+            try:
+                self._compare(level)
+            except _Wrong as wrong:
+                if wrong.last < size:
+                    raise _Wrong(max(wrong.first, self._trusted), wrong.last, str(wrong)) from wrong
 
     def _states(self) -> Iterator[tuple[int, bytes, str]]:
         """Size and root of every checkpoint, and of the remembered one, by size."""
@@ -165,6 +203,8 @@ class _Walk:
         last = max(0, self._size - 1)
         if self._key is None:
             raise _Wrong(0, last, "The ledger's key is gone.")
+        if self._expected not in (None, self._key):
+            raise _Wrong(0, last, f"The ledger has another key than {self._expected.text}.")
         try:
             open_checkpoint(self._newest.note, self._key, check)
         except ValueError as error:

@@ -67,16 +67,12 @@ def verify_log(house: House, remembered: VerifyLedger) -> LedgerVerified:
     given, state = _remembered(remembered)
     with house.catalog.read() as view:
         key = kept_key(view)
-        public = key.public if key else None
-        if given is not None and public != given:
-            # What another key signed is worth nothing, however well it fits together.
-            public = given
-        found = check_ledger(view, public, state)
+        found = check_ledger(view, key.public if key else None, given, state)
     if found.problems or not found.pending:
         return found
     sequence(house.catalog, house.clock)
     with house.catalog.read() as view:
-        return check_ledger(view, public or _key(view), state)
+        return check_ledger(view, _key(view), given, state)
 
 
 def erase(house: House, person: str, also: Sequence[str] = ()) -> Erased:
@@ -103,6 +99,8 @@ def erase(house: House, person: str, also: Sequence[str] = ()) -> Erased:
 
 def _signed(view: View, before: int) -> SignedCheckpoint:
     newest, key = view.checkpoint(), _key(view)
+    if newest is not None and key is None:
+        raise damaged("The ledger's key is gone.", 0)
     if newest is None or key is None:
         raise RecordNotFound("The ledger is empty.", hint="The first change writes its first entry.")
     proof: Proof = ()
