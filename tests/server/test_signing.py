@@ -32,6 +32,6 @@ def test_only_who_manages_the_namespace_trusts_keys(fresh: Any) -> None:
 def test_what_signs_other_files_is_refused(fresh: Any) -> None:
     for bundle in ("{}", json.dumps({"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json"})):
         refused = fresh.ask("POST", f"{V1}/signatures", by="writer", json={"bundle": bundle})
-        assert (refused.status, refused.problem["code"]) == (400, "bad_value")
+        assert (refused.status, refused.problem["code"]) == (422, "bad_value")
     assert fresh.ask("POST", f"{V1}/signatures", by="reader", json={"bundle": "{}"}).status == 403
     assert fresh.ask("GET", f"{V1}/signatures", by="reader").value == {"evidence": []}
