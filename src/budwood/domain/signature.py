@@ -88,7 +88,11 @@ def bundle_text(bundle: Bundle) -> str:
 
 def read_bundle(text: str) -> Bundle:
     """Raises BadValue, LimitExceeded. Nothing is verified by this."""
-    if len(text.encode("utf-8", "replace")) > SIGNATURE_BYTES:
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise BadValue("The signature is no text.", hint=_HINT) from error
+    if length > SIGNATURE_BYTES:
         raise LimitExceeded(f"A signature has at most {SIGNATURE_BYTES} bytes.", limit="SIGNATURE_BYTES")
     document = _parsed(text, "The signature")
     if document.get("mediaType") != BUNDLE_TYPE:
@@ -120,7 +124,9 @@ def check_statement(payload: bytes, files: Sequence[FileEntry]) -> None:
     stray = sorted(path for path in named.keys() | there.keys() if named.get(path) != there.get(path))
     if stray:
         more = f" and {len(stray) - 1} more" if len(stray) > 1 else ""
-        raise BadValue(f"It is the signature of other files: {stray[0][:200]!r} differs{more}.", path=stray[0][:200])
+        # Half a character cannot be sent on.
+        first = stray[0][:200].encode("utf-8", "backslashreplace").decode()
+        raise BadValue(f"It is the signature of other files: {first!r} differs{more}.", path=first)
 
 
 def _named(resources: Any) -> Mapping[str, str]:
