@@ -17,7 +17,7 @@ from budwood.domain.records import LedgerEntry
 from budwood.domain.tree.bundle import KeptOpening
 from budwood.domain.tree.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from budwood.domain.tree.hashes import HASH_BYTES, Frontier, leaf_hash, perfect_root
-from budwood.domain.tree.leaf import read_leaf, reveal
+from budwood.domain.tree.leaf import is_told, read_leaf, reveal
 from budwood.domain.tree.note import NoteKey, parse_note
 from budwood.domain.tree.tiles import LEVELS, TILE_WIDTH
 from budwood.errors import CatalogDamaged
@@ -135,6 +135,8 @@ class _Walk:
         if entry is None or kept is None:
             missing = "the ledger" if entry is None else "the leaves"
             raise _Wrong(index, index, f"Entry {index + 1} is missing from {missing}.")
+        if entry.sequence == index + 1 and is_told(kept.leaf, entry, [each.opening for each in openings]):
+            return
         try:
             leaf = read_leaf(kept.leaf)
             told = reveal(leaf, [each.opening for each in openings])

@@ -136,6 +136,30 @@ def reveal(leaf: Leaf, openings: Iterable[Opening]) -> LedgerEntry:
     return LedgerEntry(leaf.sequence, leaf.at_ms, str(actor), leaf.action, str(subject), body, leaf.namespace)
 
 
+def is_told(leaf: bytes, entry: LedgerEntry, openings: Collection[Opening]) -> bool:
+    """Whether an entry and all that opens its leaf give the leaf again, byte by byte.
+
+    Quicker than reading the leaf. False says nothing yet where something was erased.
+    """
+    if any(_said(entry, opening.field) != opening.value for opening in openings):
+        return False
+    hidden = {opening.field for opening in openings}
+    body = {} if "body" in hidden else {key: value for key, value in entry.body.items() if _NESTED + key not in hidden}
+    return _sealed(entry, body, tuple(openings)).leaf == leaf
+
+
+def _said(entry: LedgerEntry, name: str) -> Json:
+    match name:
+        case "actor":
+            return entry.actor
+        case "subject":
+            return entry.subject
+        case "body":
+            return dict(entry.body)
+        case _:
+            return entry.body.get(name.removeprefix(_NESTED))
+
+
 def _is_small(value: object) -> bool:
     """Whether a value surely is, at a glance: most are, and measuring them would cost more than hashing."""
     match value:
