@@ -75,5 +75,5 @@ class _driver:  # noqa: N801 used as a statement
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ImportError):
-            hint = "pip install cryptography"
+            hint = "pip install 'budwood[signing]'"
             raise FrameworkMissing("Signing the ledger needs the library cryptography.", hint=hint) from error
