@@ -14,6 +14,7 @@ from budwood.store.backends.memory import MemoryObjects
 from budwood.store.encodings import encode_block
 from budwood.store.packs import NewBlock, PackSet, pack_key
 from tests.attacks.siege import Siege
+from tests.packs_by_hand import index_of
 from tests.server.conftest import Reply
 
 PUSHES = "/v1/namespaces/{namespace}/pushes"
@@ -82,7 +83,7 @@ def pack_of(*contents: bytes) -> tuple[list[BlockRow], bytes]:
 
 def rewritten(rows: Sequence[BlockRow], body: bytes, change: Callable[[bytes], bytes] = bytes) -> bytes:
     """A pack whose index says what the rows say, under a digest that fits; ``change`` may spoil its index first."""
-    footer = change(packs._entries(rows).tobytes())
+    footer = change(index_of(rows))
     return body + footer + packs._trailer(len(body), len(rows), footer)
 
 

@@ -22,6 +22,7 @@ from budwood.store.api import BlockRow
 from budwood.store.encodings.registry import DELTA_PLANES, PLANES, RAW, SPLIT, ZSTD
 from tests.attacks.sending import BYTES, body_of, pack_of, pushing, rewritten
 from tests.attacks.siege import Siege
+from tests.packs_by_hand import index_of
 from tests.server.conftest import Running, token_of
 
 TEXT = b"a line that repeats itself\n" * 2_000
@@ -65,7 +66,7 @@ def longer_frame() -> bytes:
 def trailer(offset: int, count: int) -> bytes:
     rows, whole = pack_of(TEXT)
     body = body_of(rows, whole)
-    footer = packs._entries(rows).tobytes()
+    footer = index_of(rows)
     return body + footer + packs._trailer(offset, count, footer)
 
 

@@ -24,6 +24,7 @@ from budwood.store.encodings.registry import DELTA_PLANES, RAW, ZSTD
 from budwood.store.packs import NewBlock, PackSet, pack_key
 from budwood.store.read import BlockReader
 from budwood.store.receive import Standing, check_pack
+from tests.packs_by_hand import index_of
 
 
 class Index:
@@ -88,12 +89,12 @@ def a_pack(store: MemoryObjects, name: str = "sent") -> tuple[BlockRow, ...]:
         add(pack, tuned(second, 3), row, second)
         add(pack, os.urandom(300))
         add(pack, b"text " * 1_000)
-        return pack.finish()
+        return tuple(pack.finish())
 
 
 def rewrite(store: MemoryObjects, rows: Sequence[BlockRow], body: bytes) -> None:
     """A pack whose footer says what the rows say, with a digest that fits, as a liar would write it."""
-    footer = packs._entries(rows).tobytes()
+    footer = index_of(rows)
     whole = body + footer + packs._trailer(len(body), len(rows), footer)
     store.delete(pack_key("sent"))
     with store.create(pack_key("sent")) as writer:
@@ -211,10 +212,10 @@ def test_a_footer_that_lies_is_refused(check: Check, lie: str) -> None:
 def test_more_blocks_than_a_parcel_may_have_are_refused_before_they_are_read(
     check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("budwood.store.receive.PARCEL_BLOCKS", 4)
-    monkeypatch.setattr("budwood.store.packs._rows", lambda *_: pytest.fail("rows were made"))
     store = MemoryObjects()
     a_pack(store)
+    monkeypatch.setattr("budwood.store.receive.PARCEL_BLOCKS", 4)
+    monkeypatch.setattr("budwood.store.packs._rows", lambda *_: pytest.fail("rows were made"))
     with pytest.raises(BadParcel):
         check(store)
 

@@ -39,7 +39,7 @@ def _read(text: str) -> Policy:
     return read_policy(document)
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
     """Refuses a key that is there twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:

@@ -42,8 +42,8 @@ class Interval:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """``subject`` is the manifest's digest, ``dataset`` a dataset version's digest or a name, ``roles`` those that its
-    author held in the namespace when they gave it, ``person`` the human being behind the author. ``body`` is a signature's
-    bundle, left out of lists."""
+    author held in the namespace when they gave it, ``person`` the human being behind the author. ``body`` is a
+    signature's bundle, left out of lists."""
 
     id: int
     subject: str
