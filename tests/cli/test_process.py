@@ -142,7 +142,7 @@ def test_without_any_registry_one_is_made_in_the_users_folder_and_said_so(here: 
 
 def test_ctrl_c_stops_a_push_and_publishes_nothing(here: Path) -> None:
     with Path("encoder/large.bin").open("wb") as large:
-        for _ in range(40):
+        for _ in range(120):
             large.write(os.urandom(1 << 22))
     program = subprocess.Popen(
         [*PROGRAM, "--registry", "new", "push", "encoder", "encoder"],
@@ -150,7 +150,7 @@ def test_ctrl_c_stops_a_push_and_publishes_nothing(here: Path) -> None:
     )  # fmt: skip
     assert program.stderr is not None
     assert program.stderr.readline().startswith("Made a new registry")
-    time.sleep(0.1)
+    time.sleep(0.05)
     program.send_signal(signal.SIGINT)
     _, said = program.communicate(timeout=60)
     # Where the signal arrives during an import, Python ends by the signal itself; a shell says 130 to both.

@@ -166,6 +166,16 @@ def test_only_a_responder_goes_past_the_gates(by: str, guarded: Any) -> None:
     assert break_glass(guarded, by).status == 403
 
 
+def test_a_program_does_not_go_past_the_gates(guarded: Any) -> None:
+    guarded.ask("POST", "/v1/people", by="admin", json={"name": "bot", "kind": "service"})
+    guarded.ask("PUT", f"{ROOM}/grants/people/bot/responder", by="owner")
+    body = {"pointer": "production", "reason": "payments are refused"}
+    asked = guarded.ask(
+        "POST", "/v1/models/ours/encoder/versions/v1/break-glass", token=token(guarded, "bot"), json=body
+    )
+    assert asked.status == 403
+
+
 def test_going_past_the_gates_takes_a_reason_and_is_looked_at_before_the_next(guarded: Any) -> None:
     assert break_glass(guarded, "responder", reason="  ").status == 422
     broken = break_glass(guarded, "responder")

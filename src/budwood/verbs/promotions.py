@@ -275,6 +275,8 @@ def break_glass(house: House, by: Caller, reference: str, pointer: str, reason: 
         version = resolve(transaction, reference)
         if by.name and Permission.BREAK not in afresh(transaction, by).permissions(version.namespace):
             raise Forbidden(f"{by.name} is no responder of {version.namespace}.")
+        if not is_person(transaction, acting(house, by)):
+            raise Forbidden("A program does not go past the gates.", hint="A person with the role responder does.")
         if unseen := transaction.unseen_breaks(version.namespace):
             hint = f"Somebody else looks at it first: budwood promotion look {unseen[0].id}"
             raise Conflict(f"The promotion {unseen[0].id} went past the gates, and nobody has looked at it.", hint=hint)
