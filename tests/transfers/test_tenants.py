@@ -79,7 +79,10 @@ def test_a_push_is_answered_alike_whether_another_tenant_has_it_or_not(
     for route in (pushes.FIND, pushes.BEGIN, pushes.COMPLETE, pushes.PUBLISH, blobs.FIND):
         first, second = ([value for name, value in each if name == route.name] for each in heard)
         assert first
-        assert first == second
+        if route is blobs.FIND:
+            # A pull asks as its threads come to it, and sometimes for one block twice.
+            first, second = (sorted({length for lengths in each for length in lengths}) for each in (first, second))
+        assert sorted(first, key=repr) == sorted(second, key=repr)
 
 
 def test_what_another_tenant_has_is_not_found(server: Any, model: Callable[..., Path]) -> None:
