@@ -5,11 +5,11 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from budwood.catalog.api import Catalog
 from budwood.catalog.sql.sqlite import SqliteCatalog
@@ -28,17 +28,11 @@ from budwood.config import (
     user_cache,
     user_registry,
 )
-from budwood.domain.asks import Bootstrap, IssuedToken
-from budwood.domain.asks_people import LoginOffer, Proof
 from budwood.domain.limits import VALUE_BYTES
 from budwood.domain.people import WhoAmI
 from budwood.domain.results import Restored, SchemaState
-from budwood.domain.routes.about import BOOTSTRAP, WHOAMI
-from budwood.domain.routes.logins import CODE, FINISH, OFFER, WORKLOAD
-from budwood.domain.routes.route import Route
 from budwood.domain.targets import Network
 from budwood.errors import BadValue, FrameworkMissing, NotFound, NotOffered, RegistryNotFound, StorageFailed
-from budwood.govern.expressions import Expressions
 from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
@@ -46,6 +40,14 @@ from budwood.verbs.bootstrap import BOOTSTRAP_PREFIX
 from budwood.verbs.house import House
 from budwood.verbs.restore import restore as restore_house
 from budwood.verbs.tag import check_text
+
+if TYPE_CHECKING:
+    from budwood.domain.asks import IssuedToken
+    from budwood.domain.asks_people import LoginOffer
+    from budwood.domain.canon import Json
+    from budwood.domain.policy.case import Said
+    from budwood.domain.routes.route import Route
+    from budwood.govern.expressions import Expressions
 
 CATALOG_FILE: Final = "catalog.sqlite3"
 CACHE_FOLDER: Final = "cache"
@@ -83,7 +85,7 @@ def connect(
         author=_checked(author) or capture_author(settings.author),
         threads=threads or settings.threads,
         scratch=root / CACHE_FOLDER,
-        expressions=Expressions(),
+        expressions=_LateExpressions(),
         networks=settings.allow_networks,
     )
     return Registry(Near(house, str(root), made, settings.grace_s), checkpoints_file())
@@ -94,6 +96,7 @@ def _far(settings: Settings, token: str, threads: int) -> Registry:
     from budwood.client.far.place import Far
     from budwood.client.far.transport import Transport
     from budwood.client.far.work import FarWork
+    from budwood.domain.routes.about import WHOAMI
 
     token = token or settings.token or token_for(credentials_file(), settings.url)
     transport = Transport(settings.url, token, ids=_fresh_id, connections=threads + 8)
@@ -150,6 +153,8 @@ def log_in(url: str, token: str, name: str = "") -> WhoAmI:
     """
     from budwood.client.far.credentials import keep_token
     from budwood.client.far.transport import Transport
+    from budwood.domain.asks import Bootstrap
+    from budwood.domain.routes.about import BOOTSTRAP, WHOAMI
 
     address = server_url(url)
     if not token or not token.isascii() or not token.isprintable():
@@ -162,9 +167,10 @@ def log_in(url: str, token: str, name: str = "") -> WhoAmI:
     return who
 
 
-def login_offer(url: str) -> LoginOffer | None:
+def login_offer(url: str) -> "LoginOffer | None":
     """Where people of a server log in with a browser; None where they do not. Raises BadValue, ServerUnreachable."""
     from budwood.client.far.transport import Transport
+    from budwood.domain.routes.logins import OFFER
 
     try:
         offer: LoginOffer = Transport(server_url(url), "", ids=_fresh_id).call(OFFER)
@@ -174,7 +180,7 @@ def login_offer(url: str) -> LoginOffer | None:
 
 
 def log_in_with_browser(
-    url: str, offer: LoginOffer, show: Callable[[str], None], paste: Callable[[], str] | None = None
+    url: str, offer: "LoginOffer", show: Callable[[str], None], paste: Callable[[], str] | None = None
 ) -> WhoAmI:
     """Keep the token of whoever logs in at the address that ``show`` is given. ``paste`` gives what the server's page
     shows them there; without it the browser comes back to this machine.
@@ -182,6 +188,7 @@ def log_in_with_browser(
     Raises BadValue, Unauthenticated, Forbidden, ServerUnreachable, StorageFailed.
     """
     from budwood.client.far.browser import Attempt, listening, pasted
+    from budwood.domain.routes.logins import CODE, FINISH
 
     address, secret = server_url(url), partial(secrets.token_urlsafe, 48)
     if paste is not None:
@@ -202,14 +209,17 @@ def log_in_as_job(url: str, proof_file: Path | None = None, audience: str = "") 
     Raises BadValue, SourceNotFound, Unauthenticated, Forbidden, ServerUnreachable, StorageFailed.
     """
     from budwood.client.far.workload import proof
+    from budwood.domain.asks_people import Proof
+    from budwood.domain.routes.logins import WORKLOAD
 
     address = server_url(url)
     return _keep_issued(address, WORKLOAD, Proof(proof(audience or address, proof_file, job_issuer())))
 
 
-def _keep_issued(address: str, route: Route, asked: object) -> WhoAmI:
+def _keep_issued(address: str, route: "Route", asked: object) -> WhoAmI:
     from budwood.client.far.credentials import keep_token
     from budwood.client.far.transport import Transport
+    from budwood.domain.routes.about import WHOAMI
 
     issued: IssuedToken = Transport(address, "", ids=_fresh_id).call(route, body=asked)
     who: WhoAmI = Transport(address, issued.secret, ids=_fresh_id).call(WHOAMI)
@@ -230,6 +240,7 @@ def who_am_i(registry: str | Path | None = None) -> WhoAmI:
     """Who the server that settings name knows the caller as. Raises NotOffered for a folder, Unauthenticated."""
     from budwood.client.far.credentials import token_for
     from budwood.client.far.transport import Transport
+    from budwood.domain.routes.about import WHOAMI
 
     settings = load(registry=registry)
     if not settings.url:
@@ -254,7 +265,7 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
         ids=_fresh_id,
         author=author,
         threads=2,
-        expressions=Expressions(),
+        expressions=_LateExpressions(),
     )
     return Registry(Near(house, "memory", made=True, grace_s=0.0))
 
@@ -348,6 +359,29 @@ def _objects(root: Path, settings: Settings) -> Objects:
 
     options = {"endpoint": settings.store_endpoint} if settings.store_endpoint else None
     return RemoteObjects(settings.store, options, signs=settings.direct)
+
+
+class _LateExpressions:
+    """``govern.expressions``, imported when a policy first has one: few commands ever meet any."""
+
+    def __init__(self) -> None:
+        self._found: Expressions | None = None
+
+    def evaluate(self, expressions: Sequence[str], variables: "Mapping[str, Json]") -> "Mapping[str, Said]":
+        return self._expressions().evaluate(expressions, variables)
+
+    def check(self, expression: str) -> str:
+        return self._expressions().check(expression)
+
+    def close(self) -> None:
+        if self._found is not None:
+            self._found.close()
+
+    def _expressions(self) -> "Expressions":
+        from budwood.govern.expressions import Expressions
+
+        self._found = self._found or Expressions()
+        return self._found
 
 
 def _fresh_id() -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from budwood.domain.access import HOLDER
 from budwood.domain.change import Change
@@ -23,12 +23,10 @@ from budwood.domain.results import (
     VersionDetail,
     VersionPage,
 )
-from budwood.domain.routes.route import Route
 from budwood.domain.trace import Trace
 from budwood.store.api import Progress
 from budwood.verbs import browse
 from budwood.verbs.alias import alias, remove_alias
-from budwood.verbs.by_route import DEEDS, Asked
 from budwood.verbs.delete import delete, delete_model
 from budwood.verbs.desk import Home
 from budwood.verbs.diff import diff
@@ -44,6 +42,9 @@ from budwood.verbs.sweep import sweep
 from budwood.verbs.tag import tag
 from budwood.verbs.trace import parse_direction, trace
 from budwood.verbs.verify import verify
+
+if TYPE_CHECKING:
+    from budwood.domain.routes.route import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,15 @@ class Near:
 
     def ask(
         self,
-        route: Route,
+        route: "Route",
         holes: Mapping[str, str] = MappingProxyType({}),
         *,
         query: object = None,
         body: object = None,
         expected: str = "",
     ) -> Any:
+        from budwood.verbs.by_route import DEEDS, Asked
+
         deed = DEEDS[route.name]
         secret = partial(secrets.token_urlsafe, 32)
         asked = Asked(self.house, self.house, HOLDER, holes, query, body, secret, expected)

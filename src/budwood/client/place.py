@@ -5,7 +5,7 @@ Push, pull and reading tensors are not here: they run where the files are, on th
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from budwood.domain.change import Change
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
@@ -21,10 +21,12 @@ from budwood.domain.results import (
     VersionDetail,
     VersionPage,
 )
-from budwood.domain.routes.route import Route
 from budwood.domain.trace import Trace
 from budwood.store.api import Progress
 from budwood.verbs.workplace import Workplace
+
+if TYPE_CHECKING:
+    from budwood.domain.routes.route import Route
 
 
 class Place(Protocol):
@@ -66,7 +68,7 @@ class Place(Protocol):
     def ledger(self, *, after: int, limit: int, subject: str) -> Sequence[LedgerEntry]: ...
     def ask(
         self,
-        route: Route,
+        route: "Route",
         holes: Mapping[str, str] = ...,
         *,
         query: object = None,

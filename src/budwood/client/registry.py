@@ -13,25 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from budwood.client.admin import Admin
-from budwood.client.audit import Audit
 from budwood.client.capture import capture
-from budwood.client.gates import Gates
 from budwood.client.models import write_model
 from budwood.client.near import Near
 from budwood.client.place import Place
-from budwood.client.portraits import portrait_of
-from budwood.client.scanning import scan_version
-from budwood.client.signing import sign_files, signatures_by, told
 from budwood.client.version import Version
-from budwood.domain.bom import bill_of_materials
-from budwood.domain.card import model_card
 from budwood.domain.change import Change
 from budwood.domain.facts import FileFacts
 from budwood.domain.names import Kind
-from budwood.domain.policy.evidence import Evidence
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
     BackedUp,
@@ -48,13 +39,20 @@ from budwood.domain.results import (
 )
 from budwood.domain.trace import Trace
 from budwood.errors import BadValue, NotOffered
-from budwood.scan.report import Report
 from budwood.store.api import Progress
 from budwood.verbs.backup import backup
 from budwood.verbs.describe import Declared
 from budwood.verbs.house import House
 from budwood.verbs.pull import PullRequest, pull
 from budwood.verbs.push import PushRequest, push
+
+if TYPE_CHECKING:
+    # Imported when they are asked for: they bring the whole table of routes.
+    from budwood.client.admin import Admin
+    from budwood.client.audit import Audit
+    from budwood.client.gates import Gates
+    from budwood.domain.policy.evidence import Evidence
+    from budwood.scan.report import Report
 
 
 def no_progress(_: int) -> None:
@@ -119,18 +117,24 @@ class Registry:
         return self._place.made
 
     @property
-    def admin(self) -> Admin:
+    def admin(self) -> "Admin":
         """Namespaces, people, groups, grants and tokens."""
+        from budwood.client.admin import Admin
+
         return Admin(self._place)
 
     @property
-    def audit(self) -> Audit:
+    def audit(self) -> "Audit":
         """The ledger's checkpoints, proofs and bundles."""
+        from budwood.client.audit import Audit
+
         return Audit(self._place, self._checkpoints)
 
     @property
-    def gates(self) -> Gates:
+    def gates(self) -> "Gates":
         """Policies, evidence and promotions."""
+        from budwood.client.gates import Gates
+
         return Gates(self._place)
 
     @property
@@ -278,32 +282,44 @@ class Registry:
         """Check catalog, manifests, packs and, with ``read_data``, every byte. Problems are in the result."""
         return self._place.verify(read_data=read_data, progress=progress)
 
-    def scan(self, reference: str, *, progress: Progress = no_progress) -> Report:
+    def scan(self, reference: str, *, progress: Progress = no_progress) -> "Report":
         """Look through a version's files for code that loading would run; nothing is run. Raises NotFound."""
+        from budwood.client.scanning import scan_version
+
         return scan_version(self.get(reference), progress)
 
     def card(self, reference: str) -> str:
         """A model card as Markdown, with the front matter that model hubs read. Raises NotFound, ManifestDamaged."""
+        from budwood.client.portraits import portrait_of
+        from budwood.domain.card import model_card
+
         return model_card(portrait_of(self.get(reference), self.gates))
 
     def bom(self, reference: str, *, form: str = "1.6") -> str:
         """A bill of materials in the JSON of CycloneDX, ``form`` 1.6 or 1.7. Raises NotFound, NotOffered."""
+        from budwood.client.portraits import portrait_of
+        from budwood.domain.bom import bill_of_materials
+
         return bill_of_materials(portrait_of(self.get(reference), self.gates), form)
 
-    def sign(self, reference: str, key: str | bytes, *, password: str = "") -> Evidence:
+    def sign(self, reference: str, key: str | bytes, *, password: str = "") -> "Evidence":
         """Sign a version's files with a private key in PEM, and keep the signature beside it; no weights are read.
 
         Raises BadValue, FrameworkMissing, NotFound, LimitExceeded.
         """
+        from budwood.client.signing import sign_files
+
         version = self.get(reference)
         bundle = sign_files(version.record.model, version.manifest.files, key, password)
         return self.gates.add_signature(f"{version.record.namespace}/{version.record.model}@v{version.number}", bundle)
 
-    def verify_signature(self, reference: str, key: str, *, bundle: str = "") -> tuple[Evidence, ...]:
+    def verify_signature(self, reference: str, key: str, *, bundle: str = "") -> "tuple[Evidence, ...]":
         """The kept signatures that a public key in PEM made over exactly this version's files; checked here.
 
         ``bundle`` is looked at instead of what is kept. Raises BadValue, FrameworkMissing, NotFound.
         """
+        from budwood.client.signing import signatures_by, told
+
         version = self.get(reference)
         exact = f"{version.record.namespace}/{version.record.model}@v{version.number}"
         given = (told(bundle, version.digest),) if bundle else self.gates.signatures(exact)

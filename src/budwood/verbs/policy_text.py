@@ -4,9 +4,6 @@ Aliases could make a small text a huge value, and of two equal keys one would be
 """
 
 from functools import lru_cache
-from typing import Any
-
-import yaml
 
 from budwood.domain.limits import POLICY_BYTES
 from budwood.domain.policy.policy import Policy
@@ -23,10 +20,14 @@ def policy_from(text: str) -> Policy:
 
 @lru_cache(maxsize=256)
 def _read(text: str) -> Policy:
+    import yaml
+
+    from budwood.verbs.policy_yaml import Loader
+
     try:
         if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
             raise BadPolicy("The document uses an anchor (&) or an alias (*).", hint="Write it out.", field="document")
-        document = _Loader(text).get_single_data()
+        document = Loader(text).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -37,20 +38,3 @@ def _read(text: str) -> Policy:
         hint = "Quote dates and numbers that are no numbers."
         raise BadPolicy("The document holds a value that cannot be.", hint=hint, field="document") from error
     return read_policy(document)
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc, unused-ignore]
-    """Refuses a key that is there twice."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
-                mark = node.value[number][0].start_mark
-                raise BadPolicy(
-                    f"{str(key)[:80]!r} is there twice, again in line {mark.line + 1}.",
-                    hint="Keep one of them.",
-                    field=str(key)[:80],
-                )
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
