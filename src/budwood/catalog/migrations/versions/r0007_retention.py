@@ -1,0 +1,8 @@
+"""Classes of retention and legal holds."""
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Nothing to change yet."""
