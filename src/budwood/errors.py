@@ -6,6 +6,7 @@
     │   ├── BadLabel           not a semantic version
     │   ├── BadReference       not namespace/model@selector
     │   ├── BadFilter          a search that does not parse; carries the position
+    │   ├── BadSplit           weights that are no split of traffic
     │   ├── BadPolicy          a policy that does not say what it asks for; names the field
     │   ├── BadPath            a file name no version may hold
     │   ├── BadValue           a metric, parameter, tag or setting out of its range
@@ -105,6 +106,10 @@ class BadReference(Invalid):
 class BadFilter(Invalid):
     code = "bad_filter"
     default_hint = "See 'budwood search --help' for the filter language."
+
+
+class BadSplit(Invalid):
+    code = "bad_split"
 
 
 class BadPolicy(Invalid):

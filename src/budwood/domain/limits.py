@@ -200,3 +200,5 @@ GLASS_S: Final = 24 * 3_600
 TRACE_DEPTH: Final = 50
 TRACE_VERSIONS: Final = 1_000
 TRACE_READ: Final = 200
+
+SPLIT_ARMS: Final = 20
