@@ -8,6 +8,7 @@
     │   ├── BadFilter          a search that does not parse; carries the position
     │   ├── BadSplit           weights that are no split of traffic
     │   ├── BadPolicy          a policy that does not say what it asks for; names the field
+    │   ├── BadStandard        a metadata standard that does not say what it asks for; names the field
     │   ├── BadPath            a file name no version may hold
     │   ├── BadValue           a metric, parameter, tag or setting out of its range
     │   ├── UnsafeEntry        a symlink, FIFO, device or socket among the files
@@ -36,6 +37,8 @@
     │   ├── StillInUse         something points to it; lists what
     │   ├── Retired            the version was retired
     │   ├── GateClosed         a policy guards it; lists the open gates
+    │   ├── StandardUnmet      facts that the namespace's standard asks for are missing; names them
+    │   ├── EdgeRefused        a parent in another namespace, and not both allow it
     │   └── QuotaExceeded      the namespace holds as much as it may
     ├── Damaged        bytes or records are not what they claim                exit 6
     │   ├── BlockDamaged, PackDamaged, ManifestDamaged, BundleDamaged, BackupDamaged
@@ -114,6 +117,10 @@ class BadSplit(Invalid):
 
 class BadPolicy(Invalid):
     code = "bad_policy"
+
+
+class BadStandard(Invalid):
+    code = "bad_standard"
 
 
 class BadPath(Invalid):
@@ -277,6 +284,16 @@ class Retired(Refused):
 class GateClosed(Refused):
     code = "gate_closed"
     default_hint = "'budwood promotion show' says what is missing."
+
+
+class StandardUnmet(Refused):
+    code = "standard_unmet"
+    default_hint = "'budwood standard show NAMESPACE' says what is asked for."
+
+
+class EdgeRefused(Refused):
+    code = "edge_refused"
+    default_hint = "Both namespaces allow it in their standards: 'budwood standard set NAMESPACE FILE'."
 
 
 class QuotaExceeded(Refused):

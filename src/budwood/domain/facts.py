@@ -6,19 +6,45 @@ Text values are as found; nothing here was executed to find it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from budwood.domain.canon import Json
 from budwood.domain.names import Kind
+from budwood.errors import BadValue
+
+
+class Relation(StrEnum):
+    """How a version came from a parent: it was ... that version."""
+
+    TRAINED_ON = "trained-on"
+    DERIVED_FROM = "derived-from"
+    FINE_TUNED_FROM = "fine-tuned-from"
+    ADAPTER_OF = "adapter-of"
+    QUANTIZED_FROM = "quantized-from"
+    DISTILLED_FROM = "distilled-from"
+    EVALUATED_BY = "evaluated-by"
+    BUILT_BY = "built-by"
+    DEPLOYED_AS = "deployed-as"
+
+
+def relation_named(text: str) -> Relation:
+    """Raises BadValue, naming the nine."""
+    try:
+        return Relation(text)
+    except ValueError as error:
+        hint = f"It is one of {', '.join(Relation)}."
+        raise BadValue(f"{text[:80]!r} is no relation.", hint=hint, relation=text[:80]) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A version this one came from. ``relation``: derived-from, fine-tuned-from or adapter-of."""
+    """A version this one came from. ``relation`` is one of ``Relation``; a version that was made before there were
+    nine keeps the word it was given."""
 
     model: str
     number: int
     digest: str
-    relation: str = "derived-from"
+    relation: str = Relation.DERIVED_FROM.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +67,19 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The git work tree the push was made from."""
+    """The git work tree the push was made from.
+
+    ``diff`` is what ``dirty`` stands for, as a patch on ``commit`` that git applies, at most ``limits.DIFF_BYTES``.
+    ``diff_lacks`` is empty when it is all there; else ``rest`` (it was longer, and is cut), ``bytes`` (some were no
+    text, and are replaced) or ``all`` (git did not say, or it was not to be kept).
+    """
 
     commit: str
     branch: str = ""
     dirty: bool = False
     remote: str = ""
+    diff: str = ""
+    diff_lacks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +102,20 @@ class Hardware:
     cores: int = 0
     memory_bytes: int = 0
     accelerators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a version was trained: measured while it was (``budwood.training_run``), or as its author says.
+
+    ``seconds`` by the clock on the wall. ``hardware`` is the machine it was trained on, which need not be the one
+    that pushed. ``command`` is what was run.
+    """
+
+    seconds: float | None = None
+    began_ms: int | None = None
+    hardware: Hardware | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +146,10 @@ class Facts:
 
     ``settings`` holds, by path, what model files say of themselves beside their tensors: GGUF metadata, ONNX opsets,
     safetensors metadata, a model card's front matter.
+
+    ``datasets`` are names; one with a version or hash is ``name@version``. ``statistics`` of data are by its name,
+    ``search`` is how parameters were found, ``fairness`` what was found about groups, ``resources`` what it took
+    (``cpu_seconds``, ``peak_memory_bytes``, ...).
     """
 
     kind: Kind = Kind.MODEL
@@ -122,3 +173,8 @@ class Facts:
     environment: Environment | None = None
     hardware: Hardware | None = None
     flags: tuple[Flag, ...] = ()
+    training: Training | None = None
+    statistics: Mapping[str, Json] = field(default_factory=dict)
+    search: Mapping[str, Json] = field(default_factory=dict)
+    fairness: Mapping[str, Json] = field(default_factory=dict)
+    resources: Mapping[str, float] = field(default_factory=dict)
