@@ -35,6 +35,7 @@ WHOLE = {
     "dump",
     "counters",
     "due_deliveries",
+    "overdue_breaks",
     "forget_deliveries",
     "condemn",
     "forget_blocks",

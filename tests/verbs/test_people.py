@@ -108,6 +108,53 @@ def test_a_service_account_is_no_admin_and_a_workload_is_not_added(registry: Reg
         registry.admin.people.add("job", kind="robot")
 
 
+def test_an_account_answers_to_a_person_and_who_it_answered_to_is_kept(registry: Registry) -> None:
+    people = registry.admin.people
+    for name in ("bea", "jon"):
+        people.add(name)
+    assert people.add("bot", kind="service", owner="bea").owner == "bea"
+    changed = people.change("bot", owner="jon")
+    assert (changed.owner, changed.earlier_owners) == ("jon", ("bea",))
+    back = people.change("bot", owner="bea")
+    assert (back.owner, back.earlier_owners) == ("bea", ("jon",))
+    assert people.get("bot") == back
+    assert people.change("bot", disabled=True).owner == "bea"
+    said = [entry.body.get("owner") for entry in registry.ledger() if entry.action.startswith("service.")]
+    assert said == ["bea", "jon", "bea", "bea"]
+
+
+def test_an_account_answers_to_nobody_who_cannot_answer(registry: Registry) -> None:
+    people = registry.admin.people
+    people.add("bea")
+    people.add("bot", kind="service", owner="bea")
+    people.add("other", kind="service")
+    people.add("gone")
+    people.change("gone", disabled=True)
+    for owner in ("", "other", "gone", "bot"):
+        with pytest.raises(BadValue):
+            people.change("bot", owner=owner)
+    with pytest.raises(PrincipalNotFound):
+        people.change("bot", owner="nobody")
+    with pytest.raises(BadValue, match="is a person"):
+        people.change("bea", owner="bea")
+    with pytest.raises(BadValue, match="is a person"):
+        people.add("eva", owner="bea")
+    assert people.get("bot").owner == "bea"
+
+
+def test_a_group_says_since_when_somebody_is_in_it_and_who_let_them_in(near: Registry) -> None:
+    for name in ("bea", "jon"):
+        near.admin.people.add(name)
+    groups = near.admin.groups
+    first = groups.add("science", ["bea"]).joined["bea"]
+    both = groups.change("science", add=["jon"]).joined
+    assert both["bea"] == first
+    assert both["jon"].at_ms >= first.at_ms
+    assert {each.by for each in both.values()} == {"mara"}
+    groups.change("science", remove=["bea"])
+    assert "bea" not in groups.get("science").joined
+
+
 def test_the_last_admin_stays_one(near: Registry) -> None:
     people = near.admin.people
     for name in ("first", "second"):

@@ -36,6 +36,9 @@ class GatesView(Protocol):
     def unseen_breaks(self, namespace: str) -> Sequence[Promotion]:
         """Promotions past the gates that nobody has looked at, oldest first."""
 
+    def overdue_breaks(self, *, now_ms: int) -> Sequence[Promotion]:
+        """Those of every namespace that nobody looked at before they were due, longest due first."""
+
     def pointed_before(self, model_id: int, pointer: str, version_id: int) -> bool:
         """Whether the pointer ever pointed at the version."""
 
@@ -58,6 +61,6 @@ class GatesTransaction(Protocol):
         """The promotion with its id."""
 
     def change_promotion(self, promotion: Promotion) -> None:
-        """State, what decided it, and who looked at it."""
+        """State, what decided it, who looked at it and whether too late."""
 
     def add_review(self, promotion_id: int, review: Review) -> None: ...

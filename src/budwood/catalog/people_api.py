@@ -139,12 +139,15 @@ class PeopleTransaction(Protocol):
         is_admin: bool = False,
         issuer: str = "",
         subject: str = "",
+        owner: str = "",
     ) -> Principal: ...
     def change_principal(self, principal: Principal) -> None:
-        """Email, admin, disabled, issuer and subject become what the record says."""
+        """Email, admin, disabled, issuer, subject and whom it answers to become what the record says."""
 
     def add_group(self, name: str, *, at_ms: int) -> Group: ...
-    def set_members(self, group: str, principal_ids: Sequence[int]) -> None: ...
+    def set_members(self, group: str, principal_ids: Sequence[int], *, at_ms: int = 0, by: str = "") -> None:
+        """Exactly these. Who was in it stays in it since then; who comes is in it since ``at_ms``, let in ``by``."""
+
     def remove_group(self, name: str) -> None:
         """With its grants."""
 

@@ -108,9 +108,14 @@ class GatesSuite:
             ]
             assert list(view.promotions_of(7, "champion")) == []
             assert [each.id for each in view.unseen_breaks("default")] == [done.id]
+            assert list(view.overdue_breaks(now_ms=9)) == []
+            assert list(view.overdue_breaks(now_ms=10)) == [done]
             assert list(view.promotions("nowhere")) == []
-        catalog.write(lambda transaction: transaction.change_promotion(replace(done, looked_by="zoe")))
+        looked = replace(done, looked_by="zoe", overdue_ms=11)
+        catalog.write(lambda transaction: transaction.change_promotion(looked))
         with catalog.read() as view:
+            assert view.promotion(done.id) == looked
+            assert list(view.overdue_breaks(now_ms=10)) == []
             assert list(view.unseen_breaks("default")) == []
 
     def test_reviews_read_back_in_order(self, catalog: Catalog) -> None:

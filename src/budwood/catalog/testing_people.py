@@ -12,6 +12,7 @@ from budwood.domain.people import (
     Delivery,
     DeliveryState,
     Grant,
+    Joined,
     Principal,
     PrincipalKind,
     TokenRecord,
@@ -82,9 +83,12 @@ class PeopleSuite:
             assert list(view.principals()) == [ci, mara]
             assert list(view.principals(after="ci", limit=1)) == [mara]
         gone = dataclasses.replace(mara, email="m@example.com", is_admin=True, disabled_ms=9)
+        owned = dataclasses.replace(ci, owner="mara", earlier_owners=("jo",))
         catalog.write(lambda transaction: transaction.change_principal(gone))
+        catalog.write(lambda transaction: transaction.change_principal(owned))
         with catalog.read() as view:
             assert view.principal("mara") == gone
+            assert view.principal("ci") == owned
 
     def test_roles_come_by_name_and_through_groups(self, catalog: Catalog) -> None:
         def work(transaction: Transaction) -> tuple[Principal, Principal]:
@@ -92,7 +96,8 @@ class PeopleSuite:
                 transaction.add_namespace(room, at_ms=1)
             mara, jo = add_person(transaction, "mara"), add_person(transaction, "jo")
             transaction.add_group("mara", at_ms=1)
-            transaction.set_members("mara", [jo.id, mara.id, jo.id])
+            transaction.set_members("mara", [jo.id, mara.id, jo.id], at_ms=3, by="root")
+            transaction.set_members("mara", [mara.id, jo.id], at_ms=9, by="jo")
             transaction.put_grant(Grant("risk", "mara", Role.WRITER, granted_by="root", granted_ms=5))
             transaction.put_grant(Grant("risk", "mara", Role.REVIEWER, to_group=True))
             transaction.put_grant(Grant("ads", "mara", Role.READER, to_group=True))
@@ -109,6 +114,7 @@ class PeopleSuite:
             group = view.group("mara")
             assert group is not None
             assert group.members == ("jo", "mara")
+            assert group.joined == {"jo": Joined(3, "root"), "mara": Joined(3, "root")}
             assert list(view.groups()) == [group]
             assert list(view.grants(to="mara")) == [Grant("risk", "mara", Role.WRITER, False, "root", 5)]
             assert {grant.to_group for grant in view.grants(namespace="risk")} == {False, True}

@@ -69,11 +69,12 @@ class ChangeQuota:
 
 @dataclass(frozen=True, slots=True)
 class AddPerson:
-    """``kind`` is person or service."""
+    """``kind`` is person or service; ``owner`` is the person whom a service account answers to."""
 
     name: str
     kind: PrincipalKind = PrincipalKind.PERSON
     email: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class ChangePerson:
     email: str | None = None
     is_admin: bool | None = None
     disabled: bool | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

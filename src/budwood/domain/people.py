@@ -3,6 +3,7 @@
 They are values; times are milliseconds since the epoch, UTC. A secret is never in a record: only its SHA-256 is kept.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -53,7 +54,11 @@ class NamespaceUsage:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts. ``issuer`` and ``subject`` tie it to an identity provider; both empty for one made here."""
+    """Who acts. ``issuer`` and ``subject`` tie it to an identity provider; both empty for one made here.
+
+    ``owner`` is the person whom a service account or workload answers to, "" while nobody said; ``earlier_owners`` are
+    those it answered to before, who made what it did then.
+    """
 
     id: int
     name: str
@@ -64,6 +69,16 @@ class Principal:
     disabled_ms: int = 0
     issuer: str = ""
     subject: str = ""
+    owner: str = ""
+    earlier_owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Since when somebody is in a group, and who let them in."""
+
+    at_ms: int
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,7 @@ class Group:
     name: str
     created_ms: int
     members: tuple[str, ...] = ()
+    joined: Mapping[str, Joined] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

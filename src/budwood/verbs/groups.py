@@ -22,7 +22,7 @@ def add_group(house: House, name: str, members: Sequence[str] = ()) -> Group:
             raise NameTaken(f"There is a group {wanted!r} already.", name=wanted)
         ids = _ids(transaction, members)
         transaction.add_group(wanted, at_ms=now)
-        transaction.set_members(wanted, ids)
+        transaction.set_members(wanted, ids, at_ms=now, by=house.author)
         added = group_named(transaction, wanted)
         transaction.add_ledger(now, house.author, "group.added", wanted, {"members": list(added.members)})
         return added
@@ -54,7 +54,7 @@ def set_members(house: House, name: str, members: Sequence[str], *, expected: st
         before = group_named(transaction, name)
         if expected and expected != group_mark(before):
             raise PreconditionFailed(f"The group {before.name} was changed meanwhile.")
-        transaction.set_members(before.name, _ids(transaction, members))
+        transaction.set_members(before.name, _ids(transaction, members), at_ms=now, by=house.author)
         after = group_named(transaction, name)
         body = {
             "came": sorted(set(after.members) - set(before.members)),

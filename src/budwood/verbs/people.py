@@ -20,8 +20,13 @@ from budwood.verbs.namespaces import check_page
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 
 
-def add_person(house: House, name: str, *, kind: PrincipalKind = PrincipalKind.PERSON, email: str = "") -> Principal:
-    """A person, or a service account. Raises BadName, BadValue, NameTaken."""
+def add_person(
+    house: House, name: str, *, kind: PrincipalKind = PrincipalKind.PERSON, email: str = "", owner: str = ""
+) -> Principal:
+    """A person, or a service account and whom it answers to.
+
+    Raises BadName, BadValue, NameTaken, PrincipalNotFound.
+    """
     wanted, now = PrincipalName(name), house.clock()
     if kind is PrincipalKind.WORKLOAD:
         hint = "Trust its issuer: budwood trust add."
@@ -32,8 +37,10 @@ def add_person(house: House, name: str, *, kind: PrincipalKind = PrincipalKind.P
         if transaction.principal(wanted) is not None:
             raise NameTaken(f"There is somebody named {wanted!r} already.", name=wanted)
         _check_alone(transaction, email, wanted)
-        person = transaction.add_principal(wanted, kind, at_ms=now, email=email)
-        transaction.add_ledger(now, house.author, f"{kind}.added", wanted, {"email": email})
+        behind = _owner(transaction, owner, wanted, kind) if owner else ""
+        person = transaction.add_principal(wanted, kind, at_ms=now, email=email, owner=behind)
+        body = {"email": email} | ({"owner": behind} if behind else {})
+        transaction.add_ledger(now, house.author, f"{kind}.added", wanted, body)
         return person
 
     return house.catalog.write(work)
@@ -53,7 +60,8 @@ def show_person(house: House, name: str) -> Principal:
 
 
 def change_person(house: House, name: str, change: ChangePerson) -> Principal:
-    """Disable or enable somebody, make them an admin or an admin no longer, set their e-mail address.
+    """Disable or enable somebody, make them an admin or an admin no longer, set their e-mail address, say whom an
+    account answers to.
 
     Raises BadName, BadValue, PrincipalNotFound, NameTaken; StillInUse for the last admin.
     """
@@ -63,7 +71,7 @@ def change_person(house: House, name: str, change: ChangePerson) -> Principal:
 
     def work(transaction: Transaction) -> Principal:
         before = person_named(transaction, name)
-        after = _changed(before, change, now)
+        after = _answering(transaction, _changed(before, change, now), change.owner)
         if after.is_admin and after.kind is not PrincipalKind.PERSON:
             raise BadValue(f"{after.name} is a {after.kind}; only a person can be an admin.")
         if is_active_admin(before) and not is_active_admin(after) and len(active_admins(transaction)) == 1:
@@ -72,7 +80,13 @@ def change_person(house: House, name: str, change: ChangePerson) -> Principal:
         if after.email != before.email:
             _check_alone(transaction, after.email, after.name)
         transaction.change_principal(after)
-        body = {"email": after.email, "is_admin": after.is_admin, "disabled": bool(after.disabled_ms)}
+        body: dict[str, object] = {
+            "email": after.email,
+            "is_admin": after.is_admin,
+            "disabled": bool(after.disabled_ms),
+        }
+        if after.kind is not PrincipalKind.PERSON:
+            body["owner"] = after.owner
         transaction.add_ledger(now, house.author, f"{after.kind}.changed", after.name, body)
         return after
 
@@ -126,6 +140,28 @@ def _changed(before: Principal, change: ChangePerson, now_ms: int) -> Principal:
         is_admin=before.is_admin if change.is_admin is None else change.is_admin,
         disabled_ms=disabled_ms,
     )
+
+
+def _answering(view: View, account: Principal, owner: str | None) -> Principal:
+    """The account with another owner. Earlier ones are kept: what it did in their time, they did."""
+    if owner is None or owner == account.owner:
+        return account
+    behind = _owner(view, owner, account.name, account.kind)
+    earlier = dict.fromkeys((*account.earlier_owners, account.owner))
+    return replace(account, owner=behind, earlier_owners=tuple(each for each in earlier if each not in ("", behind)))
+
+
+def _owner(view: View, owner: str, name: str, kind: PrincipalKind) -> str:
+    """Raises BadName, BadValue, PrincipalNotFound."""
+    if kind is PrincipalKind.PERSON:
+        raise BadValue(f"{name} is a person, and answers to nobody.", hint="Only an account of a program has an owner.")
+    if not owner:
+        raise BadValue(f"{name} must answer to somebody.", hint="Name another person: --owner PERSON.")
+    person = person_named(view, owner)
+    if person.kind is not PrincipalKind.PERSON or person.disabled_ms:
+        what = "is disabled" if person.disabled_ms else f"is a {person.kind}"
+        raise BadValue(f"{person.name} {what}; an account answers to a person.", hint="Name one who can act.")
+    return person.name
 
 
 def _check_email(email: str) -> None:

@@ -5,7 +5,7 @@ They outlive what they are about: no key binds them to a namespace, a model or a
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Index, SmallInteger, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, SmallInteger, Table, UniqueConstraint
 
 from budwood.catalog.sql.tables import METADATA, Id, big, words
 
@@ -76,10 +76,12 @@ promotion: Final = Table(
     Column("broke_glass", SmallInteger, nullable=False),
     big("due_ms"),
     words("looked_by"),
+    Column("overdue_ms", BigInteger, nullable=False, server_default="0"),
     Index(None, "namespace_id", "id"),
     Index(None, "namespace_id", "state", "id"),
     Index(None, "version_id", "pointer", "id"),
     Index(None, "namespace_id", "broke_glass", "looked_by", "id"),
+    Index(None, "broke_glass", "looked_by", "due_ms", "id"),
     sqlite_autoincrement=True,
 )
 

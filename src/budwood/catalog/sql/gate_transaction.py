@@ -30,7 +30,7 @@ _REMOVE_POLICY: Final = Statement(
 _SET_TIER: Final = upsert(tier, "model_id")
 _ADD_EVIDENCE: Final = insert_numbered(evidence)
 _ADD_PROMOTION: Final = insert_numbered(promotion)
-_CHANGED: Final = ("state", "decided_ms", "decided_by", "checks", "broke_glass", "due_ms", "looked_by")
+_CHANGED: Final = ("state", "decided_ms", "decided_by", "checks", "broke_glass", "due_ms", "looked_by", "overdue_ms")
 _CHANGE_PROMOTION: Final = Statement(
     update(promotion)
     .where(promotion.c.id == bindparam("of_id"))

@@ -66,6 +66,15 @@ _UNSEEN: Final = Statement(
     .order_by(promotion.c.id)
     .limit(bindparam("limit"))
 )
+_OVERDUE: Final = Statement(
+    _promotions.where(
+        promotion.c.broke_glass == 1,
+        promotion.c.looked_by == bindparam("nobody"),
+        promotion.c.due_ms < bindparam("now_ms"),
+    )
+    .order_by(promotion.c.due_ms, promotion.c.id)
+    .limit(bindparam("limit"))
+)
 _POINTED: Final = Statement(
     select(move.c.id)
     .where(
@@ -123,6 +132,10 @@ class GateReads(PeopleReads):
 
     def unseen_breaks(self, namespace: str) -> Sequence[Promotion]:
         rows = self._session.all(_UNSEEN, namespace=namespace, nobody="", limit=PAGE_ROWS)
+        return [_promotion_from(row) for row in rows]
+
+    def overdue_breaks(self, *, now_ms: int) -> Sequence[Promotion]:
+        rows = self._session.all(_OVERDUE, nobody="", now_ms=now_ms, limit=PAGE_ROWS)
         return [_promotion_from(row) for row in rows]
 
     def pointed_before(self, model_id: int, pointer: str, version_id: int) -> bool:

@@ -6,7 +6,7 @@ A secret is here as its SHA-256, except where it must be used again (webhooks, s
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, SmallInteger, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, SmallInteger, Table, UniqueConstraint
 from sqlalchemy import text as sql
 
 from budwood.catalog.sql.tables import METADATA, Id, Text, big, blob, words
@@ -41,6 +41,9 @@ principal: Final = Table(
     big("disabled_ms"),
     words("issuer"),
     words("subject"),
+    # With what stands here while nobody said: columns that came later.
+    Column("owner", Text, nullable=False, server_default=""),
+    Column("earlier_owners", Text, nullable=False, server_default="[]"),
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )
@@ -68,6 +71,8 @@ member: Final = Table(
     METADATA,
     Column("team_id", Id, ForeignKey("team.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("principal_id", Id, ForeignKey("principal.id"), primary_key=True, autoincrement=False),
+    Column("since_ms", BigInteger, nullable=False, server_default="0"),
+    Column("added_by", Text, nullable=False, server_default=""),
     Index(None, "principal_id", "team_id"),
     sqlite_with_rowid=False,
 )

@@ -93,13 +93,17 @@ _BYTES_OF_PACK: Final = Statement(
 _FORGET_HELD: Final = Statement(delete(holding).where(holding.c.block_id == bindparam("of_id")))
 _HOLD: Final = upsert(holding, "block_id", "namespace_id")
 _ADD_PRINCIPAL: Final = insert_numbered(principal)
+_CHANGED: Final = ("email", "is_admin", "disabled_ms", "issuer", "subject", "owner", "earlier_owners")
 _CHANGE_PRINCIPAL: Final = Statement(
     update(principal)
     .where(principal.c.id == bindparam("of_id"))
-    .values({name: bindparam(f"to_{name}") for name in ("email", "is_admin", "disabled_ms", "issuer", "subject")})
+    .values({name: bindparam(f"to_{name}") for name in _CHANGED})
 )
 _ADD_TEAM: Final = insert_numbered(team)
 _TEAM_ID: Final = Statement(select(team.c.id).where(team.c.name == bindparam("name")))
+_MEMBERSHIPS: Final = Statement(
+    select(member.c.principal_id, member.c.since_ms, member.c.added_by).where(member.c.team_id == bindparam("team_id"))
+)
 _CLEAR_TEAM: Final = Statement(delete(member).where(member.c.team_id == bindparam("of_team")))
 _ADD_MEMBER: Final = insert_row(member)
 _REMOVE_TEAM: Final = (
@@ -216,6 +220,7 @@ class PeopleWrites(PeopleReads):
         is_admin: bool = False,
         issuer: str = "",
         subject: str = "",
+        owner: str = "",
     ) -> Principal:
         id_ = self._session.add(
             _ADD_PRINCIPAL,
@@ -227,8 +232,10 @@ class PeopleWrites(PeopleReads):
             disabled_ms=0,
             issuer=issuer,
             subject=subject,
+            owner=owner,
+            earlier_owners="[]",
         )
-        return Principal(id_, name, kind, at_ms, email, is_admin, 0, issuer, subject)
+        return Principal(id_, name, kind, at_ms, email, is_admin, 0, issuer, subject, owner)
 
     def change_principal(self, principal: Principal) -> None:
         self._session.change(
@@ -239,15 +246,21 @@ class PeopleWrites(PeopleReads):
             to_disabled_ms=principal.disabled_ms,
             to_issuer=principal.issuer,
             to_subject=principal.subject,
+            to_owner=principal.owner,
+            to_earlier_owners=json.dumps(list(principal.earlier_owners)),
         )
 
     def add_group(self, name: str, *, at_ms: int) -> Group:
         return Group(self._session.add(_ADD_TEAM, name=name, created_ms=at_ms), name, at_ms)
 
-    def set_members(self, group: str, principal_ids: Sequence[int]) -> None:
+    def set_members(self, group: str, principal_ids: Sequence[int], *, at_ms: int = 0, by: str = "") -> None:
         team_id = self._id(_TEAM_ID, group)
+        before = {row[0]: (row[1], row[2]) for row in self._session.all(_MEMBERSHIPS, team_id=team_id)}
         self._session.change(_CLEAR_TEAM, of_team=team_id)
-        rows = ({"team_id": team_id, "principal_id": each} for each in dict.fromkeys(principal_ids))
+        rows = []
+        for each in dict.fromkeys(principal_ids):
+            since_ms, added_by = before.get(each, (at_ms, by))
+            rows.append({"team_id": team_id, "principal_id": each, "since_ms": since_ms, "added_by": added_by})
         self._session.change_many(_ADD_MEMBER, rows)
 
     def remove_group(self, name: str) -> None:

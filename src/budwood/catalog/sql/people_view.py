@@ -39,6 +39,7 @@ from budwood.domain.people import (
     DeliveryState,
     Grant,
     Group,
+    Joined,
     NamespaceRecord,
     NamespaceUsage,
     Principal,
@@ -106,7 +107,7 @@ _GROUPS: Final = Statement(
     select(*team.c).where(team.c.name > bindparam("after")).order_by(team.c.name).limit(bindparam("limit"))
 )
 _MEMBERS: Final = Statement(
-    select(principal.c.name)
+    select(principal.c.name, member.c.since_ms, member.c.added_by)
     .join_from(member, principal, principal.c.id == member.c.principal_id)
     .where(member.c.team_id == bindparam("team_id"))
     .order_by(principal.c.name)
@@ -412,8 +413,9 @@ class PeopleReads(IndexView):
         return str(row[0]) if row else ""
 
     def _group_from(self, row: Row) -> Group:
-        names = self._session.all(_MEMBERS, team_id=row[0], limit=GROUP_MEMBERS)
-        return Group(row[0], row[1], row[2], tuple(name for (name,) in names))
+        rows = self._session.all(_MEMBERS, team_id=row[0], limit=GROUP_MEMBERS)
+        joined = {name: Joined(since_ms, added_by) for name, since_ms, added_by in rows}
+        return Group(row[0], row[1], row[2], tuple(joined), joined)
 
 
 def actions_text(actions: Sequence[str]) -> str:
@@ -440,9 +442,19 @@ def _namespace_from(row: Row) -> NamespaceRecord:
 
 
 def _principal_from(row: Row) -> Principal:
-    id_, name, kind, created_ms, email, is_admin, disabled_ms, issuer, subject = row
+    id_, name, kind, created_ms, email, is_admin, disabled_ms, issuer, subject, owner, earlier = row
     return Principal(
-        id_, name, known(PrincipalKind, kind), created_ms, email, bool(is_admin), disabled_ms, issuer, subject
+        id_,
+        name,
+        known(PrincipalKind, kind),
+        created_ms,
+        email,
+        bool(is_admin),
+        disabled_ms,
+        issuer,
+        subject,
+        owner,
+        tuple(json.loads(earlier)),
     )
 
 

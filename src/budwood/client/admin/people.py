@@ -29,12 +29,13 @@ class People:
         page: PeoplePage = self._place.ask(people.LIST, query=ListByName(after, limit))
         return page
 
-    def add(self, name: str, *, kind: str = "person", email: str = "") -> Principal:
+    def add(self, name: str, *, kind: str = "person", email: str = "", owner: str = "") -> Principal:
         """A ``person`` or a ``service`` account. They may do nothing until a role is granted to them.
 
-        Raises BadName, BadValue, NameTaken, Forbidden.
+        ``owner`` is the person whom a service account answers to: what it makes, they may not review.
+        Raises BadName, BadValue, NameTaken, PrincipalNotFound, Forbidden.
         """
-        added: Principal = self._place.ask(people.ADD, body=AddPerson(name, _kind(kind), email))
+        added: Principal = self._place.ask(people.ADD, body=AddPerson(name, _kind(kind), email, owner))
         return added
 
     def get(self, name: str) -> Principal:
@@ -43,13 +44,19 @@ class People:
         return found
 
     def change(
-        self, name: str, *, email: str | None = None, is_admin: bool | None = None, disabled: bool | None = None
+        self,
+        name: str,
+        *,
+        email: str | None = None,
+        is_admin: bool | None = None,
+        disabled: bool | None = None,
+        owner: str | None = None,
     ) -> Principal:
         """What is None stays. The last admin stays one.
 
         Raises PrincipalNotFound, BadValue, NameTaken, StillInUse, Forbidden.
         """
-        wanted = ChangePerson(email, is_admin, disabled)
+        wanted = ChangePerson(email, is_admin, disabled, owner)
         changed: Principal = self._place.ask(people.CHANGE, {"person": name}, body=wanted)
         return changed
 

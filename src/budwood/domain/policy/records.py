@@ -44,7 +44,7 @@ class PromotionState(StrEnum):
 class Promotion:
     """A request that a guarded pointer may point at a version. ``binds`` is the digest of what it was asked over:
     manifest, pointer, policies, evidence. ``broke_glass``: it was applied past the gates, and is to be looked at by
-    ``due_ms``; ``looked_by`` is who did."""
+    ``due_ms``; ``looked_by`` is who did, ``overdue_ms`` when it was noticed that nobody did in time."""
 
     id: int
     namespace: str
@@ -65,6 +65,7 @@ class Promotion:
     broke_glass: bool = False
     due_ms: int = 0
     looked_by: str = ""
+    overdue_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

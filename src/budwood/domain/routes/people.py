@@ -36,7 +36,7 @@ ADD: Final = Route(
     summary="Add a person or a service account; they may do nothing until a role is granted to them.",
     request=AddPerson,
     response=Principal,
-    errors=(NameTaken,),
+    errors=(NameTaken, PrincipalNotFound),
 )
 SHOW: Final = Route(
     name="people.show",
@@ -52,7 +52,7 @@ CHANGE: Final = Route(
     method="PATCH",
     path=_PERSON,
     permission=Permission.ADMINISTER,
-    summary="Disable or enable somebody, make them an admin or no longer one, set their e-mail address.",
+    summary="Disable or enable somebody, make them an admin or no longer one, set their address, whom it answers to.",
     request=ChangePerson,
     response=Principal,
     errors=(PrincipalNotFound, NameTaken, StillInUse),
