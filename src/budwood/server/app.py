@@ -14,9 +14,11 @@ from budwood.catalog.api import Transaction
 from budwood.domain.routes import ROUTES, about
 from budwood.domain.routes.route import Route
 from budwood.errors import BudwoodError
+from budwood.facades.face import Face
 from budwood.server.blob_door import Keys
 from budwood.server.counts import SharedCounts
 from budwood.server.dispatch import Binding, Dispatch
+from budwood.server.faces import FACES
 from budwood.server.guard import Guard
 from budwood.server.handlers import HANDLERS
 from budwood.server.http_hosts import Hosts
@@ -71,6 +73,7 @@ def make_app(
     limits: HttpLimits | None = None,
     routes: tuple[Route, ...] = ROUTES,
     handlers: Binding = HANDLERS,
+    mounted: Sequence[Face] = FACES,
     now: Callable[[], float] = time.time,
     traces: "TracerProvider | None" = None,
 ) -> Guard:
@@ -78,7 +81,7 @@ def make_app(
 
     Raises ValueError when a route lacks a permission or a handler.
     """
-    dispatch = Dispatch(service, routes, handlers, SharedCounts(shared) if shared is not None else None)
+    dispatch = Dispatch(service, routes, handlers, SharedCounts(shared) if shared is not None else None, mounted)
     metrics = Metrics(process, {"stopping": lambda: float(service.stopping)}, started=started, shared=shared)
     service.metrics = lambda: metrics.page(now())
     log = RequestLog(write, now, partial(_denied, service))

@@ -17,6 +17,7 @@ from budwood.domain.access import Caller, Within
 from budwood.domain.records import model_path
 from budwood.domain.routes.route import Route
 from budwood.domain.routes.versions import NEWEST
+from budwood.facades.face import Face
 from budwood.server.service import Service
 from budwood.verbs.house import House
 
@@ -112,13 +113,14 @@ def no_mark(answer: Any) -> str:
 @dataclass(frozen=True, slots=True)
 class Call:
     """``made`` turns what ``run`` returns into the answer; ``mark`` gives an answer's ETag; ``kept`` is what of an
-    answer is kept for whoever asks again with the same key."""
+    answer is kept for whoever asks again with the same key. ``face`` reads the request, where it is of one."""
 
     run: Callable[[Ask], Any]
     mode: Mode = Mode.READ
     made: Callable[[Any], Any] = same
     mark: Callable[[Any], str] = no_mark
     kept: Callable[[Any], Any] = same
+    face: Face | None = None
 
 
 RawRun = Callable[[Ask, Request], Awaitable[Response]]
@@ -129,6 +131,7 @@ class RawCall:
     """For bytes that stream: it reads the request and makes the response itself."""
 
     run: RawRun
+    face: Face | None = None
 
 
 @dataclass(frozen=True, slots=True)

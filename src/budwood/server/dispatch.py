@@ -5,7 +5,7 @@ are no layers of middleware: a point read costs one walk through this file.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,8 @@ from budwood.domain.access import NOBODY, Caller, Permission
 from budwood.domain.names import ModelName, Namespace
 from budwood.domain.routes.route import Body, Route
 from budwood.errors import BudwoodError, Malformed, RegistryBusy
-from budwood.server import refusal
+from budwood.facades.face import Face, Reply
+from budwood.server import faces, refusal
 from budwood.server.ask import Ask, Call, Mode, RawCall, Text
 from budwood.server.callers import Uses, bearer, caller_of, check, known_by, reach_of
 from budwood.server.counts import Counts
@@ -53,21 +54,29 @@ class _Coming:
     receive: Receive
     send: Send
     exchange: Exchange
+    face: Face | None = None
 
     @property
     def secret(self) -> str:
-        """The bearer token as it came; empty when there is none."""
-        return bearer(self.scope["headers"])
+        """The token as it came; empty when there is none."""
+        headers = self.scope["headers"]
+        return bearer(headers) if self.face is None else faces.secret_of(headers)
 
     @property
     def namespace(self) -> str:
         """Of the address; empty when it names none."""
         return self.holes.get("namespace", "")
 
+    def settled(self, known: Known | None) -> "_Coming":
+        """The same, about a namespace: what a face is asked without naming one is about the token's own."""
+        if self.face is None or known is None or self.namespace:
+            return self
+        return replace(self, holes={**self.holes, "namespace": faces.own_namespace(known)})
+
     def key(self, ask: Ask, content: bytes) -> Key | None:
         """The idempotency key of a write, if it carries one. Raises BadValue."""
         text = _header(self.scope["headers"], b"idempotency-key")
-        if not text or ask.known is None:
+        if not text or ask.known is None or self.face is not None:
             return None
         scope = self.scope
         request = (scope["method"].encode(), scope["raw_path"], scope["query_string"], content)
@@ -78,14 +87,20 @@ class Dispatch:
     """The application behind the guard. Every route has a handler, or it does not come to be."""
 
     def __init__(
-        self, service: Service, routes: tuple[Route, ...], handlers: Binding, counts: Counts | None = None
+        self,
+        service: Service,
+        routes: tuple[Route, ...],
+        handlers: Binding,
+        counts: Counts | None = None,
+        mounted: Sequence[Face] = (),
     ) -> None:
         check_binding(routes, handlers)
         self._service = service
         self._rates = Rates(service.house, counts)
-        self._handlers = handlers
+        self._faces = mounted
+        self._handlers = {**handlers, **{n: call for face in mounted for n, call in faces.handlers_of(face).items()}}
         self._uses = Uses(service)
-        self.table = Table(routes)
+        self.table = Table([*routes, *(route for face in mounted for route in faces.routes_of(face))])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
@@ -93,7 +108,8 @@ class Dispatch:
             await self._answer(scope, receive, send, exchange)
         except BudwoodError as error:
             exchange.code = error.code
-            status, headers, body = problem(error, exchange.request_id)
+            face = faces.face_at(self._faces, scope["raw_path"])
+            status, headers, body = faces.refused(face, error) if face else problem(error, exchange.request_id)
             await _send(send, scope, status, headers, body)
         except ClientDisconnect:
             return
@@ -101,7 +117,8 @@ class Dispatch:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         found = self.table.find(scope["raw_path"])
         if found is None:
-            raise nowhere()
+            face = faces.face_at(self._faces, scope["raw_path"])
+            raise face.nowhere(scope["method"], scope["path"]) if face else nowhere()
         method = scope["method"]
         route = found.routes.get("GET" if method == "HEAD" else method)
         if route is None:
@@ -109,9 +126,13 @@ class Dispatch:
             return
         exchange.route = route.name
         handler = self._handlers[route.name]
-        if self._service.stopping and route.path.startswith("/v1/"):
+        face, holes = handler.face, found.holes
+        if self._service.stopping and (route.path.startswith("/v1/") or face):
             raise RegistryBusy("The server is about to stop.", hint="Try again in a moment.")
-        status, headers, body = await self._run(_Coming(route, found.holes, scope, receive, send, exchange), handler)
+        if face is not None:
+            holes = faces.named(face, holes, scope["headers"])
+        coming = _Coming(route, holes, scope, receive, send, exchange, face)
+        status, headers, body = await self._run(coming, handler)
         if status:
             await _send(send, scope, status, headers, body)
 
@@ -127,7 +148,8 @@ class Dispatch:
         if isinstance(handler, RawCall):
             await _run_raw(coming, handler, ask)
             return _ANSWERED
-        content = await _body(coming.receive) if route.request is not None else b""
+        has_body = route.request is not None or coming.face is not None
+        content = await _body(coming.receive) if has_body else b""
         work = partial(self._work, coming, handler, ask, content)
         if handler.mode in LONG_MODES:
             return cast(Rendered, await asyncio.wrap_future(self._service.threads.long(work)))
@@ -148,7 +170,8 @@ class Dispatch:
         if _length(coming.scope) > SHORT_BODY_BYTES:
             # A stranger must not make us hold much; and what is large is worth a thread of its own.
             pool, known = threads.short, await self._known(coming)
-            check(self._caller(coming, known), coming.route, coming.holes)
+            about = coming.settled(known)
+            check(self._caller(about, known), about.route, about.holes)
         content = await _body(coming.receive)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Rendered] = loop.create_future()
@@ -197,6 +220,7 @@ class Dispatch:
 
     def _allowed(self, coming: "_Coming", known: Known | None, catalog: Catalog) -> Ask:
         """The request with its house. Raises Unauthenticated, Forbidden, NotFound."""
+        coming = coming.settled(known)
         service, route, holes = self._service, coming.route, coming.holes
         caller = self._caller(coming, known)
         if caller is not None:
@@ -238,6 +262,9 @@ class Dispatch:
         """What was asked, as values. Raises Invalid."""
         route, scope = ask.route, coming.scope
         _check_holes(ask.holes)
+        if coming.face is not None:
+            faces.read(coming.face, ask, scope, content)
+            return
         if route.query is not None:
             ask.query = decode_query(route.query, scope["query_string"])
         elif scope["query_string"]:
@@ -293,6 +320,8 @@ def _check_holes(holes: Mapping[str, str]) -> None:
 
 
 def _rendered(handler: Call, ask: Ask, answer: Any) -> Rendered:
+    if isinstance(answer, Reply):
+        return faces.sent(answer)
     body = _content(answer, ask.route)
     return ask.route.status, _headers(handler, answer, ask.route, body), body
 

@@ -1,6 +1,7 @@
 """Finding the route of an address: a tree of the table's paths, walked once from left to right.
 
-A literal segment wins over a hole. Holes are decoded here, once; the guard has refused what would decode twice.
+A literal segment wins over a hole, and that over a hole that takes the rest. Holes are decoded here, once; the guard
+has refused what would decode twice.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from budwood.domain.routes.route import Body, Route
 from budwood.server.http_limits import Door
 
 _HOLE: Final = "{}"
+_REST: Final = "{*}"
 _MEDIA: Final = {Body.JSON: "application/json", Body.BYTES: "", Body.TEXT: "", Body.NOTHING: ""}
 
 
@@ -42,7 +44,7 @@ class Table:
         for route in routes:
             node = self._root
             for segment in route.path.split("/")[1:]:
-                key = _HOLE if segment.startswith("{") else segment
+                key = segment if not segment.startswith("{") else _REST if segment.endswith("*}") else _HOLE
                 node = node.below.setdefault(key, _Node())
             assert route.method not in node.routes, f"two routes answer {route.method} {route.path}"
             node.routes[route.method] = route
@@ -50,10 +52,15 @@ class Table:
     def find(self, raw_path: bytes) -> Found | None:
         """None where there is nothing."""
         node, filled = self._root, []
-        for segment in raw_path.decode("ascii").split("/")[1:]:
+        segments = raw_path.decode("ascii").split("/")
+        for at, segment in enumerate(segments[1:], 1):
             below = node.below.get(segment)
             if below is None:
                 below = node.below.get(_HOLE)
+                if below is None and (rest := node.below.get(_REST)) is not None and segment:
+                    filled.append(unquote("/".join(segments[at:])))
+                    node = rest
+                    break
                 if below is None or not segment:
                     return None
                 filled.append(unquote(segment) if "%" in segment else segment)

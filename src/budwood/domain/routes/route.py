@@ -14,7 +14,7 @@ from budwood.domain.access import Permission
 from budwood.domain.limits import REQUEST_BYTES
 from budwood.errors import BudwoodError
 
-_HOLE: Final = re.compile(r"\{([a-z_]+)\}")
+_HOLE: Final = re.compile(r"\{([a-z_]+)\*?\}")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
@@ -35,7 +35,7 @@ class Route:
     none); ``response`` is the type of the answer. ``body_bytes`` bounds what is sent. ``edits``: answers carry an
     ETag, and If-Match is heeded. ``reads``: nothing changes, but the question is too long for an address, and so a
     POST. ``errors`` are those a caller should be ready for, beyond the ones any route may give (Invalid, unknown
-    token, Unavailable).
+    token, Unavailable). ``slow``: it changes something, and may take minutes.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Route:
     status: int = 200
     also: tuple[Permission, ...] = ()
     body_bytes: int = REQUEST_BYTES
+    slow: bool = False
 
     @property
     def holes(self) -> tuple[str, ...]:

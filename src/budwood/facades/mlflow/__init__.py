@@ -1,0 +1,19 @@
+"""MLflow's REST protocol, for its unmodified clients (design/open/0017-mlflow.md maps its words onto ours)."""
+
+from typing import Final
+
+from budwood.facades.face import Face
+from budwood.facades.mlflow import protocol
+from budwood.facades.mlflow.table import ENDPOINTS
+
+FACE: Final = Face(
+    "mlflow",
+    ENDPOINTS,
+    owns=protocol.owns,
+    read=protocol.read,
+    answer=protocol.answer,
+    refuse=protocol.refuse,
+    nowhere=protocol.nowhere,
+    addresses=protocol.addresses,
+    namespace_header=protocol.NAMESPACE_HEADER,
+)

@@ -1,0 +1,8 @@
+"""Every endpoint of MLflow's that is offered, as one table. What is not in it answers ENDPOINT_NOT_FOUND."""
+
+from typing import Final
+
+from budwood.facades.face import Endpoint
+from budwood.facades.mlflow import about
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*about.ENDPOINTS,)

@@ -1,0 +1,77 @@
+"""The doors of other tools: known, decided, refused and found as our own routes are, each by everyone."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from budwood.domain.access import ROLE_PERMISSIONS, Permission, Role
+from budwood.facades.face import Endpoint
+from budwood.server.faces import FACES
+
+ENDPOINTS = [(face, endpoint) for face in FACES for endpoint in face.endpoints]
+ASKERS = (*Role, "admin", "nobody", "elsewhere")
+IDS = [endpoint.name for _, endpoint in ENDPOINTS]
+
+
+def address(endpoint: Endpoint, namespace: str) -> str:
+    path = endpoint.path.replace("*}", "}")
+    while "{" in path:
+        path = path[: path.index("{")] + "x" + path[path.index("}") + 1 :]
+    return f"/ns/{namespace}{path}"
+
+
+def asked(server: Any, endpoint: Endpoint, path: str, by: str = "", headers: Mapping[str, str] | None = None) -> Any:
+    body = None if endpoint.method == "GET" else b"{}"
+    return server.ask(endpoint.method, path, by=by, body=body, headers=headers)
+
+
+def may(role: str, endpoint: Endpoint) -> bool:
+    if endpoint.permission in (Permission.ANYONE, Permission.KNOWN) or role == "admin":
+        return True
+    return role in frozenset(Role) and bool(ROLE_PERMISSIONS[Role(role)] & {endpoint.permission, *endpoint.also})
+
+
+def code(reply: Any) -> str:
+    return str(reply.value["error_code"]) if reply.status >= 400 else ""
+
+
+@pytest.mark.parametrize(("face", "endpoint"), ENDPOINTS, ids=IDS)
+def test_without_a_token_only_open_endpoints_answer_under_every_address(
+    face: Any, endpoint: Endpoint, team: Any
+) -> None:
+    path = address(endpoint, "ours")[len("/ns/ours") :]
+    for shown in face.addresses(path):
+        for prefix in ("", "/ns/ours", "/ns/nowhere"):
+            reply = asked(team, endpoint, prefix + shown)
+            expected = 200 if endpoint.permission is Permission.ANYONE else 401
+            assert reply.status == expected, (prefix + shown, reply)
+            wrong = {"Authorization": "Basic " + base64.b64encode(b"admin:password1234").decode()}
+            assert asked(team, endpoint, prefix + shown, headers=wrong).status in (expected, 429)
+
+
+@pytest.mark.parametrize("by", ASKERS)
+@pytest.mark.parametrize(("face", "endpoint"), ENDPOINTS, ids=IDS)
+def test_a_role_is_let_in_exactly_where_its_permissions_say(face: Any, endpoint: Endpoint, by: str, team: Any) -> None:
+    reply = asked(team, endpoint, address(endpoint, "ours"), by)
+    assert reply.status < 500, reply
+    if may(by, endpoint):
+        assert code(reply) not in ("UNAUTHENTICATED", "PERMISSION_DENIED")
+    elif by in ("nobody", "elsewhere"):
+        assert (reply.status, code(reply)) == (404, "RESOURCE_DOES_NOT_EXIST")
+    else:
+        assert (reply.status, code(reply)) == (403, "PERMISSION_DENIED")
+
+
+def test_an_address_that_is_none_is_answered_in_the_form_of_its_face(team: Any) -> None:
+    for path in ("/api/2.0/mlflow/nothing", "/ns/ours/api/3.0/mlflow/gateway/secrets/list", "/ajax-api/2.0/mlflow/x"):
+        reply = team.ask("GET", path, by="admin")
+        assert (reply.status, json.loads(reply.body)["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
+
+
+def test_the_handshake_tells_which_mlflow_it_behaves_like(team: Any) -> None:
+    assert team.ask("GET", "/version").body == b"3.17.2"
+    assert team.ask("GET", "/ns/ours/health").body == b"OK"
+    assert team.ask("GET", "/ajax-api/3.0/mlflow/server-info").value["workspaces_enabled"] is True
