@@ -7,6 +7,7 @@
     │   ├── BadReference       not namespace/model@selector
     │   ├── BadFilter          a search that does not parse; carries the position
     │   ├── BadSplit           weights that are no split of traffic
+    │   ├── BadPlan            a rollout's plan that cannot be followed; names the field
     │   ├── BadPolicy          a policy that does not say what it asks for; names the field
     │   ├── BadStandard        a metadata standard that does not say what it asks for; names the field
     │   ├── BadPath            a file name no version may hold
@@ -20,6 +21,7 @@
     │   ├── NamespaceNotFound, PrincipalNotFound, RecordNotFound
     │   ├── RegistryNotFound, ModelNotFound, VersionNotFound
     │   ├── FileNotInVersion, TensorNotInVersion, SourceNotFound
+    │   ├── BytesGone          the version's record is here; its bytes were let go
     │   └── NoBackup           a folder that holds none
     ├── Conflict       not now                                                 exit 4
     │   ├── NameTaken          somebody or something has this name
@@ -36,6 +38,8 @@
     │   ├── Forbidden          your role does not allow it
     │   ├── StillInUse         something points to it; lists what
     │   ├── Retired            the version was retired
+    │   ├── Held               a legal hold keeps it; names the hold
+    │   ├── Kept               its class of retention keeps it yet
     │   ├── GateClosed         a policy guards it; lists the open gates
     │   ├── StandardUnmet      facts that the namespace's standard asks for are missing; names them
     │   ├── EdgeRefused        a parent in another namespace, and not both allow it
@@ -113,6 +117,10 @@ class BadFilter(Invalid):
 
 class BadSplit(Invalid):
     code = "bad_split"
+
+
+class BadPlan(Invalid):
+    code = "bad_plan"
 
 
 class BadPolicy(Invalid):
@@ -205,6 +213,11 @@ class NoBackup(NotFound):
     default_hint = "A backup is a folder that 'budwood backup' wrote."
 
 
+class BytesGone(NotFound):
+    code, http_status = "bytes_gone", 410
+    default_hint = "Its record, facts and evidence stay: 'budwood show', 'budwood dossier'."
+
+
 class SourceNotFound(NotFound):
     code = "source_not_found"
     default_hint = "Check the path to the file or folder."
@@ -279,6 +292,16 @@ class StillInUse(Refused):
 class Retired(Refused):
     code = "retired"
     default_hint = "Choose a version that is not retired."
+
+
+class Held(Refused):
+    code = "held"
+    default_hint = "Somebody other than who placed a hold may lift it: 'budwood hold list'."
+
+
+class Kept(Refused):
+    code = "kept"
+    default_hint = "'budwood retention show REF' says until when and why; only an admin, or an owner with a reason, shortens it."
 
 
 class GateClosed(Refused):

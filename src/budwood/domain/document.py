@@ -1,0 +1,143 @@
+"""Reading the plain values of a document field by field: everything in it is understood, or refused by name.
+
+A ``Reader`` raises one kind of error, always with the field's path, what is wrong with it and what it may be. A field
+that nobody knows is an error too, because a typing mistake must not open a gate or move traffic.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NoReturn, TypeVar
+
+from budwood.errors import Invalid
+
+_LASTS: Final = re.compile(r"([1-9][0-9]{0,6})(s|m|h|d)")
+_LASTS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_TEXT_BYTES: Final = 1_000
+Word = TypeVar("Word", bound=StrEnum)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """``error`` is what it raises; ``items`` how long a list may be."""
+
+    error: type[Invalid]
+    items: int = 50
+
+    def fields(
+        self, value: object, at: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()
+    ) -> Mapping[str, Any]:
+        """A mapping with these fields and no others."""
+        known = (*required, *optional)
+        if not isinstance(value, Mapping):
+            self.bad(at or "The document", f"is {said(value)} and not a mapping", f"Give it {', '.join(known)}.")
+        for name in value:
+            if name not in known:
+                close = near(name, known) if isinstance(name, str) else ""
+                self.bad(_below(at, str(name))[:200], "is not known here", close or f"Known are {', '.join(known)}.")
+        for name in required:
+            if name not in value:
+                self.bad(_below(at, name), "is missing", f"Give {name}.")
+        return value
+
+    def each(self, given: Mapping[str, Any], name: str, at: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
+        """A list of the field's values; none when it is not given."""
+        if name not in given:
+            return ()
+        value, where = given[name], _below(at, name)
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            self.bad(where, f"is {said(value)} and not a list", f"Write a list: {name}: [...].")
+        if not value or len(value) > self.items:
+            self.bad(where, f"has {len(value)} entries", f"It takes from 1 to {self.items}; or leave it out.")
+        return tuple(read(one, f"{where}[{number}]") for number, one in enumerate(value))
+
+    def text(self, value: object, at: str) -> str:
+        """Printable, not empty, at most a thousand bytes."""
+        if not isinstance(value, str) or not value.strip():
+            self.bad(at, f"is {said(value)} and not a text", "Write it in quotes.")
+        if len(value.encode("utf-8", "surrogatepass")) > _TEXT_BYTES or not value.replace("\n", " ").isprintable():
+            self.bad(at, f"is longer than {_TEXT_BYTES} bytes, or not printable", "Shorten it.")
+        return value
+
+    def number(self, value: object, at: str, *, least: float = -math.inf, most: float = math.inf) -> float:
+        """A finite one within bounds."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            self.bad(at, f"is {said(value)} and not a number", "Write a finite number: 0.9.")
+        if not least <= value <= most:
+            self.bad(at, f"is {said(value)}", f"It is a number from {least:g} to {most:g}.")
+        return float(value)
+
+    def count(self, value: object, at: str, *, least: int, most: int) -> int:
+        """A whole number within bounds."""
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.bad(at, f"is {said(value)}", f"It is a whole number from {least} to {most}.")
+        return value
+
+    def flag(self, value: object, at: str) -> bool:
+        """True or false."""
+        if not isinstance(value, bool):
+            self.bad(at, f"is {said(value)}", "It is true or false.")
+        return value
+
+    def lasts_s(self, value: object, at: str) -> int:
+        """A time, in seconds, written as 90s, 15m, 12h or 30d; 0 is none."""
+        match = _LASTS.fullmatch(value) if isinstance(value, str) else None
+        if match is None and value != 0:
+            self.bad(at, f"is {said(value)}", "Write seconds, minutes, hours or days: 90s, 15m, 12h, 30d.")
+        return int(match[1]) * _LASTS_S[match[2]] if match else 0
+
+    def points(self, value: object, at: str) -> int:
+        """Basis points, written as percent: 5, 0.5 or "12.5%"."""
+        given = value[:-1].strip() if isinstance(value, str) and value.endswith("%") else value
+        try:
+            percent = float(given) if isinstance(given, str | int | float) and not isinstance(given, bool) else math.nan
+        except ValueError:
+            percent = math.nan
+        points = round(percent * 100) if math.isfinite(percent) else -1
+        if not 0 <= points <= 10_000 or abs(points - percent * 100) > 1e-6:
+            self.bad(at, f"is {said(value)}", "It is a percentage from 0 to 100 with at most two decimals: 5%.")
+        return points
+
+    def word(self, kind: type[Word]) -> Callable[[object, str], Word]:
+        """One of these."""
+
+        def read(value: object, at: str) -> Word:
+            words = [str(word) for word in kind]
+            if not isinstance(value, str) or value not in words:
+                close = near(value, words) if isinstance(value, str) else ""
+                self.bad(at, f"is {said(value)}", close or f"It is one of {', '.join(words)}.")
+            return kind(value)
+
+        return read
+
+    def same(self, value: object, wanted: str, at: str) -> None:
+        """Exactly this."""
+        if value != wanted:
+            self.bad(at, f"is {said(value)}", f"Write {at}: {wanted}.")
+
+    def bad(self, at: str, what: str, fix: str) -> NoReturn:
+        """Raises the error."""
+        raise self.error(f"{at} {what}.", hint=fix, field=at)
+
+
+def near(text: str, known: Sequence[str]) -> str:
+    """A question whether something else was meant; empty where nothing is alike."""
+    close = difflib.get_close_matches(text[:80], known, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+def said(value: object) -> str:
+    """A value as an error names it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return repr(value)[:80] if isinstance(value, str | int | float | bool) else f"a {type(value).__name__}"
+
+
+def _below(at: str, name: str) -> str:
+    return f"{at}.{name}" if at else name

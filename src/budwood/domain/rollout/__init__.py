@@ -1,0 +1,1 @@
+"""Changing where requests go, on evidence: what a rollout is, what was counted, and what to do next. Pure."""

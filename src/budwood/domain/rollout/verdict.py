@@ -1,0 +1,123 @@
+"""What each guardrail says of the candidate now, with the figures behind it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from budwood.domain.rollout.events import Wager, worse
+from budwood.domain.rollout.interval import difference
+from budwood.domain.rollout.plan import FIXED, Guardrail, Plan, Watched
+from budwood.domain.rollout.tally import MARK_WINDOW, Counts, Tally
+
+
+class Says(StrEnum):
+    """What is open may become either. A failure is acted on at once; a pass of the tests on events stays said."""
+
+    PASSES = "passes"
+    FAILS = "fails"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``detail`` is a sentence with figures; ``weak`` marks a fixed limit, which has no level of error."""
+
+    guardrail: str
+    says: Says
+    detail: str
+    weak: bool = False
+
+
+def verdicts(plan: Plan, tally: Tally) -> tuple[Verdict, ...]:
+    """One for each guardrail, in the plan's order."""
+    return tuple(_verdict(plan, rail, tally) for rail in plan.guardrails)
+
+
+def is_proved(plan: Plan, tally: Tally) -> bool:
+    """Whether the candidate is shown to fail less than ``plan.tolerated`` times as often as the baseline."""
+    return tally.safe.reached(plan.alpha)
+
+
+def _verdict(plan: Plan, rail: Guardrail, tally: Tally) -> Verdict:
+    level = plan.level
+    match rail.watched:
+        case Watched.ERRORS:
+            says = Says.FAILS if tally.errors.reached(level) else Says.PASSES if is_proved(plan, tally) else Says.OPEN
+            return Verdict(rail.name, says, f"{_rates(tally)}; {_odds(tally.errors)}")
+        case Watched.LATENCY:
+            says = Says.FAILS if tally.slowness.reached(level) else Says.OPEN
+            return Verdict(rail.name, says, _latencies(tally))
+        case Watched.SAMPLE_RATIO:
+            says = Says.FAILS if tally.ratio.reached(level) else Says.OPEN
+            return Verdict(rail.name, says, "; ".join(_shares(tally)))
+        case Watched.DISAGREEMENT:
+            return _disagreement(rail, tally, level)
+        case Watched.METRIC:
+            return _metric(rail, tally, level)
+    assert rail.watched in FIXED
+    return _fixed(rail, tally)
+
+
+def _disagreement(rail: Guardrail, tally: Tally, level: float) -> Verdict:
+    """Against a fixed share of answers that may differ: an e-process on the pairs."""
+    if not tally.pairs:
+        return Verdict(rail.name, Says.OPEN, "no pair was compared yet")
+    said = f"{tally.disagreed} of {tally.pairs} pairs differ, {rail.limit:.2%} may"
+    limit = min(max(rail.limit, 1e-6), 1 - 1e-6)
+    agreed = tally.pairs - tally.disagreed
+    over = worse().after(arm=tally.disagreed, baseline=agreed, share=limit)
+    under = Wager.on((0.2, 0.5, 0.8)).after(arm=tally.disagreed, baseline=agreed, share=limit)
+    says = Says.FAILS if over.reached(level) else Says.PASSES if under.reached(level) else Says.OPEN
+    return Verdict(rail.name, says, said)
+
+
+def _metric(rail: Guardrail, tally: Tally, level: float) -> Verdict:
+    means = tally.metrics.get(rail.metric)
+    found = difference(*means, alpha=level, planned=max(1, means[0].units + means[1].units)) if means else None
+    if means is None or found is None:
+        return Verdict(rail.name, Says.OPEN, "too few units to say anything")
+    sign = -1 if rail.lower_is_better else 1
+    low, high = sorted((sign * found.low, sign * found.high))
+    says = Says.FAILS if high < -rail.tolerance else Says.PASSES if low > -rail.tolerance else Says.OPEN
+    interval = f"{found.effect:+.4g}, from {found.low:+.4g} to {found.high:+.4g}"
+    said = f"{means[0].mean:.4g} against {means[1].mean:.4g}: {interval}"
+    return Verdict(rail.name, says, said)
+
+
+def _fixed(rail: Guardrail, tally: Tally) -> Verdict:
+    failures = tally.windows[rail.name].failures if rail.name in tally.windows else 0
+    said = f"{failures} of {rail.failures} windows of {rail.window_s} s above {rail.limit:g}"
+    return Verdict(rail.name, Says.FAILS if failures >= rail.failures else Says.OPEN, said, weak=True)
+
+
+def _rates(tally: Tally) -> str:
+    return f"{_rate(tally.candidate)} against {_rate(tally.baseline)} failed"
+
+
+def _rate(counts: Counts) -> str:
+    return f"{counts.failed / counts.requests:.2%}" if counts.requests else "none"
+
+
+def _odds(wager: Wager) -> str:
+    if wager.best > 40:
+        return "certainly more than the baseline"
+    return f"at best {wager.best / 2.302585:.1f} in powers of ten that it is more"
+
+
+def _latencies(tally: Tally) -> str:
+    if not tally.slowness.marks:
+        seen = sum(tally.slowness.window)
+        return f"waits for {MARK_WINDOW - seen} more answers of the baseline"
+    return ", ".join(
+        f"p{quantile * 100:g} {tally.candidate.quantile_us(quantile) / 1_000:.1f} against "
+        f"{tally.baseline.quantile_us(quantile) / 1_000:.1f} ms"
+        for quantile in (0.5, 0.95, 0.99)
+    )
+
+
+def _shares(tally: Tally) -> Iterator[str]:
+    both = tally.ratio.both
+    if both:
+        yield f"{tally.ratio.arm / both:.2%} of {both} where {tally.ratio.share:.2%} was meant"
+    else:
+        yield "nothing was counted yet"
