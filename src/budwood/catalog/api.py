@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
+from budwood.catalog.lineage_api import LineageTransaction, LineageView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
@@ -30,7 +31,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version about to be published. ``metrics`` and ``params`` are indexed for search; the manifest is the truth."""
+    """A version about to be published. ``metrics`` and ``params`` are indexed for search; the manifest is the truth.
+
+    ``relations`` say of each parent in turn how the version came from it; ``datasets`` are names."""
 
     model_id: int
     digest: str
@@ -48,6 +51,8 @@ class NewVersion:
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     parent_ids: tuple[int, ...] = ()
+    relations: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ class PackUse:
     condemned_bytes: int
 
 
-class View(PeopleView, GatesView, LedgerView, Protocol):
+class View(PeopleView, GatesView, LedgerView, LineageView, Protocol):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
 
     def model(self, namespace: str, name: str) -> ModelRecord | None: ...
@@ -192,7 +197,7 @@ class View(PeopleView, GatesView, LedgerView, Protocol):
         """The last id each table ever gave, where that outlives its rows."""
 
 
-class Transaction(View, PeopleTransaction, GatesTransaction, LedgerTransaction, Protocol):
+class Transaction(View, PeopleTransaction, GatesTransaction, LedgerTransaction, LineageTransaction, Protocol):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord: ...

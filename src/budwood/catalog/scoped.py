@@ -21,6 +21,7 @@ from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionStat
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, VersionRecord
 from budwood.domain.results import VersionPage
+from budwood.domain.trace import Named, NamedKind
 from budwood.errors import LeaseLost, NamespaceNotFound
 from budwood.store.api import BlockRow
 
@@ -34,6 +35,7 @@ _UNGUARDED: Final = """
     remove_trust change_delivery remember_answer forget_answers stage_blocks
     add_signing_key retire_signing_key set_meta
     tier promotions_of pointed_before reviews set_tier change_promotion add_review
+    edges_of traced pointed named add_edge
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
 """Methods that name no namespace and begin at an id, a principal or a key."""
@@ -123,6 +125,16 @@ class _Scoped:
 
     def children(self, version_id: int) -> Sequence[VersionRecord]:
         return [each for each in self._inner.children(version_id) if each.namespace in self._reach]
+
+    def walk(self, start: int, *, up: bool, limit: int, reach: Reach = None) -> Sequence[int]:
+        return self._inner.walk(start, up=up, limit=limit, reach=self._near(reach))
+
+    def named_as(self, namespace: str, kind: NamedKind, source: str, name: str, run: str = "") -> Named | None:
+        return self._inner.named_as(namespace, kind, source, name, run) if namespace in self._reach else None
+
+    def name_thing(self, named: Named, *, at_ms: int) -> Named:
+        self._own(named.namespace)
+        return self._inner.name_thing(named, at_ms=at_ms)
 
     def search(self, query: Query, *, cursor: str = "", limit: int = 100, reach: Reach = None) -> VersionPage:
         return self._inner.search(query, cursor=cursor, limit=limit, reach=self._near(reach))

@@ -8,7 +8,8 @@ Subclass ``CatalogSuite`` in a test module and give it a pytest fixture ``catalo
 
 The methods are plain functions that use ``assert``; this module does not import pytest. Search is in
 ``testing_search.py``, blocks and leases in ``testing_index.py``, people in ``testing_people.py``, what each namespace
-sent in ``testing_usage.py``, gates in ``testing_gates.py``, the ledger's tree in ``testing_ledger.py``.
+sent in ``testing_usage.py``, gates in ``testing_gates.py``, the ledger's tree in ``testing_ledger.py``, lineage in
+``testing_lineage.py``.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from budwood.catalog.api import Catalog, NewVersion, RemovedLabel, Transaction
 from budwood.catalog.testing_gates import GatesSuite
 from budwood.catalog.testing_index import IndexSuite
 from budwood.catalog.testing_ledger import LedgerSuite
+from budwood.catalog.testing_lineage import LineageSuite
 from budwood.catalog.testing_people import PeopleSuite
 from budwood.catalog.testing_search import SearchSuite
 from budwood.catalog.testing_usage import UsageSuite
@@ -57,7 +59,7 @@ def add_move(
     )
 
 
-class CatalogSuite(IndexSuite, SearchSuite, PeopleSuite, UsageSuite, GatesSuite, LedgerSuite):
+class CatalogSuite(IndexSuite, SearchSuite, PeopleSuite, UsageSuite, GatesSuite, LedgerSuite, LineageSuite):
     """Every sentence of the port, as a test."""
 
     def test_an_empty_catalog_is_well_and_has_nothing(self, catalog: Catalog) -> None:

@@ -12,13 +12,15 @@ from budwood.cli.screen import Column, Screen
 from budwood.cli.words import count
 
 if TYPE_CHECKING:
-    from budwood.domain.trace import Trace, Traced
+    from budwood.domain.trace import Impact, Named, Trace, Traced
 
 TRACE_EPILOG = examples(
     "budwood trace encoder@production", "budwood trace encoder@v1 --down", "budwood trace encoder --dot | dot -Tsvg"
 )
 IMPACT_EPILOG = examples("budwood impact tickets@v3", "budwood impact encoder@v1 --json | jq '.serving'")
 
+MORE = "There is more than is shown: it goes further than was asked for, or is more than one answer holds."
+_KINDS = {"dataset": "data", "job": "job"}
 Depth = Annotated[int, typer.Option("--depth", min=1, max=50, help="At most so many steps.")]
 
 
@@ -50,50 +52,41 @@ def impact(ctx: typer.Context, ref: Ref, depth: Depth = 50, json: Json = False) 
     For recalls: of a dataset with an error in it, or a base model that must not be used any more.
     """
     with opened(ctx) as registry:
-        found = registry.trace(ref, "down", depth=depth)
-    value = {"version": found.versions[0], "serving": found.serving, "all": found.versions[1:], "cut": found.cut}
-    answer(value, lambda screen: draw_impact(screen, found), json=json)
+        found = registry.impact(ref, depth=depth)
+    answer(found, lambda screen: draw_impact(screen, found), json=json)
 
 
 def draw_trace(screen: Screen, found: "Trace") -> None:
     from budwood.domain.trace import below
 
-    by_id = {each.version.id: each for each in found.versions}
+    versions = {each.version.id: each for each in found.versions}
+    named = {each.id: each for each in found.named}
     leading, drawn = below(found), set[int]()
 
-    def draw(version_id: int, before: str, mark: str, relation: str) -> None:
-        each, again = by_id[version_id], version_id in drawn
-        drawn.add(version_id)
-        words = [
-            each.version.reference,
-            f"({relation})" if relation else "",
-            _standing(each),
-            "(above)" if again else "",
-        ]
-        screen.lines(f"{before}{mark}{' '.join(word for word in words if word)}")
-        if again:
-            return
+    def draw(node: int, before: str, mark: str, relation: str) -> None:
+        again = node in drawn
+        drawn.add(node)
+        told = _version(versions[node], relation) if node in versions else _named(named[node])
+        screen.lines(f"{before}{mark}{told}{' (above)' if again else ''}", "" if node in versions else "dim")
+        edges = () if again else leading.get(node, ())
         inner = before + {"├─ ": "│  ", "└─ ": "   "}.get(mark, "")
-        edges = leading.get(version_id, ())
         for number, edge in enumerate(edges):
-            last = number == len(edges) - 1 and not each.datasets
             other = edge.parent if found.direction == "up" else edge.child
-            draw(other, inner, "└─ " if last else "├─ ", edge.relation)
-        for number, name in enumerate(each.datasets):
-            screen.lines(f"{inner}{'└─ ' if number == len(each.datasets) - 1 else '├─ '}{plain(name)} (data)", "dim")
+            draw(other, inner, "└─ " if number == len(edges) - 1 else "├─ ", plain(edge.relation))
 
     draw(found.versions[0].version.id, "", "", "")
     if found.cut:
-        screen.line("There is more than is shown: it goes further than was asked for.", "dim")
+        screen.line(MORE, "dim")
 
 
-def draw_impact(screen: Screen, found: "Trace") -> None:
-    start, *rest = found.versions
-    if not rest:
+def draw_impact(screen: Screen, found: "Impact") -> None:
+    start, rest = found.version, [*found.serving, *found.others]
+    if not rest and not found.named:
         screen.line(f"Nothing was made from {start.version.reference}.")
         return
-    serving = found.serving
-    screen.line(f"{count(len(rest), 'version')} came of {start.version.reference}; {len(serving)} of them serve now.")
+    named = f" and {count(len(found.named), 'thing')} named elsewhere" if found.named else ""
+    came = f"{count(len(rest), 'version')}{named} came of {start.version.reference}"
+    screen.line(f"{came}; {len(found.serving)} of them serve now.")
     columns = (
         Column("version", style="bold"),
         Column("serves as", style="green"),
@@ -101,7 +94,6 @@ def draw_impact(screen: Screen, found: "Trace") -> None:
         Column("pushed", style="dim"),
         Column("by", spare=True),
     )
-    idle = [each for each in rest if not each.serves]
     rows = [
         (
             each.version.reference,
@@ -110,12 +102,18 @@ def draw_impact(screen: Screen, found: "Trace") -> None:
             screen.moment(each.version.created_ms),
             each.version.author,
         )
-        for each in (*serving, *idle)
+        for each in rest
     ]
+    rows += [(each.text, _KINDS[each.kind], str(each.depth), "", "") for each in found.named]
     screen.table(columns, rows)
     if found.cut:
-        screen.line("There is more than is shown: it goes further than was asked for.", "dim")
+        screen.line(MORE, "dim")
 
 
-def _standing(each: "Traced") -> str:
-    return f"[{', '.join(each.pointers)}]" if each.pointers else ""
+def _version(each: "Traced", relation: str) -> str:
+    standing = f"[{', '.join(each.pointers)}]" if each.pointers else ""
+    return " ".join(word for word in (each.version.reference, f"({relation})" if relation else "", standing) if word)
+
+
+def _named(each: "Named") -> str:
+    return f"{plain(each.text)} ({_KINDS[each.kind]})"

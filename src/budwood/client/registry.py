@@ -37,7 +37,7 @@ from budwood.domain.results import (
     Usage,
     Verified,
 )
-from budwood.domain.trace import Trace
+from budwood.domain.trace import Impact, Trace, impact_of
 from budwood.errors import BadValue, NotOffered
 from budwood.store.api import Progress
 from budwood.verbs.backup import backup
@@ -245,6 +245,13 @@ class Registry:
         Raises BadReference, NotFound, BadValue, LimitExceeded.
         """
         return self._place.trace(reference, direction, depth=depth)
+
+    def impact(self, reference: str, *, depth: int = 50) -> Impact:
+        """What was made from a version: ``serving`` is what serves somebody now, ``others`` the rest, nearest first.
+
+        Raises BadReference, NotFound, LimitExceeded.
+        """
+        return impact_of(self._place.trace(reference, "down", depth=depth))
 
     def tag(self, reference: str, put: Mapping[str, str] | None = None, remove: Sequence[str] = ()) -> tuple[Tag, ...]:
         """Put tags beside a version or take them away; all its tags afterwards."""

@@ -190,7 +190,14 @@ def _new_version(draft: Draft, model: ModelRecord, label: str, now: int) -> NewV
         metrics=facts.metrics,
         params=facts.params,
         parent_ids=tuple(parent.id for parent in draft.parents),
+        relations=tuple(_relation(draft, parent) for parent in draft.parents),
+        datasets=facts.datasets,
     )
+
+
+def _relation(draft: Draft, parent: VersionRecord) -> str:
+    said = draft.facts.parents
+    return next((each.relation for each in said if (each.digest, each.number) == (parent.digest, parent.number)), "")
 
 
 def _point(

@@ -1,29 +1,51 @@
-"""trace: where a version came from, or what came of it, across models, as far as the caller may read."""
+"""trace and impact: where a version came from, or what came of it, across models, as far as the caller may read.
 
-from collections.abc import Sequence
-from dataclasses import replace
+A walk of at most ``TRACE_WALKED`` nodes is one question to the catalog; which of them are told is decided here: what
+serves somebody now with the way to it, then the nearest, ``TRACE_VERSIONS`` in all.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from budwood.catalog.api import View
 from budwood.domain.facts import Facts
-from budwood.domain.limits import TRACE_DEPTH, TRACE_READ, TRACE_VERSIONS
-from budwood.domain.records import VersionRecord
-from budwood.domain.trace import Direction, Edge, Trace, Traced
+from budwood.domain.limits import TRACE_DEPTH, TRACE_EDGES, TRACE_READ, TRACE_VERSIONS, TRACE_WALKED
+from budwood.domain.trace import (
+    Direction,
+    Edge,
+    Impact,
+    Named,
+    NamedKind,
+    Trace,
+    Traced,
+    impact_of,
+    serves,
+    steps_from,
+    with_relations,
+)
 from budwood.errors import BadValue, LimitExceeded
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.resolve import resolve
 
+UNREAD: Final = "lineage-unread"
+"""The newest version whose relations and data sets only its manifest tells, as migration 0008 left it."""
+
 
 def trace(house: House, reference: str, direction: Direction, *, depth: int = TRACE_DEPTH) -> Trace:
-    """Nearest first. Relations and data are read for the nearest ``TRACE_READ`` versions.
-
-    Raises BadReference, NotFound, LimitExceeded.
-    """
+    """Nearest first. Raises BadReference, NotFound, LimitExceeded."""
     if not 1 <= depth <= TRACE_DEPTH:
         raise LimitExceeded(f"A trace goes 1 to {TRACE_DEPTH} steps, not {depth}.", limit="TRACE_DEPTH")
     with house.catalog.read() as view:
-        found = _walked(view, resolve(view, reference), direction, depth)
-    return _with_facts(house, found)
+        found = _told(view, _walked(view, resolve(view, reference).id, direction, depth))
+        unread = view.meta(UNREAD)
+    return _with_manifests(house, found, int(unread)) if unread.isdigit() else found
+
+
+def impact(house: House, reference: str, *, depth: int = TRACE_DEPTH) -> Impact:
+    """What was made from a version, what serves now first. Raises BadReference, NotFound, LimitExceeded."""
+    return impact_of(trace(house, reference, Direction.DOWN, depth=depth))
 
 
 def parse_direction(text: str) -> Direction:
@@ -34,54 +56,106 @@ def parse_direction(text: str) -> Direction:
         raise BadValue(f"{text[:80]!r} is no direction.", hint="It is up or down.") from error
 
 
-def _walked(view: View, start: VersionRecord, direction: Direction, depth: int) -> Trace:
-    """Breadth first, each version once."""
-    seen = {start.id: Traced(start, 0, _pointers(view, start))}
-    edges: dict[tuple[int, int], None] = {}
-    level, cut = [start], False
-    for step in range(1, depth + 1):
-        following: list[VersionRecord] = []
-        for version in level:
-            for other in _next(view, version, direction):
-                child, parent = (version, other) if direction is Direction.UP else (other, version)
-                if other.id not in seen:
-                    if len(seen) >= TRACE_VERSIONS:
-                        cut = True
-                        continue
-                    seen[other.id] = Traced(other, step, _pointers(view, other))
-                    following.append(other)
-                edges[(child.id, parent.id)] = None
-        level = following
-    cut = cut or any(_next(view, version, direction) for version in level)
-    return Trace(direction, tuple(seen.values()), tuple(Edge(*pair) for pair in edges), cut)
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Everything within the depth that was asked for: how far each node is, nearest first, and what joins them."""
+
+    direction: Direction
+    steps: Mapping[int, int]
+    edges: Sequence[Edge]
+    cut: bool
 
 
-def _next(view: View, version: VersionRecord, direction: Direction) -> Sequence[VersionRecord]:
-    return view.parents(version.id) if direction is Direction.UP else view.children(version.id)
+def _walked(view: View, start: int, direction: Direction, depth: int) -> _Walk:
+    nodes = view.walk(start, up=direction is Direction.UP, limit=TRACE_WALKED + 1)
+    edges = view.edges_of(nodes[:TRACE_WALKED], limit=TRACE_EDGES + 1)
+    known = set(nodes[:TRACE_WALKED])
+    joining = [edge for edge in edges[:TRACE_EDGES] if edge.parent in known]
+    steps = steps_from(start, joining, direction, depth)
+    return _Walk(direction, steps, edges, len(steps) < len(nodes) or len(edges) > TRACE_EDGES)
 
 
-def _pointers(view: View, version: VersionRecord) -> tuple[str, ...]:
-    """Aliases and stages that point at it, but for the stage everything begins in."""
-    here = (move.pointer for move in view.pointers(version.model_id) if move.version_id == version.id)
-    return tuple(pointer.removeprefix("stage:") for pointer in here if pointer != "stage:development")
+def _told(view: View, walk: _Walk) -> Trace:
+    pointers = {
+        each: tuple(pointer.removeprefix("stage:") for pointer in pointed if pointer != "stage:development")
+        for each, pointed in view.pointed([node for node in walk.steps if node > 0]).items()
+    }
+    chosen = _chosen(walk, [node for node in walk.steps if serves(pointers.get(node, ()))])
+    versions = view.traced([node for node in chosen if node > 0])
+    birth = [edge for edge in walk.edges if edge.child in versions and edge.parent < 0 and not edge.told_ms]
+    named = view.named([*{*(node for node in chosen if node < 0), *(edge.parent for edge in birth)}])
+    datasets = _datasets(birth, named)
+    there = [node for node in chosen if node in versions or node in named]
+    told = set(there)
+    return Trace(
+        walk.direction,
+        tuple(
+            Traced(versions[node], walk.steps[node], pointers.get(node, ()), tuple(datasets.get(node, ())))
+            for node in there
+            if node > 0
+        ),
+        tuple(edge for edge in walk.edges if edge.child in told and edge.parent in told),
+        walk.cut or len(chosen) < len(walk.steps),
+        tuple(replace(named[node], depth=walk.steps[node]) for node in there if node < 0),
+    )
 
 
-def _with_facts(house: House, trace: Trace) -> Trace:
-    """What manifests alone tell: how a child came from its parents, and from which data."""
-    facts = {each.version.id: load_manifest(house, each.version).facts for each in trace.versions[:TRACE_READ]}
+def _chosen(walk: _Walk, serving: Iterable[int]) -> Sequence[int]:
+    """At most ``TRACE_VERSIONS`` nodes, nearest first: what serves with the shortest way to it before all others."""
+    if len(walk.steps) <= TRACE_VERSIONS:
+        return list(walk.steps)
+    towards: dict[int, int] = {}
+    for edge in walk.edges:
+        near, far = (edge.child, edge.parent) if walk.direction is Direction.UP else (edge.parent, edge.child)
+        if walk.steps.get(far, -1) == walk.steps.get(near, -2) + 1:
+            towards.setdefault(far, near)
+    chosen = {next(iter(walk.steps))}
+    for node in serving:
+        way = [node]
+        while way[-1] not in chosen:
+            way.append(towards[way[-1]])
+        if len(chosen.union(way)) > TRACE_VERSIONS:
+            break
+        chosen.update(way)
+    for node in walk.steps:
+        if len(chosen) >= TRACE_VERSIONS:
+            break
+        chosen.add(node)
+    return [node for node in walk.steps if node in chosen]
+
+
+def _datasets(birth: Sequence[Edge], named: Mapping[int, Named]) -> Mapping[int, Sequence[str]]:
+    """The data sets that versions named when they were pushed."""
+    found: dict[int, list[str]] = {}
+    for edge in birth:
+        if edge.parent in named and named[edge.parent].kind is NamedKind.DATASET:
+            found.setdefault(edge.child, []).append(named[edge.parent].text)
+    return found
+
+
+def _with_manifests(house: House, trace: Trace, unread: int) -> Trace:
+    """What only manifests tell of versions up to ``unread``, of the nearest ``TRACE_READ``."""
+    old = [each.version for each in trace.versions if each.version.id <= unread][:TRACE_READ]
+    if not old:
+        return trace
+    with house.catalog.read() as view:
+        records = [view.version_by_id(each.id) for each in old]
+    facts = {each.id: load_manifest(house, each).facts for each in records if each is not None}
     numbers = {each.version.id: (each.version.digest, each.version.number) for each in trace.versions}
+    said = {
+        (edge.child, edge.parent): _relation(facts[edge.child], numbers[edge.parent])
+        for edge in trace.edges
+        if edge.child in facts and edge.parent in numbers
+    }
     return replace(
         trace,
         versions=tuple(
             replace(each, datasets=facts[each.version.id].datasets) if each.version.id in facts else each
             for each in trace.versions
         ),
-        edges=tuple(
-            replace(edge, relation=_relation(facts.get(edge.child), numbers[edge.parent])) for edge in trace.edges
-        ),
+        edges=with_relations(trace.edges, said),
     )
 
 
-def _relation(facts: Facts | None, parent: tuple[str, int]) -> str:
-    said = facts.parents if facts is not None else ()
-    return next((each.relation for each in said if (each.digest, each.number) == parent), "")
+def _relation(facts: Facts, parent: tuple[str, int]) -> str:
+    return next((each.relation for each in facts.parents if (each.digest, each.number) == parent), "")

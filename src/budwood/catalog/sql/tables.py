@@ -127,16 +127,6 @@ version: Final = Table(
     sqlite_autoincrement=True,
 )
 
-lineage: Final = Table(
-    "lineage",
-    METADATA,
-    Column("child_id", Id, ForeignKey("version.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # No foreign key: that a version came from one since deleted stays true.
-    Column("parent_id", Id, primary_key=True, autoincrement=False),
-    Index(None, "parent_id", "child_id"),
-    sqlite_with_rowid=False,
-)
-
 metric: Final = Table(
     "metric",
     METADATA,

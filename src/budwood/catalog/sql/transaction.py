@@ -13,6 +13,7 @@ from budwood.catalog.sql import dump
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.gate_transaction import GateWrites
 from budwood.catalog.sql.ledger_transaction import FRESH, LedgerWrites, Salts, keep, sealed
+from budwood.catalog.sql.lineage_transaction import LineageWrites
 from budwood.catalog.sql.people_tables import namespace, staged
 from budwood.catalog.sql.people_transaction import PeopleWrites
 from budwood.catalog.sql.session import Session, Statement
@@ -20,7 +21,6 @@ from budwood.catalog.sql.tables import (
     block,
     lease,
     ledger,
-    lineage,
     metric,
     model,
     move,
@@ -74,7 +74,6 @@ _LABEL_HOLDER: Final = Statement(
 _ADD_VERSION: Final = insert_numbered(version)
 _ADD_METRIC: Final = insert_row(metric)
 _ADD_PARAM: Final = insert_row(param)
-_ADD_PARENT: Final = insert_row(lineage)
 _PUT_REMOVED_LABEL: Final = upsert(removed_label, "namespace", "name", "label_key")
 _REMOVE_VERSION: Final = Statement(delete(version).where(version.c.id == bindparam("of_version")))
 _RETIRE: Final = Statement(
@@ -121,7 +120,7 @@ _UNSTAGE_DEAD: Final = Statement(
 )
 
 
-class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites):
+class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites, LineageWrites):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
 
     __slots__ = ("_salts",)
@@ -162,6 +161,7 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites):
         values = _version_values(new)
         version_id = self._session.add(_ADD_VERSION, number=number, namespace_id=namespace_id, **values)
         self._add_facts(version_id, namespace_id, new)
+        self._add_lineage(version_id, room, new)
         self._count_versions(room, 1)
         return _added(version_id, room, name, number, new)
 
@@ -178,7 +178,8 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites):
                 number=gone.number,
                 digest=gone.digest,
             )
-        # Tags, metrics, params, stage changes and edges to parents go with it by foreign key.
+        self._remove_lineage(version_id)
+        # Tags, metrics, params and stage changes go with it by foreign key.
         self._session.change(_REMOVE_VERSION, of_version=version_id)
 
     def retire(self, version_id: int, *, at_ms: int, reason: str) -> None:
@@ -316,8 +317,7 @@ class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites):
         dated = whose | {"created_ms": new.created_ms}
         metrics = [whose | {"key": key, "value": value} for key, value in new.metrics.items()]
         params = [dated | {"key": key, "value": value} for key, value in new.params.items()]
-        parents = [{"child_id": version_id, "parent_id": parent} for parent in dict.fromkeys(new.parent_ids)]
-        for statement, rows in ((_ADD_METRIC, metrics), (_ADD_PARAM, params), (_ADD_PARENT, parents)):
+        for statement, rows in ((_ADD_METRIC, metrics), (_ADD_PARAM, params)):
             if rows:
                 self._session.change_many(statement, rows)
 

@@ -13,11 +13,11 @@ from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
 from budwood.catalog.api import RemovedLabel
 from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
-from budwood.catalog.sql.ledger_view import LedgerReads
+from budwood.catalog.sql.lineage_tables import edge
+from budwood.catalog.sql.lineage_view import LineageReads
 from budwood.catalog.sql.session import Row, Statement, known, opaque
 from budwood.catalog.sql.tables import (
     ledger,
-    lineage,
     model,
     move,
     pointer,
@@ -153,20 +153,20 @@ _OF_STRUCTURE: Final = _limited(
     ).order_by(version.c.id.desc())
 )
 _PARENTS: Final = Statement(
-    _versions.join(lineage, lineage.c.parent_id == version.c.id)
-    .where(lineage.c.child_id == bindparam("version_id"))
+    _versions.join(edge, edge.c.parent == version.c.id)
+    .where(edge.c.child == bindparam("version_id"))
     .order_by(version.c.id)
 )
 _CHILDREN: Final = Statement(
-    _versions.join(lineage, lineage.c.child_id == version.c.id)
-    .where(lineage.c.parent_id == bindparam("version_id"))
+    _versions.join(edge, edge.c.child == version.c.id)
+    .where(edge.c.parent == bindparam("version_id"))
     .order_by(version.c.id)
 )
 _PARENT_PAIRS: Final = Statement(
-    select(lineage.c.child_id, lineage.c.parent_id)
-    .join_from(lineage, version, version.c.id == lineage.c.child_id)
-    .where(version.c.model_id == bindparam("model_id"))
-    .order_by(lineage.c.child_id, lineage.c.parent_id)
+    select(edge.c.child, edge.c.parent)
+    .join_from(version, edge, version.c.id == edge.c.child)
+    .where(version.c.model_id == bindparam("model_id"), edge.c.parent > 0)
+    .order_by(edge.c.child, edge.c.parent)
 )
 _IN_FORCE: Final = select(*_MOVE_COLUMNS).join_from(pointer, move, move.c.id == pointer.c.move_id)
 _POINTERS: Final = Statement(
@@ -224,7 +224,7 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(LedgerReads):
+class SqlView(LineageReads):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()
