@@ -1,0 +1,1 @@
+"""How often a healthy candidate is condemned, and how soon a bad one is."""
