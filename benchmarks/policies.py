@@ -46,7 +46,7 @@ def variables(now_ms: int = 1_790_000_000_000) -> Mapping[str, Json]:
         )
         for n in range(20)
     )
-    case = Case(now_ms, now_ms, "", facts, "mara", evidence=evidence)
+    case = Case(now_ms, now_ms, "", facts, frozenset({"mara"}), evidence=evidence)
     return variables_of(case, About("v3", 3, "staging", "mara", 440_000_000, "stage:production"))
 
 

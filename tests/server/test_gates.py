@@ -127,6 +127,97 @@ def test_a_service_account_reviews_nothing(guarded: Any) -> None:
     assert review(guarded, request(guarded), token=token(guarded, "bot")).status == 403
 
 
+def program(server: Any, name: str, role: str, owner: str = "") -> str:
+    """The token of an account that holds the role."""
+    body = {"name": name, "kind": "service", "owner": owner}
+    assert server.ask("POST", "/v1/people", by="admin", json=body).status == 200
+    assert server.ask("PUT", f"{ROOM}/grants/people/{name}/{role}", by="owner").status == 200
+    return token(server, name)
+
+
+def why(server: Any, number: int) -> str:
+    return str(server.ask("GET", f"{ROOM}/promotions/{number}", by="reader").value["checks"])
+
+
+def asked_by(server: Any, secret: str, version: str = "v1") -> int:
+    made = server.ask(
+        "POST",
+        f"/v1/models/ours/encoder/versions/{version}/promotions",
+        token=secret,
+        json={"pointer": "production"},
+    )
+    assert made.status == 200, made
+    number: int = made.value["id"]
+    return number
+
+
+def test_nobody_reviews_what_their_own_account_asked_for(guarded: Any) -> None:
+    number = asked_by(guarded, program(guarded, "bot", "writer", owner="reviewer"))
+    assert review(guarded, number, by="reviewer").status == 200
+    assert apply(guarded, number).problem["code"] == "gate_closed"
+    assert "reviewer made the request" in why(guarded, number)
+    assert review(guarded, number, token=token(guarded, "ann")).status == 200
+    assert apply(guarded, number).status == 200
+
+
+def test_nobody_reviews_what_their_own_account_gave_evidence_of(guarded: Any) -> None:
+    bot = program(guarded, "bot", "writer", owner="reviewer")
+    body = {"kind": "evaluation", "metrics": {"accuracy": 0.9}}
+    given = guarded.ask("POST", f"{V1}/evidence", token=bot, json=body).value
+    assert (given["author"], given["person"]) == ("bot", "reviewer")
+    number = request(guarded)
+    review(guarded, number, by="reviewer")
+    assert apply(guarded, number).problem["code"] == "gate_closed"
+    assert "reviewer gave evidence" in why(guarded, number)
+
+
+def test_an_account_that_answers_to_another_now_still_did_what_it_did_for_the_first(guarded: Any) -> None:
+    number = asked_by(guarded, program(guarded, "bot", "writer", owner="reviewer"))
+    assert guarded.ask("PATCH", "/v1/people/bot", by="admin", json={"owner": "bob"}).status == 200
+    for person in ("reviewer", "bob"):
+        review(guarded, number, token=token(guarded, person))
+    assert apply(guarded, number).problem["code"] == "gate_closed"
+
+
+def test_while_nobody_stands_behind_an_account_its_request_waits(guarded: Any) -> None:
+    number = asked_by(guarded, program(guarded, "bot", "writer"))
+    review(guarded, number, by="reviewer")
+    assert apply(guarded, number).problem["code"] == "gate_closed"
+    assert "budwood person change bot --owner NAME" in why(guarded, number)
+    assert guarded.ask("PATCH", "/v1/people/bot", by="owner", json={"owner": "bob"}).status == 403
+    guarded.ask("PATCH", "/v1/people/bot", by="admin", json={"owner": "bob"})
+    assert apply(guarded, number).status == 200
+
+
+def test_who_joined_a_group_after_the_request_does_not_count(guarded: Any) -> None:
+    guarded.ask("POST", "/v1/people", by="admin", json={"name": "late"})
+    guarded.ask("POST", "/v1/groups", by="admin", json={"name": "crew", "members": ["ann"]})
+    guarded.ask("PUT", f"{ROOM}/grants/groups/crew/reviewer", by="owner")
+    number = request(guarded)
+    assert guarded.ask("PUT", "/v1/groups/crew/members", by="admin", json={"members": ["ann", "late"]}).status == 200
+    assert review(guarded, number, token=token(guarded, "late")).status == 200
+    assert apply(guarded, number).problem["code"] == "gate_closed"
+    assert "late became reviewer after the request" in why(guarded, number)
+
+
+def test_who_let_themselves_into_a_group_does_not_count_by_it(guarded: Any) -> None:
+    for name, by in (("admin", "admin"), ("ann", "admin")):
+        guarded.ask("POST", "/v1/groups", by=by, json={"name": f"crew-{name}", "members": [name]})
+        guarded.ask("PUT", f"{ROOM}/grants/groups/crew-{name}/reviewer", by="owner")
+    number = request(guarded)
+    review(guarded, number, by="admin")
+    assert apply(guarded, number).problem["code"] == "gate_closed"
+    assert "admin is no reviewer" in why(guarded, number)
+
+
+def test_a_role_that_ones_own_account_gave_does_not_count(guarded: Any) -> None:
+    bot = program(guarded, "bot", "owner", owner="responder")
+    assert guarded.ask("PUT", f"{ROOM}/grants/people/responder/reviewer", token=bot).status == 200
+    number = request(guarded)
+    review(guarded, number, by="responder")
+    assert apply(guarded, number).problem["code"] == "gate_closed"
+
+
 def test_evidence_that_comes_later_voids_a_review(guarded: Any) -> None:
     number = request(guarded)
     seen = guarded.ask("GET", f"{ROOM}/promotions/{number}", by="reviewer").value["binds"]

@@ -24,6 +24,9 @@ class GatesView(Protocol):
     def evidence(self, namespace: str, subject: str) -> Sequence[Evidence]:
         """What the namespace knows of a manifest, oldest first."""
 
+    def evidence_with_files(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[tuple[str, Evidence]]:
+        """Evidence of every namespace that came with files, by id, each with the name of its namespace."""
+
     def promotion(self, promotion_id: int) -> Promotion | None: ...
     def promotions(
         self, namespace: str, *, state: PromotionState | None = None, before: int = 0, limit: int = 100
@@ -40,7 +43,7 @@ class GatesView(Protocol):
         """Those of every namespace that nobody looked at before they were due, longest due first."""
 
     def pointed_before(self, model_id: int, pointer: str, version_id: int) -> bool:
-        """Whether the pointer ever pointed at the version."""
+        """Whether the pointer ever was put to the version other than past the gates."""
 
     def reviews(self, promotion_id: int) -> Sequence[Review]:
         """Oldest first."""

@@ -140,6 +140,20 @@ class GatesSuite:
             assert view.pointed_before(model.id, "champion", first.id)
             assert not view.pointed_before(model.id, "champion", second.id)
             assert not view.pointed_before(model.id, "best", first.id)
+        for reason, seen in ((MoveReason.PAST_GATES, False), (MoveReason.ROLLED_BACK, True)):
+            catalog.write(
+                lambda transaction: transaction.add_move(
+                    model.id,
+                    "best",
+                    first,
+                    at_ms=1,
+                    author="mara",
+                    reason=reason,  # noqa: B023 used at once
+                    before=0,
+                )
+            )
+            with catalog.read() as view:
+                assert view.pointed_before(model.id, "best", first.id) is seen
 
 
 def _filled(catalog: Catalog) -> tuple[ModelRecord, tuple[VersionRecord, ...]]:

@@ -13,11 +13,11 @@ from budwood.domain.facts import Facts
 from budwood.domain.names import AliasName, Stage
 from budwood.domain.policy.case import Case, Review, Said
 from budwood.domain.policy.evidence import Evidence
-from budwood.domain.policy.policy import Policy, guarding
+from budwood.domain.policy.policy import Left, Policy, guarding
 from budwood.domain.policy.records import Promotion, PromotionState
 from budwood.domain.records import VersionRecord, stage_pointer
 from budwood.errors import GateClosed
-from budwood.verbs.identity import is_person, roles_since
+from budwood.verbs.identity import behind, is_person, roles_since
 from budwood.verbs.policy_text import policy_from
 
 
@@ -45,11 +45,17 @@ def policies_guarding(view: View, version: VersionRecord, pointer: str) -> tuple
     return guarding(policies, version.model, pointer, view.tier(version.model_id).tier)
 
 
+def may_return(view: View, version: VersionRecord, pointer: str) -> bool:
+    """Whether the pointer may go back to the version: nothing guards it, or it was let through before."""
+    return not policies_guarding(view, version, pointer) or was_let_through(view, version, pointer)
+
+
 def was_let_through(view: View, version: VersionRecord, pointer: str) -> bool:
-    """Whether the pointer was there before. A version that is retired never gets this far."""
+    """Whether the pointer was there before, and not past the gates. One that is retired never gets this far."""
     if view.pointed_before(version.model_id, pointer, version.id):
         return True
-    return any(each.state is PromotionState.APPLIED for each in view.promotions_of(version.id, pointer))
+    promotions = view.promotions_of(version.id, pointer)
+    return any(each.state is PromotionState.APPLIED and not each.broke_glass for each in promotions)
 
 
 def binds_of(version: VersionRecord, pointer: str, policies: Sequence[Policy], evidence: Sequence[Evidence]) -> str:
@@ -76,13 +82,23 @@ def case_of(
 ) -> Case:
     """What is decided on, as it is now. ``facts`` are the version's, which never change."""
     evidence = tuple(view.evidence(version.namespace, version.digest))
+    doers = {
+        Left.REQUESTER: frozenset({promotion.requester}),
+        Left.AUTHOR: frozenset({version.author, facts.author}) - {""},
+        Left.EVIDENCE: frozenset(each.author for each in evidence),
+    }
+    people = {name: behind(view, name) for name in frozenset().union(*doers.values())}
+    unknown = {left: frozenset(name for name in names if not people[name]) for left, names in doers.items()}
+    made = {left: frozenset().union(*(people[name] for name in names)) for left, names in doers.items()}
     return Case(
         now_ms=now_ms,
         requested_ms=promotion.requested_ms,
         binds=binds_of(version, promotion.pointer, policies, evidence),
         facts=facts,
-        requester=promotion.requester,
-        authors=frozenset({version.author, facts.author}) - {""},
+        requesters=made[Left.REQUESTER],
+        authors=made[Left.AUTHOR],
+        evaluators=made[Left.EVIDENCE] | {each.person for each in evidence},
+        unknown=unknown,
         evidence=evidence,
         champion=_champion(view, version, promotion.pointer),
         reviews=tuple(_now(view, version.namespace, review) for review in view.reviews(promotion.id)),

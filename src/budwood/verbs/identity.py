@@ -1,10 +1,10 @@
-"""Which human being acts, and which roles they hold since when: what separation of duties is decided on."""
+"""Which human beings act, and which roles they hold since when: what separation of duties is decided on."""
 
 from collections.abc import Mapping
 
 from budwood.catalog.api import View
 from budwood.domain.access import Caller, Role
-from budwood.domain.people import PrincipalKind
+from budwood.domain.people import Grant, PrincipalKind
 from budwood.verbs.house import House
 
 
@@ -14,9 +14,22 @@ def acting(house: House, by: Caller) -> str:
 
 
 def person_of(view: View, house: House, by: Caller, namespace: str) -> tuple[str, frozenset[Role]]:
-    """Whoever asks, and the roles they hold in the namespace."""
+    """The person behind whoever asks ("" while nobody is known), and the roles that the asking one holds there."""
     name = acting(house, by)
-    return name, frozenset(roles_since(view, namespace, name))
+    account = view.principal(name)
+    person = account.owner if account is not None and account.kind is not PrincipalKind.PERSON else name
+    return person, frozenset(roles_since(view, namespace, name))
+
+
+def behind(view: View, name: str) -> frozenset[str]:
+    """The people behind a name: themselves, or everybody whom the account ever answered to; none where nobody is known.
+
+    In a registry without people every name is a person.
+    """
+    account = view.principal(name)
+    if account is None or account.kind is PrincipalKind.PERSON:
+        return frozenset({name})
+    return frozenset({account.owner, *account.earlier_owners}) - {""}
 
 
 def is_person(view: View, name: str) -> bool:
@@ -26,19 +39,31 @@ def is_person(view: View, name: str) -> bool:
 
 
 def roles_since(view: View, namespace: str, name: str) -> Mapping[Role, int]:
-    """The roles that somebody else gave them, directly or through a group, and since when (ms); none when disabled."""
+    """The roles that somebody else gave them, directly or through a group, and since when (ms); none when disabled.
+
+    Through a group: since both were so, the group's role and their membership, by somebody else as well.
+    """
     principal = view.principal(name)
     if principal is None or principal.disabled_ms:
         return {}
     since: dict[Role, int] = {}
     for grant in view.grants(namespace=namespace):
-        if grant.granted_by == name:
-            continue
-        if grant.to_group:
-            group = view.group(grant.to)
-            holds = group is not None and name in group.members
-        else:
-            holds = grant.to == name
-        if holds:
-            since[grant.role] = min(grant.granted_ms, since.get(grant.role, grant.granted_ms))
+        held_ms = _held(view, grant, name)
+        if held_ms is not None:
+            since[grant.role] = min(held_ms, since.get(grant.role, held_ms))
     return since
+
+
+def _held(view: View, grant: Grant, name: str) -> int | None:
+    """Since when this grant gives them its role by somebody else's word; None when it does not."""
+    if grant.to != name and not grant.to_group:
+        return None
+    if name in behind(view, grant.granted_by):
+        return None
+    if not grant.to_group:
+        return grant.granted_ms
+    group = view.group(grant.to)
+    joined = group.joined.get(name) if group is not None else None
+    if joined is None or name in behind(view, joined.by):
+        return None
+    return max(grant.granted_ms, joined.at_ms)

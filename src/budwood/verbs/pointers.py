@@ -10,7 +10,7 @@ from budwood.domain.limits import ALIASES_PER_MODEL
 from budwood.domain.records import Move, MoveReason, VersionRecord
 from budwood.domain.results import Moved
 from budwood.errors import LimitExceeded, NothingBefore, PreconditionFailed, Retired
-from budwood.verbs.guard import check_gates
+from budwood.verbs.guard import check_gates, may_return
 
 
 def check_unmoved(view: View, model_id: int, pointer: str, expected: str) -> None:
@@ -31,6 +31,7 @@ def point(
     at_ms: int,
     author: str,
     let_through: bool = False,
+    reason: MoveReason = MoveReason.SET,
 ) -> Moved:
     """Set a pointer to a version. The move remembers the one in force before it.
 
@@ -51,7 +52,7 @@ def point(
         version,
         at_ms=at_ms,
         author=author,
-        reason=MoveReason.SET,
+        reason=reason,
         before=current.id if current else 0,
     )
     return Moved(pointer, before, version, move)
@@ -80,7 +81,8 @@ def back(
 ) -> Moved:
     """Return a pointer to what it pointed at before. Raises NothingBefore.
 
-    Steps over versions that were deleted since and those that do not fit (retired ones, unless said otherwise).
+    Steps over versions that were deleted since, those that do not fit (retired ones, unless said otherwise), and
+    those that only ever came to a guarded pointer past its gates.
     The new move takes over the memory of the one it returns to, so that going back twice goes two steps back.
     """
     current = transaction.pointer(model_id, pointer)
@@ -89,7 +91,8 @@ def back(
     earlier = _earlier(transaction, current)
     while earlier is not None:
         version = transaction.version_by_id(earlier.version_id) if earlier.version_id else None
-        if version is not None and version.id != current.version_id and fits(version):
+        stays = version is None or version.id == current.version_id
+        if version is not None and not stays and fits(version) and may_return(transaction, version, pointer):
             before = transaction.version_by_id(current.version_id) if current.version_id else None
             move = transaction.add_move(
                 model_id,

@@ -18,7 +18,7 @@ from budwood.domain.policy.decide import decide
 from budwood.domain.policy.policy import Policy
 from budwood.domain.policy.records import Promotion, PromotionDetail, PromotionState
 from budwood.domain.policy.variables import About, variables_of
-from budwood.domain.records import VersionRecord
+from budwood.domain.records import MoveReason, VersionRecord
 from budwood.errors import (
     BadValue,
     Conflict,
@@ -32,23 +32,32 @@ from budwood.errors import (
 )
 from budwood.verbs.guard import binds_of, case_of, pointer_named, policies_guarding, shown_pointer
 from budwood.verbs.house import House
-from budwood.verbs.identity import acting, is_person
+from budwood.verbs.identity import acting, behind, is_person
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.namespaces import check_page, namespace_named
 from budwood.verbs.people import afresh
 from budwood.verbs.pointers import point
 from budwood.verbs.resolve import resolve
+from budwood.verbs.scans import scan_where_asked
 from budwood.verbs.signing import is_signed
 from budwood.verbs.stage import enter_stage
 from budwood.verbs.tag import check_text
+from budwood.verbs.vouched import vouched_for
 
 # Asking
 
 
-def request(house: House, by: Caller, reference: str, pointer: str, reason: str = "") -> Promotion:
-    """Raises BadName, BadValue, NotFound, Conflict, TooManyRequests, LimitExceeded."""
+def request(
+    house: House, by: Caller, reference: str, pointer: str, reason: str = "", *, beside: House | None = None
+) -> Promotion:
+    """First the registry scans what nobody scanned, where a policy asks for it: ``beside`` is for that.
+
+    Raises BadName, BadValue, NotFound, Conflict, TooManyRequests, LimitExceeded, Damaged.
+    """
     check_text(reason, "The reason", MESSAGE_BYTES, "MESSAGE_BYTES")
-    name, now = pointer_named(pointer), house.clock()
+    name = pointer_named(pointer)
+    scan_where_asked(beside or house, reference, name)
+    now = house.clock()
 
     def work(transaction: Transaction) -> Promotion:
         version = resolve(transaction, reference)
@@ -127,6 +136,7 @@ class _Look:
     """What a promotion looks like at one moment. ``said`` holds for as long as ``binds`` is the same."""
 
     case: Case
+    stage: Stage
     manifest: Manifest
     policies: tuple[Policy, ...]
     verdict: Verdict
@@ -147,7 +157,7 @@ def _look(house: House, promotion: Promotion, version: VersionRecord) -> _Look:
             version.label, version.number, str(version.stage), version.author, version.size_bytes, promotion.pointer
         )
         case = replace(case, said=house.expressions.evaluate(expressions, variables_of(case, about)))
-    return _Look(case, manifest, policies, decide(policies, case))
+    return _Look(case, version.stage, manifest, policies, decide(policies, case))
 
 
 def _case(
@@ -163,7 +173,10 @@ def _case(
     """Signatures are looked at only where a policy asks for one."""
     asked = any(policy.requires.signed for policy in policies)
     signed = asked and is_signed(view, version.namespace, version.digest, manifest.files)
-    return case_of(view, promotion, version, manifest.facts, now_ms=now_ms, policies=policies, said=said, signed=signed)
+    case = case_of(view, promotion, version, manifest.facts, now_ms=now_ms, policies=policies, said=said, signed=signed)
+    if not any(policy.requires.evidence_signed for policy in policies):
+        return case
+    return replace(case, vouched=vouched_for(view, version.namespace, (*case.evidence, *(case.champion or ()))))
 
 
 # Saying yes or no
@@ -206,7 +219,8 @@ def withdraw(house: House, by: Caller, namespace: str, number: int) -> Promotion
     def work(transaction: Transaction) -> Promotion:
         promotion, _ = _open(transaction, namespace, number)
         person = acting(house, by)
-        if person != promotion.requester and Permission.MANAGE not in afresh(transaction, by).permissions(namespace):
+        asked = person in {promotion.requester, *behind(transaction, promotion.requester)}
+        if not asked and Permission.MANAGE not in afresh(transaction, by).permissions(namespace):
             raise Forbidden(f"{promotion.requester} asked for it, and {person} does not manage {namespace}.")
         _note(transaction, house, promotion, "promotion.withdrawn", {})
         return _ended(transaction, house, promotion, PromotionState.WITHDRAWN, now)
@@ -217,10 +231,13 @@ def withdraw(house: House, by: Caller, namespace: str, number: int) -> Promotion
 # Applying
 
 
-def apply(house: House, by: Caller, namespace: str, number: int) -> PromotionDetail:
+def apply(house: House, by: Caller, namespace: str, number: int, *, beside: House | None = None) -> PromotionDetail:
     """Point it there, if every gate is open in this very transaction. Raises GateClosed, RecordNotFound, Conflict."""
     with house.catalog.read() as view:
         promotion, version = _open(view, namespace, number)
+    # A policy may have come after the request. One scan is never replaced here: that would void the reviews.
+    exact = f"{version.namespace}/{version.model}@v{version.number}"
+    scan_where_asked(beside or house, exact, promotion.pointer, anew=False)
     look = _look(house, promotion, version)
     now = house.clock()
 
@@ -228,7 +245,8 @@ def apply(house: House, by: Caller, namespace: str, number: int) -> PromotionDet
         promotion, version = _open(transaction, namespace, number)
         policies = policies_guarding(transaction, version, promotion.pointer)
         case = _case(transaction, promotion, version, look.manifest, now_ms=now, policies=policies, said=look.said)
-        if case.binds != look.case.binds or case.champion != look.case.champion:
+        unchanged = case.binds == look.case.binds and case.champion == look.case.champion
+        if not unchanged or version.stage is not look.stage:
             raise PreconditionFailed("Evidence, policies or what is in force changed meanwhile.", promotion=number)
         verdict = decide(policies, case)
         if not verdict.allowed:
@@ -249,13 +267,21 @@ def _closed(promotion: Promotion, verdict: Verdict) -> GateClosed:
     return GateClosed(message, hint=f"budwood promotion show {promotion.id}", open_gates=gates)
 
 
-def _move(transaction: Transaction, house: House, version: VersionRecord, pointer: str, now_ms: int) -> None:
+def _move(
+    transaction: Transaction,
+    house: House,
+    version: VersionRecord,
+    pointer: str,
+    now_ms: int,
+    reason: MoveReason = MoveReason.SET,
+) -> None:
     """What was just let through: the gates are not asked again."""
+    author = house.author
     if pointer.startswith("stage:"):
         stage = Stage(pointer.removeprefix("stage:"))
-        enter_stage(transaction, version, stage, at_ms=now_ms, author=house.author, let_through=True)
+        enter_stage(transaction, version, stage, at_ms=now_ms, author=author, let_through=True, reason=reason)
     else:
-        point(transaction, pointer, version, at_ms=now_ms, author=house.author, let_through=True)
+        point(transaction, pointer, version, at_ms=now_ms, author=author, let_through=True, reason=reason)
 
 
 # Past the gates
@@ -285,7 +311,7 @@ def break_glass(house: House, by: Caller, reference: str, pointer: str, reason: 
             raise BadValue(f"{pointer!r} of {version.model} is not guarded.", hint="Move it as usual.")
         binds = binds_of(version, name, policies, transaction.evidence(version.namespace, version.digest))
         asked = transaction.add_promotion(_asked(house, by, version, name, reason, binds, now))
-        _move(transaction, house, version, name, now)
+        _move(transaction, house, version, name, now, MoveReason.PAST_GATES)
         applied = _decided(house, asked, PromotionState.APPLIED, now)
         done = replace(applied, broke_glass=True, due_ms=now + GLASS_S * 1000)
         transaction.change_promotion(done)

@@ -4,6 +4,7 @@ from budwood.catalog.api import Transaction
 from budwood.domain.names import AliasName, Stage
 from budwood.domain.records import ModelRecord, VersionRecord, stage_pointer
 from budwood.domain.results import Moved
+from budwood.verbs.guard import may_return
 from budwood.verbs.house import House
 from budwood.verbs.pointers import back, check_unmoved, point
 from budwood.verbs.resolve import model_named
@@ -39,6 +40,8 @@ def _stage_back(transaction: Transaction, model: ModelRecord, stage: Stage, *, a
     moved = back(transaction, model.id, stage_pointer(stage), at_ms=at_ms, author=author)
     if (leaver := moved.before) is not None and leaver.stage is stage:
         earlier = _stage_before(transaction, leaver, stage)
+        if earlier is not Stage.DEVELOPMENT and not may_return(transaction, leaver, stage_pointer(earlier)):
+            earlier = Stage.DEVELOPMENT
         if earlier is not Stage.DEVELOPMENT:
             point(transaction, stage_pointer(earlier), leaver, at_ms=at_ms, author=author)
         transaction.set_stage(leaver.id, earlier, at_ms=at_ms, author=author)

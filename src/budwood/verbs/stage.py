@@ -2,7 +2,7 @@
 
 from budwood.catalog.api import Transaction
 from budwood.domain.names import Stage
-from budwood.domain.records import VersionRecord, stage_pointer
+from budwood.domain.records import MoveReason, VersionRecord, stage_pointer
 from budwood.domain.results import Moved
 from budwood.errors import BadValue, NothingBefore
 from budwood.verbs.house import House
@@ -42,10 +42,12 @@ def enter_stage(
     at_ms: int,
     author: str,
     let_through: bool = False,
+    reason: MoveReason = MoveReason.SET,
 ) -> Moved:
     """The version leaves its stage for this one; ``let_through`` as in ``point``. Raises Retired, GateClosed."""
     leave_stage(transaction, version, at_ms=at_ms, author=author)
-    moved = point(transaction, stage_pointer(stage), version, at_ms=at_ms, author=author, let_through=let_through)
+    pointer = stage_pointer(stage)
+    moved = point(transaction, pointer, version, at_ms=at_ms, author=author, let_through=let_through, reason=reason)
     transaction.set_stage(version.id, stage, at_ms=at_ms, author=author)
     body = {"from": str(version.stage), "to": str(stage)}
     transaction.add_ledger(at_ms, author, "version.staged", version.reference, body, version.namespace)

@@ -37,7 +37,7 @@ def evidence(**fields: Any) -> Evidence:
 
 
 def case(**fields: Any) -> Case:
-    return replace(Case(NOW, NOW - DAY // 2, "b", Facts(), "rolf"), **fields)
+    return replace(Case(NOW, NOW - DAY // 2, "b", Facts(), frozenset({"rolf"})), **fields)
 
 
 def review(person: str, *roles: Role, **fields: Any) -> Review:
@@ -193,11 +193,13 @@ def test_enough_different_people_must_say_yes() -> None:
     [
         {"reviews": (review("rolf", Role.REVIEWER),)},
         {"reviews": (review("ann", Role.REVIEWER),), "authors": frozenset({"ann"})},
-        {"reviews": (review("eva", Role.REVIEWER),), "evidence": (evidence(),)},
+        {"reviews": (review("eva", Role.REVIEWER),), "evaluators": frozenset({"eva"})},
         {"reviews": (review("ann", Role.WRITER),)},
         {"reviews": (review("ann", Role.REVIEWER, binds="before"),)},
         {"reviews": (review("ann", Role.REVIEWER, at_ms=NOW - 2 * DAY),)},
+        {"reviews": (review("ann", Role.REVIEWER, at_ms=NOW + 1),)},
         {"reviews": (review("ann", roles={Role.REVIEWER: NOW}),)},
+        *({"reviews": (review("ann", Role.REVIEWER),), "unknown": {left: frozenset({"bot"})}} for left in Left),
         {"reviews": (review("ann", Role.REVIEWER, approves=False),)},
         {"reviews": (review("ann", Role.REVIEWER), review("ann", Role.REVIEWER, approves=False, at_ms=NOW))},
         {"reviews": (review("ann", Role.REVIEWER), review("bob", Role.REVIEWER, approves=False))},
@@ -212,6 +214,22 @@ def test_a_review_that_does_not_count_lets_nothing_through(given: dict[str, Any]
 def test_who_is_left_out_can_be_said() -> None:
     policy = Policy("p", reviews=(ReviewRule(Role.REVIEWER, 1, frozenset({Left.AUTHOR})),))
     assert decide([policy], case(reviews=(review("rolf", Role.REVIEWER),))).allowed
+
+
+def test_while_nobody_stands_behind_an_account_a_review_is_undecided_where_it_could_be_the_reviewers() -> None:
+    rule = ReviewRule(Role.REVIEWER, 1, frozenset({Left.AUTHOR}))
+    given = case(reviews=(review("ann", Role.REVIEWER),), unknown={Left.AUTHOR: frozenset({"bot"})})
+    (check,) = decide([Policy("p", reviews=(rule,))], given).checks
+    assert check.state is State.UNDECIDED
+    assert "budwood person change bot --owner NAME" in check.why
+    elsewhere = replace(given, unknown={Left.EVIDENCE: frozenset({"bot"})})
+    assert decide([Policy("p", reviews=(rule,))], elsewhere).allowed
+
+
+def test_what_came_last_is_the_newest_whatever_the_clock_said() -> None:
+    good = evidence(id=1, metrics={"acc": 0.99}, at_ms=NOW - DAY)
+    bad = evidence(id=2, metrics={"acc": 0.10}, at_ms=NOW - 2 * DAY)
+    assert states(ACCURATE, case(evidence=(good, bad))) == [State.FAILED]
 
 
 def test_every_policy_must_allow() -> None:

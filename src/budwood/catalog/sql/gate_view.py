@@ -18,6 +18,7 @@ from budwood.domain.policy.case import Review
 from budwood.domain.policy.evidence import Evidence
 from budwood.domain.policy.policy import Tier
 from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionState, Tiered
+from budwood.domain.records import MoveReason
 from budwood.errors import CatalogDamaged
 
 T = TypeVar("T")
@@ -47,6 +48,14 @@ _EVIDENCE: Final = Statement(
     select(evidence.c.id, evidence.c.body)
     .join_from(evidence, namespace, namespace.c.id == evidence.c.namespace_id)
     .where(_in_namespace, evidence.c.subject == bindparam("subject"))
+    .order_by(evidence.c.id)
+    .limit(bindparam("limit"))
+)
+# Quotes within a text are written with a backslash, so that no text looks like the field.
+_WITH_FILES: Final = Statement(
+    select(evidence.c.id, namespace.c.name, evidence.c.body)
+    .join_from(evidence, namespace, namespace.c.id == evidence.c.namespace_id)
+    .where(evidence.c.id > bindparam("after"), evidence.c.body.like('%"files":[{%'))
     .order_by(evidence.c.id)
     .limit(bindparam("limit"))
 )
@@ -81,6 +90,7 @@ _POINTED: Final = Statement(
         move.c.model_id == bindparam("model_id"),
         move.c.pointer == bindparam("pointer"),
         move.c.version_id == bindparam("version_id"),
+        move.c.reason != str(MoveReason.PAST_GATES),
     )
     .limit(1)
 )
@@ -111,6 +121,11 @@ class GateReads(PeopleReads):
     def evidence(self, namespace: str, subject: str) -> Sequence[Evidence]:
         rows = self._session.all(_EVIDENCE, namespace=namespace, subject=subject, limit=PAGE_ROWS)
         return [replace(_unpacked(Evidence, body, {"id": 0}), id=id_) for id_, body in rows]
+
+    def evidence_with_files(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[tuple[str, Evidence]]:
+        count = max(0, min(limit, PAGE_ROWS))
+        rows = self._session.all(_WITH_FILES, after=after_id, limit=count)
+        return [(room, replace(_unpacked(Evidence, body, {"id": 0}), id=id_)) for id_, room, body in rows]
 
     def promotion(self, promotion_id: int) -> Promotion | None:
         row = self._session.one(_PROMOTION, promotion_id=promotion_id)

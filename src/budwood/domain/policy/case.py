@@ -8,6 +8,7 @@ from budwood.domain.access import Role
 from budwood.domain.canon import Json
 from budwood.domain.facts import Facts
 from budwood.domain.policy.evidence import Evidence
+from budwood.domain.policy.policy import Left
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,25 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``author`` are the people behind who pushed and who trained, ``champion`` the evidence about the version in force
-    (None: there is none), ``gaps`` what of the lineage is missing, ``said`` what each expression came to."""
+    """What was done by an account was done by the people behind it: ``requesters``, ``authors`` and ``evaluators`` are
+    people, and ``unknown`` the accounts behind which nobody is known, by what they did. ``champion`` is the evidence
+    about the version in force (None: there is none), ``gaps`` what of the lineage is missing, ``said`` what each
+    expression came to."""
 
     now_ms: int
     requested_ms: int
     binds: str
     facts: Facts
-    requester: str
+    requesters: frozenset[str] = frozenset()
     authors: frozenset[str] = frozenset()
+    evaluators: frozenset[str] = frozenset()
+    unknown: Mapping[Left, frozenset[str]] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
     champion: tuple[Evidence, ...] | None = None
     reviews: tuple[Review, ...] = ()
     signed: bool = False
+    # The digests of the evidence that a key trusted now has signed.
+    vouched: frozenset[str] = frozenset()
     gaps: tuple[str, ...] = ()
     said: Mapping[str, Said] = field(default_factory=dict)
 

@@ -22,15 +22,21 @@ def why_not(rule: ReviewRule, review: Review, case: Case) -> str:
         return f"{review.person} is no {rule.role}"
     if since > case.requested_ms:
         return f"{review.person} became {rule.role} after the request"
-    if rule.valid_ms and case.now_ms - review.at_ms > rule.valid_ms:
+    if rule.valid_ms and not 0 <= case.now_ms - review.at_ms <= rule.valid_ms:
         return "it ran out"
-    if Left.REQUESTER in rule.left_out and review.person == case.requester:
+    if Left.REQUESTER in rule.left_out and review.person in case.requesters:
         return f"{review.person} made the request"
     if Left.AUTHOR in rule.left_out and review.person in case.authors:
         return f"{review.person} made the version"
-    if Left.EVIDENCE in rule.left_out and review.person in {each.person for each in case.evidence}:
+    if Left.EVIDENCE in rule.left_out and review.person in case.evaluators:
         return f"{review.person} gave evidence"
     return ""
+
+
+def nobody_behind(rule: ReviewRule, case: Case) -> tuple[str, ...]:
+    """The accounts that did what a reviewer must not have done, and of which nobody knows whose they are: any reviewer
+    could be the one. Sorted by name."""
+    return tuple(sorted({name for left in rule.left_out for name in case.unknown.get(left, ())}))
 
 
 def rejected_by(case: Case) -> tuple[str, ...]:
