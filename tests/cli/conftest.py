@@ -1,5 +1,6 @@
 """What the command line is tried on: a real registry with two versions of a small encoder, made once and copied."""
 
+import contextlib
 import json
 import shutil
 import struct
@@ -90,7 +91,8 @@ def template(tmp_path_factory: pytest.TempPathFactory, save_model: Save) -> Path
     tuned = dict(tensors) | {"layer.0.weight": (tensors["layer.0.weight"] * np.float32(1.01)).astype("<f4")}
     save_model(place / "encoder", tensors, hidden_size=64)
     save_model(place / "tuned", tuned, hidden_size=64, dropout=0.1)
-    with connect(place / "registry", author="mara@example.com") as registry:
+    # What is said of code would depend on the work tree the tests are run from.
+    with contextlib.chdir(place), connect(place / "registry", author="mara@example.com") as registry:
         registry.push(
             place / "encoder", "encoder", label="1.0.0", message="First", aliases=["champion"], metrics={"auc": 0.9}
         )

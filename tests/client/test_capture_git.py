@@ -12,6 +12,7 @@ import pytest
 from budwood.client.capture import capture_author, capture_code
 from budwood.client.capture import git as git_module
 from budwood.client.capture.git import without_credentials
+from budwood.domain.limits import DIFF_BYTES
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -217,3 +218,60 @@ def test_an_author_is_one_line(tree: Path) -> None:
     run(tree, "config", "user.name", "Ada\nMara")
     assert capture_author("", tree) == "Ada Mara <ada@example.org>"
     assert capture_author("Ada\r\n\x1b[31m") == "Ada [31m"
+
+
+def test_uncommitted_changes_are_kept_as_a_patch_that_makes_the_tree_again(tree: Path, tmp_path: Path) -> None:
+    for setting in ("diff.noprefix", "diff.mnemonicPrefix", "diff.relative"):
+        run(tree, "config", setting, "true")
+    run(tree, "config", "color.ui", "always")
+    (tree / "sub").mkdir()
+    (tree / "sub" / "weights.bin").write_bytes(bytes(range(256)))
+    (tree / "train.py").write_text("epochs = 4  # größer\n")
+    run(tree, "add", "sub")
+    code = capture_code(tree / "sub")
+    assert code is not None
+    assert (code.dirty, code.diff_lacks) == (True, "")
+    run(tree, "clone", "--quiet", str(tree), str(tmp_path / "again"))
+    subprocess.run(["git", "-C", str(tmp_path / "again"), "apply", "-"], input=code.diff.encode(), check=True)
+    for path in ("train.py", "sub/weights.bin"):
+        assert (tmp_path / "again" / path).read_bytes() == (tree / path).read_bytes()
+
+
+def test_a_clean_tree_and_one_whose_changes_are_not_to_be_kept_have_no_patch(tree: Path) -> None:
+    clean = capture_code(tree)
+    (tree / "train.py").write_text("epochs = 4\n")
+    private = capture_code(tree, keep_diff=False)
+    assert clean is not None
+    assert (clean.diff, clean.diff_lacks) == ("", "")
+    assert private is not None
+    assert (private.dirty, private.diff, private.diff_lacks) == (True, "", "all")
+
+
+def test_a_patch_that_is_too_long_is_cut_at_a_line_and_said_to_be(tree: Path) -> None:
+    (tree / "train.py").write_text("".join(f"step = {number}\n" for number in range(40_000)))
+    code = capture_code(tree)
+    assert code is not None
+    assert code.diff_lacks == "rest"
+    assert 200_000 < len(code.diff) <= DIFF_BYTES
+    assert code.diff.endswith("\n")
+
+
+def test_a_patch_that_is_no_text_says_so(tree: Path) -> None:
+    (tree / "train.py").write_bytes("größer\n".encode("latin-1"))
+    code = capture_code(tree)
+    assert code is not None
+    assert (code.diff_lacks, "gr\ufffd\ufffder" in code.diff) == ("bytes", True)
+
+
+def test_the_repositorys_own_programs_for_comparing_files_are_not_run(tree: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "trap.sh"
+    trap.write_text(f'#!/bin/sh\ntouch {tmp_path / "sprung"}\ncat "$1"\n')
+    trap.chmod(0o755)
+    (tree / ".gitattributes").write_text("*.py diff=evil filter=evil\n")
+    for key in ("diff.external", "diff.evil.command", "diff.evil.textconv", "filter.evil.clean", "core.fsmonitor"):
+        run(tree, "config", key, str(trap))
+    (tree / "train.py").write_text("epochs = 4\n")
+    code = capture_code(tree)
+    assert code is not None
+    assert "+epochs = 4" in code.diff
+    assert not (tmp_path / "sprung").exists()

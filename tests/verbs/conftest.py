@@ -40,6 +40,8 @@ def near(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 def _opened(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AbstractContextManager[Registry]:
+    # What is said of code would depend on the work tree the tests are run from.
+    monkeypatch.chdir(tmp_path)
     if request.param == "folder":
         return budwood.connect(tmp_path / "registry", author="mara")
     if request.param == "memory":

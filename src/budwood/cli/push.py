@@ -10,15 +10,18 @@ from budwood.cli.help import examples
 from budwood.cli.progress import bar, bytes_below
 from budwood.cli.screen import Screen
 from budwood.cli.words import count, duration_text, share_text, size_text
+from budwood.domain.limits import DETAILS_BYTES
 from budwood.errors import BadValue, SourceNotFound
 
 if TYPE_CHECKING:
+    from budwood.domain.details import Details
     from budwood.domain.facts import Flag
     from budwood.domain.results import Pushed
 
 EPILOG = examples(
     "budwood push encoder/ encoder --message 'First version'",
     "budwood push tuned/ encoder --parent encoder@v1 --bump auto --metric accuracy=0.91",
+    "budwood push tuned/ encoder --parent fine-tuned-from=encoder@v1 --parent trained-on=reviews@v3 --facts facts.yaml",
     "budwood push model.safetensors config.json risk/encoder --label 2.0.0 --alias champion",
 )
 FLAGS_SHOWN = 5
@@ -32,8 +35,11 @@ def push(
     bump: Annotated[
         str, typer.Option(metavar="STEP", help="The next label: major, minor, patch, or auto (from the diff).")
     ] = "",
-    parent: Annotated[list[str] | None, typer.Option(metavar="REF", help="A version it came from. Repeatable.")] = None,
-    relation: Annotated[str, typer.Option(help="derived-from, fine-tuned-from or adapter-of.")] = "",
+    parent: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[RELATION=]REF", help="A version it came from: trained-on=reviews@v3. Repeatable."),
+    ] = None,
+    relation: Annotated[str, typer.Option(help="How it came from parents that do not say: derived-from, ...")] = "",
     alias: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Point an alias at it. Repeatable.")] = None,
     dataset: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Data it learned from. Repeatable.")] = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A number measured. Repeatable.")] = None,
@@ -42,6 +48,10 @@ def push(
     message: Annotated[str, typer.Option("--message", "-m", metavar="TEXT", help="What is new, in words.")] = "",
     kind: Annotated[str, typer.Option(help="model, adapter, prompt, retrieval, dataset or bundle.")] = "",
     base_model: Annotated[str, typer.Option(metavar="NAME", help="The public model it was made from.")] = "",
+    facts: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML or JSON: training, statistics, search, fairness, ...")
+    ] = None,
+    no_diff: Annotated[bool, typer.Option("--no-diff", help="Do not keep uncommitted changes as a patch.")] = False,
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="PATTERN", help="Leave out files that match. Repeatable.")
     ] = None,
@@ -74,6 +84,8 @@ def push(
                 message=message,
                 kind=kind,
                 base_model=base_model,
+                facts=_details(facts),
+                keep_diff=not no_diff,
                 exclude=exclude or (),
                 progress=advance,
             )
@@ -104,6 +116,22 @@ def _warn(flags: "tuple[Flag, ...]") -> None:
         note(f"Warning: {flag.path}: {flag.detail or flag.code}")
     if len(flags) > FLAGS_SHOWN:
         note(f"Warning: {len(flags) - FLAGS_SHOWN} more; 'budwood show' lists them.")
+
+
+def _details(file: Path | None) -> "Details":
+    from budwood.domain.details import NO_DETAILS, read_details
+
+    if file is None:
+        return NO_DETAILS
+    from budwood.verbs.yaml_text import document_from
+
+    try:
+        # One byte more than is allowed, so that a file that is too large is refused as such.
+        with file.open("rb") as opened_file:
+            text = opened_file.read(DETAILS_BYTES + 1).decode("utf-8", "replace")
+    except OSError as error:
+        raise SourceNotFound(f"{file} cannot be read: {error.strerror}.", path=str(file)) from error
+    return read_details(document_from(text, BadValue, most=DETAILS_BYTES, limit="DETAILS_BYTES"))
 
 
 def _numbers(pairs: list[str]) -> dict[str, float]:

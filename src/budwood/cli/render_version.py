@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from budwood.cli.screen import Column, Screen
-from budwood.cli.words import count, shape_text, size_text
+from budwood.cli.words import count, duration_text, shape_text, size_text
 from budwood.domain.canon import Json, dumps
-from budwood.domain.facts import Code, Facts, Schema
+from budwood.domain.facts import Code, Facts, Hardware, Schema, Training
+from budwood.domain.fields import missing_fields, words_of
 from budwood.domain.manifest import FileEntry, Manifest
 from budwood.domain.results import VersionDetail
 
@@ -48,6 +49,8 @@ def draw_facts(screen: Screen, facts: Facts) -> None:
         ("frameworks", _joined(facts.frameworks)),
         ("datasets", ", ".join(facts.datasets)),
         ("code", _code(facts.code)),
+        *_training_rows(facts.training),
+        *((f"resource {name}", f"{value:,.6g}") for name, value in sorted(facts.resources.items())),
         *_schema_rows(facts.schema),
         *((f"metric {name}", f"{value:.6g}") for name, value in sorted(facts.metrics.items())),
         *((f"param {name}", value) for name, value in sorted(facts.params.items())),
@@ -55,6 +58,9 @@ def draw_facts(screen: Screen, facts: Facts) -> None:
     if any(value for _, value in rows):
         screen.heading("Facts")
         screen.pairs(rows, indent="  ")
+    if missing := missing_fields(facts):
+        screen.heading("Missing")
+        screen.pairs([(name, words_of(name)) for name in missing], indent="  ")
     if facts.flags:
         screen.heading("Mind")
         screen.table(
@@ -73,16 +79,16 @@ def draw_more_facts(screen: Screen, facts: Facts) -> None:
         said = dict(settings) if isinstance(settings, Mapping) else {"": settings}
         screen.heading(f"Settings of {path}")
         screen.pairs([(key, _json(value)) for key, value in sorted(said.items())], indent="  ")
-    if (hardware := facts.hardware) is not None:
+    for heading, told in (("Statistics", facts.statistics), ("Search", facts.search), ("Fairness", facts.fairness)):
+        if told:
+            screen.heading(heading)
+            screen.pairs([(key, _json(value)) for key, value in sorted(told.items())], indent="  ")
+    if facts.hardware is not None:
         screen.heading("Hardware")
-        rows = [
-            ("machine", hardware.machine),
-            ("processor", hardware.processor),
-            ("cores", str(hardware.cores or "")),
-            ("memory", size_text(hardware.memory_bytes) if hardware.memory_bytes else ""),
-            ("accelerators", ", ".join(hardware.accelerators)),
-        ]
-        screen.pairs(rows, indent="  ")
+        screen.pairs(_hardware_rows(facts.hardware), indent="  ")
+    if facts.training is not None and facts.training.hardware is not None:
+        screen.heading("Trained on")
+        screen.pairs(_hardware_rows(facts.training.hardware), indent="  ")
     if (environment := facts.environment) is not None:
         screen.heading("Environment")
         lock = f"{environment.lock} sha256:{environment.lock_sha256}" if environment.lock else ""
@@ -138,11 +144,39 @@ def _retired(screen: Screen, detail: VersionDetail) -> str:
     return f"{screen.moment(version.retired_ms)}: {version.retired_reason or 'no reason given'}"
 
 
+def _hardware_rows(hardware: Hardware) -> list[tuple[str, str]]:
+    return [
+        ("machine", hardware.machine),
+        ("processor", hardware.processor),
+        ("cores", str(hardware.cores or "")),
+        ("memory", size_text(hardware.memory_bytes) if hardware.memory_bytes else ""),
+        ("accelerators", ", ".join(hardware.accelerators)),
+    ]
+
+
+def _training_rows(training: Training | None) -> list[tuple[str, str]]:
+    if training is None:
+        return []
+    took = duration_text(training.seconds) if training.seconds is not None else ""
+    hardware = training.hardware or Hardware()
+    machine = ", ".join(hardware.accelerators) or hardware.processor or hardware.machine
+    return [("trained in", took), ("trained on", machine), ("command", training.command)]
+
+
 def _code(code: Code | None) -> str:
     if code is None:
         return ""
     branch = f" on {code.branch}" if code.branch else ""
-    return f"{code.commit}{branch}{', with uncommitted changes' if code.dirty else ''}"
+    return f"{code.commit}{branch}{_changes(code) if code.dirty else ''}"
+
+
+def _changes(code: Code) -> str:
+    kept = {
+        "": f", with uncommitted changes ({size_text(len(code.diff.encode()))} kept)" if code.diff else "",
+        "rest": f", with uncommitted changes (the first {size_text(len(code.diff.encode()))} kept, the rest cut off)",
+        "bytes": ", with uncommitted changes (kept, but for bytes that are no text)",
+    }
+    return kept.get(code.diff_lacks) or ", with uncommitted changes"
 
 
 def _schema_rows(schema: Schema | None) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import typer
 from budwood.cli.face import Json, Ref, answer, opened
 from budwood.cli.help import examples
 from budwood.cli.screen import Screen
+from budwood.domain.fields import missing_fields
 
 if TYPE_CHECKING:
     from budwood.domain.manifest import Manifest
@@ -54,6 +55,7 @@ def _value(detail: "VersionDetail", manifest: "Manifest", *, files: bool, tensor
         "children": [child.reference for child in detail.children],
         "stages": [{"at_ms": at_ms, "stage": stage} for at_ms, stage in detail.stages],
         "facts": manifest.facts,
+        "missing": missing_fields(manifest.facts),
     }
     if files:
         value["files"] = [

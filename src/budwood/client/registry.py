@@ -21,7 +21,8 @@ from budwood.client.near import Near
 from budwood.client.place import Place
 from budwood.client.version import Version
 from budwood.domain.change import Change
-from budwood.domain.facts import FileFacts
+from budwood.domain.details import NO_DETAILS, Details, read_details
+from budwood.domain.facts import FileFacts, read_parents
 from budwood.domain.names import Kind
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
@@ -151,7 +152,7 @@ class Registry:
         *,
         label: str = "",
         bump: str = "",
-        parents: Sequence[str] = (),
+        parents: Sequence[str | tuple[str, str]] = (),
         relation: str = "",
         aliases: Sequence[str] = (),
         datasets: Sequence[str] = (),
@@ -161,18 +162,23 @@ class Registry:
         message: str = "",
         kind: str = "",
         base_model: str = "",
+        facts: Mapping[str, object] | Details = NO_DETAILS,
+        keep_diff: bool = True,
         exclude: Sequence[str] = (),
         progress: Progress = no_progress,
     ) -> Pushed:
         """Keep files, or a model in memory, as a new version of ``model``.
 
         ``source`` is a folder, a file, a list of them, or a scikit-learn, PyTorch, ONNX or Transformers model,
-        which is first written in its safest native format. Facts about code, environment and hardware are
-        captured. Raises Invalid, NotFound, LabelTaken, FileChanged, StorageFull, StorageFailed, FrameworkMissing.
+        which is first written in its safest native format. A parent is a reference, or ("trained-on", reference).
+        Facts about code, environment and hardware are captured; ``facts`` are what else is known (docs/facts.md), and
+        ``keep_diff=False`` leaves uncommitted changes out of them. Raises Invalid, NotFound, LabelTaken, StandardUnmet,
+        EdgeRefused, FileChanged, StorageFull, StorageFailed, FrameworkMissing.
         """
+        origins = read_parents(parents)
         with contextlib.ExitStack() as stack:
             paths, said = _paths(source, stack)
-            around = capture(Path.cwd() if said.frameworks else _nearest_folder(paths[0]))
+            around = capture(Path.cwd() if said.frameworks else _nearest_folder(paths[0]), keep_diff=keep_diff)
             request = PushRequest(
                 paths=paths,
                 model=model,
@@ -183,10 +189,12 @@ class Registry:
                     metrics={key: _number(key, value) for key, value in (metrics or {}).items()},
                     params={key: str(value) for key, value in (params or {}).items()},
                     base_model=base_model,
+                    details=facts if isinstance(facts, Details) else read_details(facts),
                 ),
                 label=label,
                 bump=bump,
-                parents=_each(parents),
+                parents=origins.references,
+                relations=origins.relations,
                 relation=relation,
                 aliases=_each(aliases),
                 tags=dict(tags or {}),

@@ -4,7 +4,7 @@ Facts are part of the manifest and never change. What cannot be captured is left
 Text values are as found; nothing here was executed to find it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,6 +34,32 @@ def relation_named(text: str) -> Relation:
     except ValueError as error:
         hint = f"It is one of {', '.join(Relation)}."
         raise BadValue(f"{text[:80]!r} is no relation.", hint=hint, relation=text[:80]) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """References of parents, and how each was come from ("" where that is not said), in the same order."""
+
+    references: tuple[str, ...]
+    relations: tuple[str, ...]
+
+
+def read_parents(parents: str | Sequence[str | tuple[str, str]]) -> Origins:
+    """Each is ``reference``, ``relation=reference`` or (relation, reference). Raises BadValue."""
+    each = (parents,) if isinstance(parents, str) else parents
+    pairs = [_relation_and_reference(parent) for parent in each]
+    return Origins(tuple(reference for _, reference in pairs), tuple(relation for relation, _ in pairs))
+
+
+def _relation_and_reference(parent: str | tuple[str, str]) -> tuple[str, str]:
+    if not isinstance(parent, str):
+        if len(parent) != 2 or not all(isinstance(word, str) for word in parent):
+            raise BadValue(f"{parent!r} is no parent.", hint="Write 'encoder@v1', or ('trained-on', 'reviews@v3').")
+        relation, reference = parent
+        return str(relation_named(relation)), reference
+    # No reference has an equals sign in it.
+    relation, equals, reference = parent.partition("=")
+    return (str(relation_named(relation)), reference) if equals else ("", parent)
 
 
 @dataclass(frozen=True, slots=True)

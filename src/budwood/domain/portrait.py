@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from budwood.domain.canon import Json
 from budwood.domain.entries import FileEntry
 from budwood.domain.facts import Facts
+from budwood.domain.fields import missing_fields
 from budwood.domain.manifest import Manifest
 from budwood.domain.policy.evidence import Evidence, EvidenceKind
 from budwood.domain.records import VersionRecord
@@ -58,15 +59,23 @@ class Portrait:
         code = facts.code
         yield "its licence", bool(self.words("license"))
         yield "what it is for (its task)", bool(self.words("pipeline_tag"))
+        lacks = frozenset(missing_fields(facts))
         yield "the data it was trained on", bool(facts.datasets)
+        if facts.datasets:
+            yield "which version of that data", "data" not in lacks
         yield "the commit of its code", code is not None
         if code is not None:
             yield "its code: the work tree held changes that are in no commit", not code.dirty
+            yield "all of those changes", "code.diff" not in lacks
         yield "the frameworks it was made with", bool(facts.frameworks)
+        if facts.frameworks:
+            yield "the versions of those frameworks", "frameworks" not in lacks
+        yield "how long training took", "training.seconds" not in lacks
+        yield "the machine it was trained on", "training.hardware" not in lacks
         yield "the packages it was made with", facts.environment is not None
-        yield "the machine it was made on", facts.hardware is not None
+        yield "the machine it was pushed from", facts.hardware is not None
         yield "its parameters of training", bool(facts.params)
         yield "how well it does", bool(facts.metrics) or EvidenceKind.EVALUATION in kinds
-        yield "whether it is fair", EvidenceKind.FAIRNESS in kinds
+        yield "whether it is fair", bool(facts.fairness) or EvidenceKind.FAIRNESS in kinds
         yield "how robust it is", EvidenceKind.ROBUSTNESS in kinds
         yield "what goes in and what comes out", facts.schema is not None

@@ -7,9 +7,13 @@ from typing import Final
 
 from budwood.domain import canon
 from budwood.domain.canon import Json
-from budwood.domain.facts import Facts, FileFacts, Flag, Schema
+from budwood.domain.details import NO_DETAILS, Details
+from budwood.domain.facts import Facts, FileFacts, Flag, Hardware, Schema, Training, relation_named
 from budwood.domain.limits import (
     DATASETS_PER_VERSION,
+    DETAILS_BYTES,
+    DIFF_BYTES,
+    FACT_DEPTH,
     MESSAGE_BYTES,
     METRICS_PER_VERSION,
     PARAMS_PER_VERSION,
@@ -34,11 +38,13 @@ class Declared:
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     base_model: str = ""
+    details: Details = NO_DETAILS
 
     @property
     def says_something(self) -> bool:
         """Whether a version with the same files would still be another version."""
-        return bool(self.message or self.datasets or self.metrics or self.params or self.base_model)
+        said = bool(self.message or self.datasets or self.metrics or self.params or self.base_model)
+        return said or self.details.say_something
 
 
 def check_declared(declared: Declared) -> None:
@@ -56,6 +62,40 @@ def check_declared(declared: Declared) -> None:
         TagKey(key)
         if not math.isfinite(number):
             raise BadValue(f"The metric {key!r} is {number}, not a finite number.", metric=key)
+    details = declared.details
+    _check_details(details.statistics, details.search, details.fairness, details.resources)
+    _check_training(details.training)
+    for name, version in details.frameworks.items():
+        check_text(name, "A framework", VALUE_BYTES, "VALUE_BYTES")
+        check_text(version, f"The version of {name}", VALUE_BYTES, "VALUE_BYTES")
+
+
+def check_facts(facts: Facts) -> None:
+    """What somebody else wrote into a manifest, as if it had been declared here.
+
+    Raises BadName, BadValue, LimitExceeded.
+    """
+    check_declared(
+        Declared(
+            facts.kind,
+            facts.message,
+            datasets=facts.datasets,
+            metrics=facts.metrics,
+            params=facts.params,
+            base_model=facts.base_model,
+            details=Details(
+                training=facts.training,
+                statistics=facts.statistics,
+                search=facts.search,
+                fairness=facts.fairness,
+                resources=facts.resources,
+            ),
+        )
+    )
+    for parent in facts.parents:
+        relation_named(parent.relation)
+    if facts.code is not None and len(facts.code.diff.encode("utf-8", "surrogatepass")) > DIFF_BYTES:
+        raise LimitExceeded(f"Uncommitted changes are kept up to {DIFF_BYTES} bytes.", limit="DIFF_BYTES")
 
 
 def facts_of(
@@ -118,6 +158,42 @@ def merge(said: Iterable[FileFacts]) -> FileFacts:
             adapter=first.adapter or facts.adapter,
         )
     return replace(first, frameworks=frameworks, schema=schema, flags=tuple(flags))
+
+
+def _check_details(*details: Mapping[str, Json]) -> None:
+    """Raises BadValue, LimitExceeded."""
+    try:
+        size = sum(len(canon.dumps(each)) for each in details)
+    except (ValueError, TypeError, RecursionError) as error:
+        hint = "Use texts, finite numbers, lists and mappings by text."
+        raise BadValue("Statistics, search, fairness or resources hold what JSON does not.", hint=hint) from error
+    if size > DETAILS_BYTES:
+        said = f"Statistics, search, fairness and resources have {size} bytes; at most {DETAILS_BYTES} are allowed."
+        raise LimitExceeded(said, hint="Push the rest as a file beside the model.", limit="DETAILS_BYTES")
+    for name in (name for each in details for name in each):
+        check_text(name, "A name in the facts", VALUE_BYTES, "VALUE_BYTES")
+    if any(_is_deeper(each, FACT_DEPTH) for each in details):
+        raise LimitExceeded(f"Facts are nested deeper than {FACT_DEPTH}.", limit="FACT_DEPTH")
+    for name, amount in details[-1].items():
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or amount < 0:
+            raise BadValue(f"The resource {name!r} is {amount!r}, not a number from 0 on.", resource=name)
+
+
+def _is_deeper(value: Json, depth: int) -> bool:
+    each = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return depth < 0 or any(_is_deeper(one, depth - 1) for one in each)
+
+
+def _check_training(training: Training | None) -> None:
+    if training is None:
+        return
+    if training.seconds is not None and not (math.isfinite(training.seconds) and training.seconds >= 0):
+        raise BadValue(f"Training took {training.seconds} seconds.", hint="Give a number from 0 on.", field="seconds")
+    check_text(training.command, "The command", VALUE_BYTES, "VALUE_BYTES")
+    hardware = training.hardware or Hardware()
+    for text in (hardware.machine, hardware.processor, *hardware.accelerators):
+        check_text(text, "The hardware", VALUE_BYTES, "VALUE_BYTES")
+    _check_count(hardware.accelerators, METRICS_PER_VERSION, "METRICS_PER_VERSION")
 
 
 def _check_count(values: Mapping[str, object] | Sequence[str], most: int, limit: str) -> None:

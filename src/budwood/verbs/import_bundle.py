@@ -29,7 +29,7 @@ from budwood.store.encodings import decode_block, encode_block
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.read import placed_in_file
 from budwood.store.write import Kept
-from budwood.verbs.describe import Declared, check_declared
+from budwood.verbs.describe import check_facts
 from budwood.verbs.draft import Draft
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held, leased
@@ -115,11 +115,7 @@ def _check_version(decoder: "Decoder", version: BundledVersion) -> None:
     """Raises BundleDamaged, BadName, BadPath, BadValue, LimitExceeded."""
     manifest = decoder.manifest(version)
     check_paths([safe_path(entry.path) for entry in manifest.files])
-    facts = manifest.facts
-    said = Declared(
-        message=facts.message, datasets=facts.datasets, metrics=facts.metrics, params=facts.params, kind=facts.kind
-    )
-    check_declared(said)
+    check_facts(manifest.facts)
     checked_tags(_tags(version))
     if len(version.structure) > NAME_CHARS or len(version.parents) > PARENTS_PER_VERSION:
         raise BadBundle("A version in the bundle says more of itself than is allowed.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from budwood.domain.change import Suggestion
-from budwood.domain.facts import Code, Environment, Facts, FileFacts, Hardware, Parent
+from budwood.domain.facts import Code, Environment, Facts, FileFacts, Hardware, Parent, Relation, relation_named
 from budwood.domain.label import Label
 from budwood.domain.limits import PARENTS_PER_VERSION
 from budwood.domain.manifest import BlockId, FileEntry, Manifest, check_manifest
@@ -45,8 +45,9 @@ class PushRequest:
     """What to push and what its author says about it.
 
     ``label`` is a semantic version; or ``bump`` is major, minor, patch or auto, counted from the model's newest
-    label. ``parents`` are references; ``relation`` says how this version came from them. ``said`` is what a model
-    in memory told about itself before it was written to files.
+    label. ``parents`` are references; ``relations`` say how this version came from each, in the same order, and
+    ``relation`` how from those of which none says it. ``said`` is what a model in memory told about itself before it
+    was written to files.
     """
 
     paths: tuple[Path, ...]
@@ -55,6 +56,7 @@ class PushRequest:
     label: str = ""
     bump: str = ""
     parents: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
     relation: str = ""
     aliases: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -129,6 +131,8 @@ def _check(request: PushRequest) -> Reference:
         AliasName(name)
     for key in request.tags:
         TagKey(key)
+    for relation in filter(None, (request.relation, *request.relations)):
+        relation_named(relation)
     checked_tags(request.tags)
     check_declared(request.declared)
     return target
@@ -319,10 +323,16 @@ def _manifest(
         hardware=request.hardware,
     )
     facts = facts_of(facts, entries, said, declared.kind, request.said)
-    relation = request.relation or ("adapter-of" if facts.adapter else "derived-from")
-    parents = tuple(Parent(v.reference.partition("@")[0], v.number, v.digest, relation) for v in before.parents)
-    manifest = Manifest(tuple(entries), replace(facts, parents=parents))
+    # A version that a file says counts before the one its author says.
+    said_by_files = {name: version for name, version in facts.frameworks.items() if version}
+    facts = replace(facts, frameworks={**facts.frameworks, **declared.details.frameworks, **said_by_files})
+    manifest = Manifest(tuple(entries), replace(facts, parents=_parents(request, before, facts)))
     check_manifest(manifest)
+        training=declared.details.training,
+        statistics=declared.details.statistics,
+        search=declared.details.search,
+        fairness=declared.details.fairness,
+        resources=declared.details.resources,
     return manifest
 
 
@@ -332,6 +342,15 @@ def _suggestion(
     if request.bump != "auto":
         return None
     own = [parent for parent in before.parents if (parent.namespace, parent.model) == (target.namespace, target.model)]
+def _parents(request: PushRequest, before: Before, facts: Facts) -> tuple[Parent, ...]:
+    usual = request.relation or (Relation.ADAPTER_OF if facts.adapter else Relation.DERIVED_FROM)
+    said = request.relations or ("",) * len(request.parents)
+    return tuple(
+        Parent(version.reference.partition("@")[0], version.number, version.digest, str(relation or usual))
+        for version, relation in zip(before.parents, said, strict=True)
+    )
+
+
     return suggestion(place, own[0] if own else before.newest, manifest)
 
 

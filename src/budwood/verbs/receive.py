@@ -37,7 +37,7 @@ from budwood.errors import BadParcel, BadValue, Damaged, Invalid, LeaseLost, Lim
 from budwood.store.api import BlockIndex, BlockRow
 from budwood.store.read import BlockReader, Placed, Rows, grouped, placed_in_file
 from budwood.store.write import Kept, KnownFile
-from budwood.verbs.describe import Declared, check_declared
+from budwood.verbs.describe import check_facts
 from budwood.verbs.draft import Draft
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
@@ -221,23 +221,13 @@ def _proper(written: bytes, digest: str) -> Manifest:
         raise BadParcel(error.message) from error
     if manifest.canonical != written:
         raise BadParcel("The manifest is not written in the one way there is.")
-    facts = manifest.facts
     paths = [safe_path(entry.path) for entry in manifest.files]
     check_paths(paths)
     if not paths or paths != sorted(paths):
         raise BadParcel("A version has files, in the order of their paths.")
     if any(not _DIGEST.fullmatch(entry.sha256) for entry in manifest.files):
         raise BadParcel("A file has an impossible SHA-256.")
-    check_declared(
-        Declared(
-            facts.kind,
-            facts.message,
-            datasets=facts.datasets,
-            metrics=facts.metrics,
-            params=facts.params,
-            base_model=facts.base_model,
-        )
-    )
+    check_facts(manifest.facts)
     return manifest
 
 

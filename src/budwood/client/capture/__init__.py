@@ -32,11 +32,11 @@ class Surroundings:
     hardware: Hardware
 
 
-def capture(folder: Path) -> Surroundings:
+def capture(folder: Path, *, keep_diff: bool = True) -> Surroundings:
     """The surroundings of a folder (or file) about to be pushed.
 
     The code is that of the work tree the folder lies in; where it lies in none, of the one the push is run from,
     as when a training script writes to scratch space.
     """
-    code = capture_code(folder) or capture_code(Path.cwd())
+    code = capture_code(folder, keep_diff=keep_diff) or capture_code(Path.cwd(), keep_diff=keep_diff)
     return Surroundings(code, capture_environment(folder), capture_hardware())

@@ -2,7 +2,8 @@
 
 The folder may be anybody's, so its ``.git/config`` is treated as hostile: git runs with a bare environment,
 no hooks, no file system monitor, no network, and with the repository's own content filters switched off
-(``git status`` would run them). What git asks of the user's own configuration stays as the user set it.
+(``git status`` would run them), and no program that the repository names for comparing files. What git asks of the
+user's own configuration stays as the user set it.
 """
 
 import os
@@ -12,13 +13,15 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Timer
 from time import monotonic
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from budwood.domain.facts import Code
-from budwood.domain.limits import VALUE_BYTES
+from budwood.domain.limits import DIFF_BYTES, VALUE_BYTES
 
 TIMEOUT_S: Final = 5.0
 _WANTED_KEYS: Final = r"^(filter\..*|remote\.origin\.url)$"
@@ -30,23 +33,36 @@ _SAFE_CONFIG: Final = {
     "protocol.allow": "never",
 }
 _LOCAL_SCOPES: Final = frozenset({"local", "worktree"})
+_DIFF: Final = (
+    *("diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative"),
+    *("--ignore-submodules=dirty", "--submodule=short", "--src-prefix=a/", "--dst-prefix=b/", "-O/dev/null"),
+)
+"""A patch that 'git apply' takes, whatever the user's settings make of diffs for people."""
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
-def capture_code(folder: Path) -> Code | None:
-    """The work tree the folder lies in; None without git, work tree or commit, or when git takes over 5 s."""
+def capture_code(folder: Path, *, keep_diff: bool = True) -> Code | None:
+    """The work tree the folder lies in; None without git, work tree or commit, or when git takes over 5 s.
+
+    Changes to files that git tracks are kept as a patch, unless told otherwise.
+    """
     git = _Git.beside(folder)
     if git is None:
         return None
     settings = git.settings(_WANTED_KEYS)
+    filters_off = _filters_off(settings)
     status = git.ask(
         *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no", "--ignore-submodules=dirty"),
-        config=_filters_off(settings),
+        config=filters_off,
     )
     if status is None:
         return None
     origins = [value for _, key, value in settings if key == "remote.origin.url"]
-    return _read_status(status, remote=without_credentials(origins[-1]) if origins else "")
+    code = _read_status(status, remote=without_credentials(origins[-1]) if origins else "")
+    if code is None or not code.dirty:
+        return code
+    diff = _read_diff(git.begin(*_DIFF, config=filters_off, most=DIFF_BYTES) if keep_diff else None)
+    return replace(code, diff=diff.text, diff_lacks=diff.lacks)
 
 
 def capture_author(setting: str, folder: Path | None = None) -> str:
@@ -66,6 +82,20 @@ def without_credentials(url: str) -> str:
     except ValueError:
         return ""
     return str(helper) + urlunsplit(SplitResult(parts.scheme, _bare_host(parts), parts.path, "", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    printed: bytes
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Diff:
+    """``lacks`` as in ``Code.diff_lacks``."""
+
+    text: str
+    lacks: str = ""
 
 
 class _Git:
@@ -98,6 +128,27 @@ class _Git:
         except (OSError, ValueError, subprocess.TimeoutExpired):
             return None
         return ran.stdout.decode("utf-8", "replace") if ran.returncode == 0 else None
+
+    def begin(self, *arguments: str, config: Mapping[str, str], most: int) -> "_Beginning | None":
+        """The first ``most`` bytes of what git prints, which may be very much; None as in ``ask``."""
+        command = [self._program, "-C", str(self._folder), "--no-pager", *arguments]
+        environment = _bare_environment(self._program, {**_SAFE_CONFIG, **config})
+        try:
+            child = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except (OSError, ValueError):
+            return None
+        timer = Timer(max(0.01, self._ends_at - monotonic()), child.kill)
+        timer.start()
+        with child:
+            assert child.stdout is not None
+            printed = child.stdout.read(most + 1)
+            is_cut = len(printed) > most
+            if is_cut:
+                child.kill()
+        timer.cancel()
+        return _Beginning(printed[:most], is_cut) if is_cut or child.returncode == 0 else None
 
     def settings(self, pattern: str) -> list[tuple[str, str, str]]:
         """(scope, key, value) of every setting whose key matches, the one in force last."""
@@ -150,6 +201,20 @@ def _read_status(status: str, *, remote: str) -> Code | None:
     if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
         return None  # "(initial)": a repository before its first commit.
     return Code(commit, "" if branch == "(detached)" else _one_line(branch), dirty=changes > 0, remote=remote)
+
+
+def _read_diff(found: _Beginning | None) -> _Diff:
+    if found is None or not found.printed:
+        return _Diff("", "all")
+    printed = found.printed
+    if found.is_cut:
+        printed = printed[: printed.rfind(b"\n") + 1]
+    try:
+        return _Diff(printed.decode("utf-8"), "rest" if found.is_cut else "")
+    except UnicodeDecodeError:
+        # What replaces a byte is longer than it; the patch is then for people to read, and no longer for git.
+        text = printed.decode("utf-8", "replace").encode()[:DIFF_BYTES].decode("utf-8", "ignore")
+        return _Diff(text, "rest" if found.is_cut else "bytes")
 
 
 def _bare_host(parts: SplitResult) -> str:
