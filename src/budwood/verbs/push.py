@@ -127,12 +127,12 @@ def _check(request: PushRequest) -> Reference:
         raise BadValue(f"{request.bump!r} is not a bump.", hint=f"Use one of {', '.join(BUMPS)}.")
     if len(request.parents) > PARENTS_PER_VERSION:
         raise LimitExceeded(f"At most {PARENTS_PER_VERSION} parents.", limit="PARENTS_PER_VERSION")
+    for relation in filter(None, (request.relation, *request.relations)):
+        relation_named(relation)
     for name in request.aliases:
         AliasName(name)
     for key in request.tags:
         TagKey(key)
-    for relation in filter(None, (request.relation, *request.relations)):
-        relation_named(relation)
     checked_tags(request.tags)
     check_declared(request.declared)
     return target
@@ -321,6 +321,11 @@ def _manifest(
         code=request.code,
         environment=request.environment,
         hardware=request.hardware,
+        training=declared.details.training,
+        statistics=declared.details.statistics,
+        search=declared.details.search,
+        fairness=declared.details.fairness,
+        resources=declared.details.resources,
     )
     facts = facts_of(facts, entries, said, declared.kind, request.said)
     # A version that a file says counts before the one its author says.
@@ -328,11 +333,6 @@ def _manifest(
     facts = replace(facts, frameworks={**facts.frameworks, **declared.details.frameworks, **said_by_files})
     manifest = Manifest(tuple(entries), replace(facts, parents=_parents(request, before, facts)))
     check_manifest(manifest)
-        training=declared.details.training,
-        statistics=declared.details.statistics,
-        search=declared.details.search,
-        fairness=declared.details.fairness,
-        resources=declared.details.resources,
     return manifest
 
 
