@@ -1,0 +1,1 @@
+"""Tracking: experiments, their runs, and what runs log; the language in which they are searched."""

@@ -1,0 +1,299 @@
+"""MLflow's search language: comparisons joined by AND, and the orders of answers. No OR, no NOT, no parentheses.
+
+What may be compared differs between runs, experiments, models and the rest: that is a ``Grammar``, and it is data. A
+parsed filter is a tuple of ``Comparison``; nothing in it is checked twice by whoever turns it into SQL.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+from typing import Final
+
+from budwood.domain.limits import FILTER_TERMS, TRACKING_ORDERS
+from budwood.domain.tracking.words import Shape, Token, bad_filter, tokens
+from budwood.errors import BadFilter
+
+_NUMBER: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|infinity|nan)", re.IGNORECASE)
+
+
+class Kind(Enum):
+    """What values of a field are, and with it how they compare. A CHOICE is a text that IN may list."""
+
+    NUMBER = auto()
+    TEXT = auto()
+    CHOICE = auto()
+    NUMBERED_CHOICE = auto()
+
+
+class Operator(StrEnum):
+    """How a field and a value are compared."""
+
+    EQ = "="
+    NE = "!="
+    LT = "<"
+    LE = "<="
+    GT = ">"
+    GE = ">="
+    LIKE = "LIKE"
+    ILIKE = "ILIKE"
+    IN = "IN"
+    NOT_IN = "NOT IN"
+    IS_NULL = "IS NULL"
+    IS_NOT_NULL = "IS NOT NULL"
+
+
+ATTRIBUTE: Final = "attribute"
+_ORDERED: Final = frozenset({Operator.EQ, Operator.NE, Operator.LT, Operator.LE, Operator.GT, Operator.GE})
+_TEXTUAL: Final = frozenset({Operator.EQ, Operator.NE, Operator.LIKE, Operator.ILIKE})
+_LISTED: Final = frozenset({Operator.IN, Operator.NOT_IN})
+_PRESENCE: Final = frozenset({Operator.IS_NULL, Operator.IS_NOT_NULL})
+_ALLOWED: Final = {
+    Kind.NUMBER: _ORDERED,
+    Kind.TEXT: _TEXTUAL,
+    Kind.CHOICE: _TEXTUAL | _LISTED,
+    Kind.NUMBERED_CHOICE: _ORDERED | _LISTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What stands before the dot. ``keys`` None: any key. ``may_be_absent``: IS NULL can be asked."""
+
+    name: str
+    kind: Kind = Kind.TEXT
+    keys: frozenset[str] | None = None
+    may_be_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """``families`` by each word that may name them; ``attributes`` by name, with ``aliases`` for other spellings."""
+
+    about: str
+    attributes: Mapping[str, Kind]
+    families: Mapping[str, Family] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    orderable: frozenset[str] = frozenset()
+    attribute_words: frozenset[str] = frozenset({"attribute", "attributes", "attr", "run"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A field: an attribute, or a key of a family."""
+
+    family: str
+    key: str
+
+
+Value = str | float | tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``value`` is a number, a text, several texts for IN, or None where presence is asked. ``at`` is its place."""
+
+    place: Place
+    operator: Operator
+    value: Value
+    at: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One word of an order."""
+
+    place: Place
+    descends: bool = False
+
+
+def parse_filter(text: str, grammar: Grammar) -> tuple[Comparison, ...]:
+    """Raises BadFilter, LimitExceeded."""
+    if not text or text.isspace():
+        return ()
+    return tuple(_Reader(text, grammar).comparisons())
+
+
+def parse_orders(words: Sequence[str], grammar: Grammar) -> tuple[Order, ...]:
+    """Raises BadFilter, LimitExceeded."""
+    if len(words) > TRACKING_ORDERS:
+        raise BadFilter(f"order_by has {len(words)} clauses; the limit is {TRACKING_ORDERS}.", limit="TRACKING_ORDERS")
+    return tuple(_Reader(each, grammar).order() for each in words)
+
+
+class _Reader:
+    """A walk over the tokens of one text."""
+
+    def __init__(self, text: str, grammar: Grammar) -> None:
+        self._text, self._grammar = text, grammar
+        self._tokens = tokens(text)
+        self._at = 0
+
+    def comparisons(self) -> Iterator[Comparison]:
+        count = 0
+        while True:
+            count += 1
+            if count > FILTER_TERMS:
+                raise self._bad(self._now, f"Invalid filter: it has more than {FILTER_TERMS} comparisons")
+            yield self._comparison()
+            token = self._take()
+            if token.shape is Shape.END or (token.marks(";") and self._now.shape is Shape.END):
+                return
+            if not token.says("and"):
+                raise self._bad(token, "Invalid clause(s) in filter string: comparisons are joined by AND")
+
+    def order(self) -> Order:
+        token = self._take()
+        if token.shape in (Shape.END, Shape.OPERATOR, Shape.MARK):
+            raise self._bad(token, "Invalid order_by clause: it begins with a field")
+        place = self._ordered(token)
+        descends = False
+        if self._now.says("asc", "desc"):
+            descends = self._take().says("desc")
+        if self._now.shape is not Shape.END:
+            raise self._bad(self._now, "Invalid order_by clause: a field is followed by ASC or DESC, and nothing else")
+        return Order(place, descends)
+
+    @property
+    def _now(self) -> Token:
+        return self._tokens[self._at]
+
+    def _take(self) -> Token:
+        token = self._tokens[self._at]
+        if token.shape is not Shape.END:
+            self._at += 1
+        return token
+
+    def _comparison(self) -> Comparison:
+        token = self._take()
+        if token.shape in (Shape.END, Shape.OPERATOR, Shape.MARK, Shape.STRING):
+            raise self._bad(token, "Invalid clause(s) in filter string: a comparison begins with a field")
+        place, kind, may_be_absent = self._field(token)
+        sign = self._now
+        operator = self._operator()
+        if operator in _PRESENCE:
+            if not may_be_absent:
+                message = "IS NULL / IS NOT NULL is only supported for tags and params"
+                raise self._bad(sign, message)
+            return Comparison(place, operator, None, token.start)
+        if operator not in _ALLOWED[kind]:
+            allowed = sorted(str(each) for each in _ALLOWED[kind])
+            shown = f"Invalid comparator '{operator}' not one of {allowed} for {place.family} '{place.key}'"
+            raise self._bad(sign, shown)
+        return Comparison(place, operator, self._value(place, kind, operator), token.start)
+
+    def _operator(self) -> Operator:
+        token = self._take()
+        if token.shape is Shape.OPERATOR and token.text in ("=", "!=", "<", "<=", ">", ">="):
+            return Operator(token.text)
+        if token.says("like", "ilike", "in"):
+            return Operator(token.text.upper())
+        if token.says("not") and self._now.says("in"):
+            self._take()
+            return Operator.NOT_IN
+        if token.says("is"):
+            absent = not self._now.says("not")
+            if not absent:
+                self._take()
+            if self._now.says("null"):
+                self._take()
+                return Operator.IS_NULL if absent else Operator.IS_NOT_NULL
+        raise self._bad(token, "Invalid clause(s) in filter string: a comparison operator belongs here")
+
+    def _value(self, place: Place, kind: Kind, operator: Operator) -> Value:
+        token = self._take()
+        if operator in _LISTED:
+            return self._list(token, place, kind)
+        if kind in (Kind.NUMBER, Kind.NUMBERED_CHOICE):
+            if token.shape is Shape.WORD and _NUMBER.fullmatch(token.text):
+                return float(token.text)
+            if kind is Kind.NUMBERED_CHOICE and token.shape is Shape.STRING and token.text.isdigit():
+                return float(token.text)
+            raise self._bad(token, f"Expected numeric value type for {place.family} '{place.key}'. Found {token.shown}")
+        if token.shape is Shape.STRING:
+            return token.text
+        raise self._bad(
+            token, f"Expected a quoted string value for {place.family} '{place.key}'. Got value {token.shown}"
+        )
+
+    def _list(self, token: Token, place: Place, kind: Kind) -> tuple[str, ...]:
+        values: list[str] = []
+        if not token.marks("("):
+            raise self._bad(token, f"Expected a list of values in parentheses for {place.family} '{place.key}'")
+        while True:
+            each = self._take()
+            is_number = kind is Kind.NUMBERED_CHOICE and each.shape is Shape.WORD and each.text.isdigit()
+            if each.shape is not Shape.STRING and not is_number:
+                message = "While parsing a list in the query, expected a non-empty list of quoted string values"
+                raise self._bad(each, message)
+            values.append(each.text)
+            mark = self._take()
+            if mark.marks(")"):
+                return tuple(values)
+            if not mark.marks(","):
+                raise self._bad(mark, "While parsing a list in the query, expected ',' or ')'")
+
+    def _field(self, token: Token) -> tuple[Place, Kind, bool]:
+        """The field, what it is compared as, and whether it may be absent."""
+        head, key = _split(token)
+        grammar = self._grammar
+        family = grammar.families.get(head.lower()) if key is not None else None
+        if family is not None:
+            assert key is not None
+            if not key:
+                raise self._bad(token, f"Invalid filter: no key is given behind '{head}.'")
+            if family.keys is not None and key not in family.keys:
+                message = f"Invalid {family.name} key '{key[:80]}' specified. Valid keys are {sorted(family.keys)}"
+                raise self._bad(token, message)
+            return Place(family.name, key), family.kind, family.may_be_absent
+        name = self._attribute(token, head, key)
+        return Place(ATTRIBUTE, name), grammar.attributes[name], False
+
+    def _ordered(self, token: Token) -> Place:
+        head, key = _split(token)
+        family = self._grammar.families.get(head.lower()) if key is not None else None
+        if family is not None and key and family.name not in self._grammar.orderable:
+            raise self._bad(token, f"Invalid order_by entity: {family.name}")
+        if family is not None and key:
+            return Place(family.name, key)
+        name = self._attribute(token, head, key)
+        if name not in self._grammar.orderable:
+            raise self._bad(token, f"Invalid order_by key '{name}'")
+        return Place(ATTRIBUTE, name)
+
+    def _attribute(self, token: Token, head: str, key: str | None) -> str:
+        grammar = self._grammar
+        if key is None:
+            name = head
+        elif head.lower() in grammar.attribute_words:
+            name = key
+        else:
+            valid = sorted({*grammar.families, *grammar.attribute_words})
+            message = f"Invalid entity type '{head[:80]}' in '{token.text[:80]}'. Valid entity types are {valid}"
+            raise self._bad(token, message)
+        name = grammar.aliases.get(name.lower(), name)
+        if name not in grammar.attributes:
+            valid = sorted(grammar.attributes)
+            raise self._bad(token, f"Invalid attribute key '{name[:80]}' specified. Valid keys are '{valid}'")
+        return name
+
+    def _bad(self, token: Token, message: str) -> BadFilter:
+        return bad_filter(self._text, token.start, message)
+
+
+def _split(token: Token) -> tuple[str, str | None]:
+    """What stands before the first dot and behind it, without quotes; None behind where there is no dot."""
+    if token.shape in (Shape.TICK, Shape.STRING):
+        return token.text, None
+    head, dot, key = token.text.partition(".")
+    if not dot:
+        return head, None
+    if token.shape is Shape.FIELD and key and key[0] in "`\"'" and key[-1] == key[0]:
+        key = key[1:-1]
+    return head, key
+
+
+def is_finite(value: Value) -> bool:
+    """Whether a number can be compared by a database."""
+    return not isinstance(value, float) or math.isfinite(value)
