@@ -24,6 +24,9 @@ class GatesView(Protocol):
     def evidence(self, namespace: str, subject: str) -> Sequence[Evidence]:
         """What the namespace knows of a manifest, oldest first."""
 
+    def evidence_with_files(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[tuple[str, Evidence]]:
+        """Evidence of every namespace that came with files, by id, each with the name of its namespace."""
+
     def promotion(self, promotion_id: int) -> Promotion | None: ...
     def promotions(
         self, namespace: str, *, state: PromotionState | None = None, before: int = 0, limit: int = 100

@@ -206,6 +206,10 @@ class _Scoped:
     def evidence(self, namespace: str, subject: str) -> Sequence[Evidence]:
         return self._inner.evidence(namespace, subject) if namespace in self._reach else ()
 
+    def evidence_with_files(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[tuple[str, Evidence]]:
+        found = self._inner.evidence_with_files(after_id=after_id, limit=limit)
+        return [(room, each) for room, each in found if room in self._reach]
+
     def promotion(self, promotion_id: int) -> Promotion | None:
         found = self._inner.promotion(promotion_id)
         return found if found is not None and found.namespace in self._reach else None

@@ -301,7 +301,7 @@ class Registry:
         """Look through a version's files for code that loading would run; nothing is run. Raises NotFound."""
         from budwood.client.scanning import scan_version
 
-        return scan_version(self.get(reference), progress)
+        return scan_version(self._place.work, self.get(reference), progress)
 
     def card(self, reference: str) -> str:
         """A model card as Markdown, with the front matter that model hubs read. Raises NotFound, ManifestDamaged."""

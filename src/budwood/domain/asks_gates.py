@@ -33,8 +33,17 @@ class SetTier:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that comes with evidence."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AddEvidence:
-    """``dataset`` is a dataset version's digest or a name; ``intervals`` are of metrics that are given."""
+    """``dataset`` is a dataset version's digest or a name; ``intervals`` are of metrics that are given; ``details``
+    say how it was found. ``bundle`` is a signature of all this, files included."""
 
     kind: EvidenceKind
     outcome: Outcome = Outcome.NONE
@@ -43,6 +52,9 @@ class AddEvidence:
     dataset: str = ""
     samples: int = 0
     summary: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Attached, ...] = ()
+    bundle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,13 @@ class EvidenceList:
     """Oldest first."""
 
     evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFiles:
+    """Of one piece of evidence."""
+
+    files: tuple[Attached, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+VERSION: Final = "1"
+"""Counts up whenever what is looked for changes, or what passes: what an older scanner let through is looked at anew."""
+
 
 class Severity(StrEnum):
     """How much a finding counts: a note is for people, the other two decide the verdict."""

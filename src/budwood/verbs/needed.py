@@ -1,4 +1,4 @@
-"""Which blocks the versions need: the roots of sweep, verify and stats."""
+"""Which blocks are needed, by versions and by the files of evidence: the roots of sweep, verify and stats."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -6,6 +6,7 @@ from typing import Final
 
 from budwood.domain.limits import CHAIN_DEPTH
 from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.policy.evidence import Evidence
 from budwood.domain.records import VersionRecord
 from budwood.errors import ManifestDamaged, PackDamaged
 from budwood.store.api import BlockIndex, BlockRow, StoredObject
@@ -52,6 +53,23 @@ def named_blocks(version: VersionRecord, manifest: Manifest) -> set[BlockId]:
     """Every block a version names: its files', its manifest's and its sketch."""
     sketch = {version.sketch} if version.sketch else set()
     return {*manifest.block_ids(), *version.manifest_blocks, *sketch}
+
+
+def every_file_of_evidence(house: House) -> Iterator[tuple[str, Evidence]]:
+    """All evidence that came with files, by id, each with its namespace; what it is about may be gone."""
+    after_id = 0
+    while True:
+        with house.catalog.read() as view:
+            page = view.evidence_with_files(after_id=after_id, limit=PAGE)
+        if not page:
+            return
+        yield from page
+        after_id = page[-1][1].id
+
+
+def attached_blocks(evidence: Evidence) -> set[BlockId]:
+    """Every block of its files."""
+    return {bytes.fromhex(block) for file in evidence.files for block in file.blocks}
 
 
 def with_bases(index: BlockIndex, blocks: Iterable[BlockId]) -> Mapping[BlockId, BlockRow]:

@@ -38,17 +38,26 @@ from budwood.verbs.namespaces import check_page, namespace_named
 from budwood.verbs.people import afresh
 from budwood.verbs.pointers import point
 from budwood.verbs.resolve import resolve
+from budwood.verbs.scans import scan_where_asked
 from budwood.verbs.signing import is_signed
 from budwood.verbs.stage import enter_stage
 from budwood.verbs.tag import check_text
+from budwood.verbs.vouched import vouched_for
 
 # Asking
 
 
-def request(house: House, by: Caller, reference: str, pointer: str, reason: str = "") -> Promotion:
-    """Raises BadName, BadValue, NotFound, Conflict, TooManyRequests, LimitExceeded."""
+def request(
+    house: House, by: Caller, reference: str, pointer: str, reason: str = "", *, beside: House | None = None
+) -> Promotion:
+    """First the registry scans what nobody scanned, where a policy asks for it: ``beside`` is for that.
+
+    Raises BadName, BadValue, NotFound, Conflict, TooManyRequests, LimitExceeded, Damaged.
+    """
     check_text(reason, "The reason", MESSAGE_BYTES, "MESSAGE_BYTES")
-    name, now = pointer_named(pointer), house.clock()
+    name = pointer_named(pointer)
+    scan_where_asked(beside or house, reference, name)
+    now = house.clock()
 
     def work(transaction: Transaction) -> Promotion:
         version = resolve(transaction, reference)
@@ -164,7 +173,10 @@ def _case(
     """Signatures are looked at only where a policy asks for one."""
     asked = any(policy.requires.signed for policy in policies)
     signed = asked and is_signed(view, version.namespace, version.digest, manifest.files)
-    return case_of(view, promotion, version, manifest.facts, now_ms=now_ms, policies=policies, said=said, signed=signed)
+    case = case_of(view, promotion, version, manifest.facts, now_ms=now_ms, policies=policies, said=said, signed=signed)
+    if not any(policy.requires.evidence_signed for policy in policies):
+        return case
+    return replace(case, vouched=vouched_for(view, version.namespace, (*case.evidence, *(case.champion or ()))))
 
 
 # Saying yes or no
@@ -219,10 +231,13 @@ def withdraw(house: House, by: Caller, namespace: str, number: int) -> Promotion
 # Applying
 
 
-def apply(house: House, by: Caller, namespace: str, number: int) -> PromotionDetail:
+def apply(house: House, by: Caller, namespace: str, number: int, *, beside: House | None = None) -> PromotionDetail:
     """Point it there, if every gate is open in this very transaction. Raises GateClosed, RecordNotFound, Conflict."""
     with house.catalog.read() as view:
         promotion, version = _open(view, namespace, number)
+    # A policy may have come after the request. One scan is never replaced here: that would void the reviews.
+    exact = f"{version.namespace}/{version.model}@v{version.number}"
+    scan_where_asked(beside or house, exact, promotion.pointer, anew=False)
     look = _look(house, promotion, version)
     now = house.clock()
 

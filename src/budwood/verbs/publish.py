@@ -61,7 +61,7 @@ def publishing(
             transaction.add_blocks(new, target.namespace)
         fresh = {row.id for row in new}
         elsewhere = (row.id for row in draft.kept.rows if row.id not in fresh)
-        _hold(transaction, draft.shared.union(elsewhere), target.namespace, now)
+        hold(transaction, draft.shared.union(elsewhere), target.namespace, now)
         version = transaction.add_version(_new_version(draft, model, label, now))
         _point(transaction, version, wishes.aliases, at_ms=now, author=house.author)
         # One call that holds to the limit: the version has no others yet.
@@ -136,12 +136,7 @@ def new_rows(transaction: Transaction, rows: Sequence[BlockRow]) -> list[BlockRo
     return new
 
 
-def _check_there(view: View, version: VersionRecord) -> None:
-    if view.version_by_id(version.id) is None:
-        raise LeaseLost(f"{version.reference} was deleted while its files were pushed again.")
-
-
-def _hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str, now_ms: int) -> None:
+def hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str, now_ms: int) -> None:
     """What lies in another namespace's packs is held from now on by this one too: whoever wrote the version had it.
 
     Raises LeaseLost for what is nowhere any more, QuotaExceeded.
@@ -157,6 +152,11 @@ def _hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str, 
         lengths = {block: row.length for block, row in rows.items()}
         check_bytes(transaction, namespace, sum(lengths.values()), now_ms=now_ms)
         transaction.hold_blocks(namespace, lengths)
+
+
+def _check_there(view: View, version: VersionRecord) -> None:
+    if view.version_by_id(version.id) is None:
+        raise LeaseLost(f"{version.reference} was deleted while its files were pushed again.")
 
 
 def _model(transaction: Transaction, draft: Draft, target: Reference, author: str, now: int) -> ModelRecord:

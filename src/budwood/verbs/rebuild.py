@@ -13,7 +13,14 @@ from budwood.store.packs import read_footer
 from budwood.verbs.house import House
 from budwood.verbs.lease import REBUILDING, SWEEPING, is_held, leased
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.needed import every_version, listed_packs, named_blocks, with_bases
+from budwood.verbs.needed import (
+    attached_blocks,
+    every_file_of_evidence,
+    every_version,
+    listed_packs,
+    named_blocks,
+    with_bases,
+)
 
 
 def rebuild_index(house: House) -> int:
@@ -39,6 +46,9 @@ def rebuild_index(house: House) -> int:
             with suppress(Damaged):
                 blocks = tuple(with_bases(house.index, named_blocks(version, load_manifest(house, version))))
                 house.catalog.write(partial(_give_back, namespace=version.namespace, blocks=blocks))
+        for namespace, evidence in every_file_of_evidence(house):
+            lease.keep_alive()
+            house.catalog.write(partial(_give_back, namespace=namespace, blocks=tuple(attached_blocks(evidence))))
         lease.drop()
     if damaged:
         raise PackDamaged(f"{len(damaged)} pack(s) cannot be read; all others are in the index: {damaged[0]}")

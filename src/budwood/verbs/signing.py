@@ -6,25 +6,22 @@ decided anew each time it is asked, by the keys trusted then: taking a key away 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.access import Caller
-from budwood.domain.canon import dumps, loads, pack, unpack
+from budwood.domain.canon import dumps, pack
 from budwood.domain.entries import FileEntry
 from budwood.domain.limits import KEY_CHARS, KEYS_TRUSTED, PEM_BYTES, SIGNATURES_PER_VERSION
 from budwood.domain.policy.evidence import Evidence, EvidenceKind
 from budwood.domain.signature import SigningKey, check_statement, read_bundle
-from budwood.errors import BadValue, CatalogDamaged, LimitExceeded, RecordNotFound
+from budwood.errors import BadValue, LimitExceeded, RecordNotFound
 from budwood.govern.signing import holds, key_name, plain_key
 from budwood.verbs.evidence import evidence_digest
 from budwood.verbs.house import House
 from budwood.verbs.identity import person_of
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.namespaces import namespace_named
 from budwood.verbs.resolve import resolve
-
-_META: Final = "signing-keys/"
+from budwood.verbs.trusted import place_of_keys, trusted_keys
 
 
 def add_signature(house: House, by: Caller, reference: str, text: str) -> Evidence:
@@ -137,16 +134,6 @@ def remove_key(house: House, namespace: str, key: str) -> SigningKey:
     return house.catalog.write(work)
 
 
-def trusted_keys(view: View, namespace: str) -> tuple[SigningKey, ...]:
-    """Raises NamespaceNotFound, CatalogDamaged."""
-    kept = view.meta(_place(view, namespace))
-    try:
-        found = loads(kept) if kept else []
-        return tuple(unpack(SigningKey, each) for each in found) if isinstance(found, list) else ()
-    except ValueError as error:
-        raise CatalogDamaged(f"The keys that {namespace} trusts cannot be read.") from error
-
-
 def _keep(
     transaction: Transaction,
     house: House,
@@ -155,11 +142,6 @@ def _keep(
     action: str,
     changed: SigningKey,
 ) -> None:
-    transaction.set_meta(_place(transaction, namespace), dumps(pack(keys)).decode())
+    transaction.set_meta(place_of_keys(transaction, namespace), dumps(pack(keys)).decode())
     body = {"key": changed.key, "name": changed.name}
     transaction.add_ledger(house.clock(), house.author, action, changed.key, body, namespace)
-
-
-def _place(view: View, namespace: str) -> str:
-    # By number: a namespace that is made anew under an old name trusts nobody.
-    return f"{_META}{namespace_named(view, namespace).id}"

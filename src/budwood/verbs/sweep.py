@@ -23,7 +23,14 @@ from budwood.store.api import BlockRow, StoredObject
 from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.house import House
 from budwood.verbs.lease import BACKING_UP, REBUILDING, SWEEPING, is_held, leased, pack_lease
-from budwood.verbs.needed import every_manifest, listed_packs, named_blocks, with_bases
+from budwood.verbs.needed import (
+    attached_blocks,
+    every_file_of_evidence,
+    every_manifest,
+    listed_packs,
+    named_blocks,
+    with_bases,
+)
 from budwood.verbs.uploads import INCOMING
 
 MARK_TRIES: Final = 5
@@ -83,26 +90,36 @@ def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> S
 def _condemn(house: House, now: int, *, dry_run: bool) -> list[BlockRow]:
     """Rows in force that no version needs, condemned unless it is a dry run."""
     for _ in range(MARK_TRIES):
-        needed, last_id = _mark(house)
+        needed, last = _mark(house)
         doomed = [row for row in _in_force(house) if row.id not in needed]
         if dry_run or not doomed:
             return doomed
-        condemned = house.catalog.write(partial(_sentence, house=house, doomed=doomed, last_id=last_id, now=now))
+        condemned = house.catalog.write(partial(_sentence, house=house, doomed=doomed, last=last, now=now))
         if condemned is not None:
             return condemned
     raise RegistryBusy("Versions kept arriving while the sweep looked; nothing was freed.")
 
 
-def _mark(house: House) -> tuple[set[BlockId], int]:
-    """The blocks every version needs and every push has staged, with bases, and the id of the last version that was
-    looked at."""
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The ids of the last version and the last evidence with files that were looked at."""
+
+    version: int
+    evidence: int
+
+
+def _mark(house: House) -> tuple[set[BlockId], _Last]:
+    """The blocks every version and all evidence needs and every push has staged, with bases."""
     with house.catalog.read() as view:
         named = set(view.staged_blocks(now_ms=house.clock()))
-    last_id = 0
+    version_id = evidence_id = 0
     for version, manifest in every_manifest(house):
         named |= named_blocks(version, manifest)
-        last_id = version.id
-    return set(with_bases(house.index, named)), last_id
+        version_id = version.id
+    for _, evidence in every_file_of_evidence(house):
+        named |= attached_blocks(evidence)
+        evidence_id = evidence.id
+    return set(with_bases(house.index, named)), _Last(version_id, evidence_id)
 
 
 def _in_force(house: House, pack: str = "") -> Iterator[BlockRow]:
@@ -118,10 +135,12 @@ def _in_force(house: House, pack: str = "") -> Iterator[BlockRow]:
 
 
 def _sentence(
-    transaction: Transaction, house: House, doomed: Sequence[BlockRow], last_id: int, now: int
+    transaction: Transaction, house: House, doomed: Sequence[BlockRow], last: _Last, now: int
 ) -> list[BlockRow] | None:
-    """Condemn what no push has staged since; None when a version was published since the mark: it may need it."""
-    if transaction.all_versions(after_id=last_id, limit=1):
+    """Condemn what no push has staged since; None when a version or evidence came since the mark: it may need it."""
+    if transaction.all_versions(after_id=last.version, limit=1):
+        return None
+    if transaction.evidence_with_files(after_id=last.evidence, limit=1):
         return None
     staged = with_bases(_Now(transaction), transaction.staged_blocks(now_ms=now))
     rows = [row for row in doomed if row.id not in staged]

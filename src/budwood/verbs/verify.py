@@ -20,7 +20,7 @@ from budwood.store.packs import footer_rows, pack_key
 from budwood.store.read import BlockReader
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.needed import every_version, named_blocks, with_bases
+from budwood.verbs.needed import attached_blocks, every_file_of_evidence, every_version, named_blocks, with_bases
 
 LOOKS: Final = 3
 BLOCKS_AT_ONCE: Final = 2_000
@@ -109,14 +109,20 @@ def _check_versions(house: House, found: _Found) -> None:
         except Damaged as error:
             found.problems.append(Problem("manifest", error.message, (version.reference,)))
             blocks = set(version.manifest_blocks)
-        # What an earlier version named already has its row and those of its bases.
-        found.rows |= with_bases(house.index, (block for block in blocks if block not in found.rows))
-        if missing := _missing(found, blocks):
-            detail = f"{len(missing)} block(s) are not in the store."
-            found.problems.append(Problem("missing", detail, (version.reference,)))
-        for block in blocks:
-            row = found.rows.get(block)
-            _count_in(found, row.id if row else block, version.reference)
+        _check_there(house, found, blocks, version.reference)
+    for _, evidence in every_file_of_evidence(house):
+        _check_there(house, found, attached_blocks(evidence), f"evidence {evidence.digest[:12]}")
+
+
+def _check_there(house: House, found: _Found, blocks: Set[BlockId], user: str) -> None:
+    # What an earlier version named already has its row and those of its bases.
+    found.rows |= with_bases(house.index, (block for block in blocks if block not in found.rows))
+    if missing := _missing(found, blocks):
+        detail = f"{len(missing)} block(s) are not in the store."
+        found.problems.append(Problem("missing", detail, (user,)))
+    for block in blocks:
+        row = found.rows.get(block)
+        _count_in(found, row.id if row else block, user)
 
 
 def _missing(found: _Found, blocks: Set[BlockId]) -> set[BlockId]:

@@ -147,8 +147,8 @@ def test_a_first_version_needs_a_bound_of_its_own() -> None:
         (Requires(facts=("datasets",)), {"facts": Facts(datasets=("d",))}, {"facts": Facts()}),
         (
             Requires(scanned=True),
+            {"evidence": (evidence(kind=EvidenceKind.SCAN, outcome=Outcome.PASSED, roles=("scanner",)),)},
             {"evidence": (evidence(kind=EvidenceKind.SCAN, outcome=Outcome.PASSED),)},
-            {"evidence": (evidence(kind=EvidenceKind.SCAN),)},
         ),
         (
             Requires(evidence=(EvidenceKind.FAIRNESS,)),
@@ -163,6 +163,37 @@ def test_what_is_required_must_be_there(requires: Requires, good: dict[str, Any]
     verdict = decide([policy], case(**bad))
     assert not verdict.allowed
     assert all(check.why for check in verdict.open)
+
+
+def test_only_the_registrys_own_scan_lets_through_and_anybodys_newer_no_blocks() -> None:
+    policy = Policy("p", requires=Requires(scanned=True))
+    own = evidence(kind=EvidenceKind.SCAN, outcome=Outcome.PASSED, roles=("scanner",), digest="own")
+    newer = evidence(id=2, kind=EvidenceKind.SCAN, at_ms=NOW, digest="newer")
+    for outcome, state in (
+        (Outcome.PASSED, State.PASSED),
+        (Outcome.FAILED, State.FAILED),
+        (Outcome.ERROR, State.UNDECIDED),
+    ):
+        assert states(policy, case(evidence=(own, replace(newer, outcome=outcome)))) == [state]
+    bad = replace(own, outcome=Outcome.FAILED)
+    assert states(policy, case(evidence=(bad, replace(newer, outcome=Outcome.PASSED)))) == [State.FAILED]
+
+
+@pytest.mark.parametrize("champion", [False, True])
+def test_evidence_that_must_be_signed_decides_nothing_unsigned(champion: bool) -> None:
+    compared = replace(BETTER, requires=Requires(evidence_signed=True))
+    policy = compared if champion else replace(ACCURATE, requires=Requires(evidence_signed=True))
+    mine = evidence(metrics={"acc": 0.95}, digest="mine")
+    theirs = (evidence(metrics={"acc": 0.9}, digest="theirs"),) if champion else None
+    given = case(evidence=(mine,), champion=theirs)
+    assert states(policy, given) == [State.UNDECIDED]
+    assert states(policy, replace(given, vouched=frozenset({"mine"}))) == [
+        State.UNDECIDED if champion else State.PASSED
+    ]
+    assert states(policy, replace(given, vouched=frozenset({"mine", "theirs"}))) == [State.PASSED]
+    newer = evidence(id=2, metrics={"acc": 0.99}, at_ms=NOW, digest="newer")
+    both = replace(given, evidence=(mine, newer), vouched=frozenset({"mine", "theirs"}))
+    assert states(policy, both) == [State.UNDECIDED]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,14 @@ _EVIDENCE: Final = Statement(
     .order_by(evidence.c.id)
     .limit(bindparam("limit"))
 )
+# Quotes within a text are written with a backslash, so that no text looks like the field.
+_WITH_FILES: Final = Statement(
+    select(evidence.c.id, namespace.c.name, evidence.c.body)
+    .join_from(evidence, namespace, namespace.c.id == evidence.c.namespace_id)
+    .where(evidence.c.id > bindparam("after"), evidence.c.body.like('%"files":[{%'))
+    .order_by(evidence.c.id)
+    .limit(bindparam("limit"))
+)
 _promotions: Final = select(
     promotion.c.id, namespace.c.name, *[column for column in promotion.c if column.name not in ("id", "namespace_id")]
 ).join_from(promotion, namespace, namespace.c.id == promotion.c.namespace_id)
@@ -113,6 +121,11 @@ class GateReads(PeopleReads):
     def evidence(self, namespace: str, subject: str) -> Sequence[Evidence]:
         rows = self._session.all(_EVIDENCE, namespace=namespace, subject=subject, limit=PAGE_ROWS)
         return [replace(_unpacked(Evidence, body, {"id": 0}), id=id_) for id_, body in rows]
+
+    def evidence_with_files(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[tuple[str, Evidence]]:
+        count = max(0, min(limit, PAGE_ROWS))
+        rows = self._session.all(_WITH_FILES, after=after_id, limit=count)
+        return [(room, replace(_unpacked(Evidence, body, {"id": 0}), id=id_)) for id_, room, body in rows]
 
     def promotion(self, promotion_id: int) -> Promotion | None:
         row = self._session.one(_PROMOTION, promotion_id=promotion_id)

@@ -177,7 +177,8 @@ class Far:
         body: object = None,
         expected: str = "",
     ) -> Any:
-        return self._transport.call(route, holes, query=query, body=body, etag=expected, long=route.reads)
+        patient = route.reads or route.slow
+        return self._transport.call(route, holes, query=query, body=body, etag=expected, long=patient)
 
     def close(self) -> None:
         self.work.objects.close()

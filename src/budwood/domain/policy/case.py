@@ -70,6 +70,8 @@ class Case:
     champion: tuple[Evidence, ...] | None = None
     reviews: tuple[Review, ...] = ()
     signed: bool = False
+    # The digests of the evidence that a key trusted now has signed.
+    vouched: frozenset[str] = frozenset()
     gaps: tuple[str, ...] = ()
     said: Mapping[str, Said] = field(default_factory=dict)
 

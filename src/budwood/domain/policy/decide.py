@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from budwood.domain.canon import Json
 from budwood.domain.facts import Facts
 from budwood.domain.policy.case import Case, Check, Said, State, Verdict
-from budwood.domain.policy.evidence import Evidence, EvidenceKind, Outcome
+from budwood.domain.policy.evidence import SCANNER, Evidence, EvidenceKind, Outcome
 from budwood.domain.policy.policy import Policy, Requires, Threshold
 from budwood.domain.policy.reviews import assigned, counting, nobody_behind, rejected_by, why_not
 
@@ -24,7 +24,8 @@ def decide(policies: Sequence[Policy], case: Case) -> Verdict:
 def _checks(policy: Policy, case: Case) -> Iterator[Check]:
     yield from _required(policy.name, policy.requires, case)
     for number, threshold in enumerate(policy.thresholds):
-        yield _reached(policy.name, f"thresholds[{number}] {threshold.metric}", threshold, case)
+        name = f"thresholds[{number}] {threshold.metric}"
+        yield _reached(policy.name, name, threshold, case, signed=policy.requires.evidence_signed)
     yield from _reviewed(policy, case)
     for number, validation in enumerate(policy.validations):
         said = case.said.get(validation.expression, Said(None, "it was not evaluated"))
@@ -50,7 +51,7 @@ def _required(policy: str, requires: Requires, case: Case) -> Iterator[Check]:
     if requires.signed:
         yield _yes(policy, "requires.signed", case.signed, "No signature that is trusted here.")
     if requires.scanned:
-        yield _of_kind(policy, "requires.scanned", EvidenceKind.SCAN, case)
+        yield _scanned(policy, case)
     if requires.clean_tree:
         known = facts.code is not None
         clean = facts.code is not None and not facts.code.dirty
@@ -64,7 +65,7 @@ def _required(policy: str, requires: Requires, case: Case) -> Iterator[Check]:
         there = has_fact(facts, name)
         yield _yes(policy, f"requires.facts {name}", there, f"{name} is missing.", State.UNDECIDED)
     for kind in requires.evidence:
-        yield _of_kind(policy, f"requires.evidence {kind}", kind, case)
+        yield _of_kind(policy, f"requires.evidence {kind}", kind, case, signed=requires.evidence_signed)
 
 
 def has_fact(facts: Facts, name: str) -> bool:
@@ -80,30 +81,54 @@ def _yes(policy: str, name: str, holds: bool, why: str, otherwise: State = State
     return Check(policy, name, State.PASSED if holds else otherwise, "" if holds else why)
 
 
-def _of_kind(policy: str, name: str, kind: EvidenceKind, case: Case) -> Check:
+def _scanned(policy: str, case: Case) -> Check:
+    """The registry's own newest scan must say yes, and no newer one of anybody's may say anything else."""
+    own = [each for each in case.evidence if each.kind is EvidenceKind.SCAN and SCANNER in each.roles]
+    if not own:
+        why = "The registry has not scanned it."
+        return Check(policy, "requires.scanned", State.UNDECIDED, why)
+    newest = max(own, key=_age)
+    if newest.outcome is not Outcome.PASSED:
+        return _yes_of(policy, "requires.scanned", newest)
+    return _of_kind(policy, "requires.scanned", EvidenceKind.SCAN, case)
+
+
+def _of_kind(policy: str, name: str, kind: EvidenceKind, case: Case, *, signed: bool = False) -> Check:
     """The newest of a kind counts, and it must say yes."""
     newest = max((each for each in case.evidence if each.kind is kind), key=_age, default=None)
     if newest is None or newest.outcome is Outcome.NONE:
         return Check(policy, name, State.UNDECIDED, f"There is no {kind} that says yes or no.")
-    passed = newest.outcome is Outcome.PASSED
+    if signed and newest.digest not in case.vouched:
+        return Check(policy, name, State.UNDECIDED, _unsigned(kind), {"evidence": newest.digest, "by": newest.author})
+    return _yes_of(policy, name, newest)
+
+
+def _yes_of(policy: str, name: str, newest: Evidence) -> Check:
+    states = {Outcome.PASSED: State.PASSED, Outcome.FAILED: State.FAILED}
     inputs: dict[str, Json] = {"evidence": newest.digest, "by": newest.author}
-    why = "" if passed else newest.summary or f"The newest {kind} failed."
-    return Check(policy, name, State.PASSED if passed else State.FAILED, why, inputs)
+    why = "" if newest.outcome is Outcome.PASSED else newest.summary or f"The newest {newest.kind} failed."
+    return Check(policy, name, states.get(newest.outcome, State.UNDECIDED), why, inputs)
+
+
+def _unsigned(kind: EvidenceKind) -> str:
+    return f"The newest {kind} is not signed by a key that is trusted here."
 
 
 # What must be reached
 
 
-def _reached(policy: str, name: str, threshold: Threshold, case: Case) -> Check:
+def _reached(policy: str, name: str, threshold: Threshold, case: Case, *, signed: bool) -> Check:
     found = _newest(threshold, case.evidence)
     if found is None:
         wanted = f" on {threshold.dataset}" if threshold.dataset else ""
         return Check(policy, name, State.UNDECIDED, f"No {threshold.kind} gives {threshold.metric}{wanted}.")
     value = found.metrics[threshold.metric]
     inputs: dict[str, Json] = {"evidence": found.digest, "samples": found.samples, "value": _plain(value)}
+    if signed and found.digest not in case.vouched:
+        return Check(policy, name, State.UNDECIDED, _unsigned(found.kind), inputs)
     if problem := _unfit(threshold, found, value, case.now_ms):
         return Check(policy, name, State.UNDECIDED, problem, inputs)
-    bound, whence = _bound(threshold, case)
+    bound, whence = _bound(threshold, case, signed=signed)
     inputs |= {"bound": bound, "of": whence}
     if bound is None:
         return Check(policy, name, State.UNDECIDED, whence, inputs)
@@ -125,7 +150,7 @@ def _unfit(threshold: Threshold, found: Evidence, value: float, now_ms: int) -> 
     return ""
 
 
-def _bound(threshold: Threshold, case: Case) -> tuple[float | None, str]:
+def _bound(threshold: Threshold, case: Case, *, signed: bool) -> tuple[float | None, str]:
     """What must be reached and where that comes from; or None and why nobody knows."""
     if threshold.value is not None:
         return threshold.value, "the policy"
@@ -136,6 +161,8 @@ def _bound(threshold: Threshold, case: Case) -> tuple[float | None, str]:
     best = _newest(threshold, case.champion)
     if best is None or not math.isfinite(best.metrics[threshold.metric]):
         return None, f"The version in force has no {threshold.metric} to compare with."
+    if signed and best.digest not in case.vouched:
+        return None, f"The {threshold.metric} of the version in force is not signed by a key that is trusted here."
     less = threshold.tolerance if threshold.operator.more_is_better else -threshold.tolerance
     return best.metrics[threshold.metric] - less, "the version in force"
 

@@ -52,7 +52,8 @@ class Left(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """``formats`` empty: any. ``facts`` are names such as ``datasets``, ``code`` or ``metrics.accuracy``."""
+    """``formats`` empty: any. ``facts`` are names such as ``datasets``, ``code`` or ``metrics.accuracy``.
+    ``evidence_signed``: what is decided on evidence is decided only where a trusted key signed it."""
 
     formats: tuple[str, ...] = ()
     signed: bool = False
@@ -61,6 +62,7 @@ class Requires:
     lineage: bool = False
     facts: tuple[str, ...] = ()
     evidence: tuple[EvidenceKind, ...] = ()
+    evidence_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ def _spec(name: str, value: object) -> Policy:
 
 def _requires(value: object) -> Requires:
     at = "spec.requires"
-    given = _fields(value, at, optional=("formats", "signed", "scanned", "cleanTree", "lineage", "facts", "evidence"))
+    flags = ("signed", "scanned", "cleanTree", "lineage", "evidenceSigned")
+    given = _fields(value, at, optional=("formats", *flags, "facts", "evidence"))
     return Requires(
         formats=tuple(_each(given, "formats", at, _text)),
         signed=_flag(given, "signed", at),
@@ -97,6 +98,7 @@ def _requires(value: object) -> Requires:
         lineage=_flag(given, "lineage", at),
         facts=tuple(_each(given, "facts", at, _fact)),
         evidence=tuple(_each(given, "evidence", at, _word(EvidenceKind))),
+        evidence_signed=_flag(given, "evidenceSigned", at),
     )
 
 

@@ -6,6 +6,7 @@ from budwood.domain.access import Permission
 from budwood.domain.asks_gates import (
     AddEvidence,
     AskPromotion,
+    AttachedFiles,
     BreakGlass,
     EvidenceList,
     GiveReview,
@@ -21,6 +22,7 @@ from budwood.domain.routes.route import Route
 from budwood.errors import (
     BadPolicy,
     Conflict,
+    Damaged,
     Forbidden,
     GateClosed,
     NotFound,
@@ -113,6 +115,26 @@ ADD_EVIDENCE: Final = Route(
     response=Evidence,
     errors=(NotFound,),
 )
+EVIDENCE_FILES: Final = Route(
+    name="evidence.files",
+    method="GET",
+    path=_VERSION + "/evidence/{evidence}/files",
+    permission=Permission.READ,
+    summary="The files of a piece of evidence, by its digest or what begins it.",
+    response=AttachedFiles,
+    errors=(NotFound, Damaged),
+)
+SCAN: Final = Route(
+    name="evidence.scan",
+    method="POST",
+    path=_VERSION + "/scan",
+    permission=Permission.PUSH,
+    also=(Permission.REVIEW, Permission.RELEASE),
+    summary="Have the registry look for code that loading would run, and record what it says.",
+    response=Evidence,
+    errors=(NotFound, Damaged),
+    slow=True,
+)
 LIST: Final = Route(
     name="promotions.list",
     method="GET",
@@ -133,6 +155,7 @@ REQUEST: Final = Route(
     request=AskPromotion,
     response=Promotion,
     errors=(NotFound, Conflict, TooManyRequests),
+    slow=True,
 )
 SHOW: Final = Route(
     name="promotions.show",
@@ -161,6 +184,7 @@ APPLY: Final = Route(
     summary="Point it there, if every gate is open.",
     response=PromotionDetail,
     errors=(NotFound, Conflict, GateClosed, PreconditionFailed, Retired),
+    slow=True,
 )
 WITHDRAW: Final = Route(
     name="promotions.withdraw",
@@ -194,5 +218,6 @@ LOOK: Final = Route(
 
 ROUTES: Final = (
     *(LIST_POLICIES, PUT_POLICY, SHOW_POLICY, REMOVE_POLICY, GET_TIER, SET_TIER, LIST_EVIDENCE, ADD_EVIDENCE),
+    *(EVIDENCE_FILES, SCAN),
     *(LIST, REQUEST, SHOW, REVIEW, APPLY, WITHDRAW, BREAK_GLASS, LOOK),
 )

@@ -1,5 +1,6 @@
 """Namespaces, people, groups, grants, tokens: each route is a deed, answered here as in a registry of one's own."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from budwood.domain.routes import ROUTES
@@ -20,11 +21,17 @@ def _call(deed: Deed, *, writes: bool) -> Call:
             ask.service.chance.secret,
             ask.expected,
             token_id,
+            replace(ask.whole, catalog=ask.service.house.catalog),
         )
         return deed.run(asked)
 
-    mode = Mode.LONG if deed.long else Mode.WRITE if writes else Mode.READ
-    return Call(run, mode, deed.made, deed.mark, deed.kept)
+    return Call(run, _mode(deed, writes=writes), deed.made, deed.mark, deed.kept)
+
+
+def _mode(deed: Deed, *, writes: bool) -> Mode:
+    if deed.long:
+        return Mode.LONG_WRITE if writes else Mode.LONG
+    return Mode.WRITE if writes else Mode.READ
 
 
 HANDLERS: Final = {route.name: _call(DEEDS[route.name], writes=route.writes) for route in ROUTES if route.name in DEEDS}

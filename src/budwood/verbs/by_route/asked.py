@@ -13,7 +13,8 @@ from budwood.verbs.house import House
 class Asked:
     """``house`` is the registry as the caller may see it, ``whole`` all of it: for routes whose permission was asked
     before. ``by`` is who asks, ``token_id`` what they came with. ``expected`` is the mark that a change was based
-    on ("" asks nothing). ``secret`` makes a fresh one."""
+    on ("" asks nothing). ``secret`` makes a fresh one. ``beside`` is all of the registry again, for writes that are
+    not what is answered: a lease, a scan."""
 
     house: House
     whole: House
@@ -24,6 +25,7 @@ class Asked:
     secret: Callable[[], str]
     expected: str = ""
     token_id: str = ""
+    beside: House | None = None
 
     @property
     def model(self) -> str:

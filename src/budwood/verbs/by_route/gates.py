@@ -3,13 +3,15 @@
 from typing import Final
 
 from budwood.domain import asks_gates as asks
+from budwood.domain.asks_gates import Attached
 from budwood.domain.policy.evidence import Evidence
 from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionDetail, Tiered
 from budwood.domain.routes import gates
 from budwood.errors import BadValue, RecordNotFound
 from budwood.verbs import policies, promotions
 from budwood.verbs.by_route.asked import Asked, Deed
-from budwood.verbs.evidence import add_evidence, list_evidence
+from budwood.verbs.evidence import add_evidence, evidence_files, list_evidence
+from budwood.verbs.scans import scan
 
 
 def _list_policies(asked: Asked) -> tuple[PolicyRecord, ...]:
@@ -43,7 +45,15 @@ def _list_evidence(asked: Asked) -> tuple[Evidence, ...]:
 
 
 def _add_evidence(asked: Asked) -> Evidence:
-    return add_evidence(asked.house, asked.by, asked.reference, asked.body)
+    return add_evidence(asked.house, asked.by, asked.reference, asked.body, beside=asked.beside)
+
+
+def _evidence_files(asked: Asked) -> tuple[Attached, ...]:
+    return evidence_files(asked.house, asked.reference, asked.holes["evidence"])
+
+
+def _scan(asked: Asked) -> Evidence:
+    return scan(asked.house, asked.reference, beside=asked.beside)
 
 
 def _list(asked: Asked) -> asks.PromotionPage:
@@ -62,7 +72,8 @@ def _list(asked: Asked) -> asks.PromotionPage:
 
 
 def _request(asked: Asked) -> Promotion:
-    return promotions.request(asked.house, asked.by, asked.reference, asked.body.pointer, asked.body.reason)
+    pointer, reason = asked.body.pointer, asked.body.reason
+    return promotions.request(asked.house, asked.by, asked.reference, pointer, reason, beside=asked.beside)
 
 
 def _show(asked: Asked) -> PromotionDetail:
@@ -83,7 +94,8 @@ def _review(asked: Asked) -> Promotion:
 
 
 def _apply(asked: Asked) -> PromotionDetail:
-    return promotions.apply(asked.whole, asked.by, asked.holes["namespace"], _number(asked))
+    namespace, number = asked.holes["namespace"], _number(asked)
+    return promotions.apply(asked.whole, asked.by, namespace, number, beside=asked.beside)
 
 
 def _withdraw(asked: Asked) -> Promotion:
@@ -114,11 +126,13 @@ DEEDS: Final = {
     gates.SET_TIER.name: Deed(_set_tier),
     gates.LIST_EVIDENCE.name: Deed(_list_evidence, asks.EvidenceList),
     gates.ADD_EVIDENCE.name: Deed(_add_evidence),
+    gates.EVIDENCE_FILES.name: Deed(_evidence_files, asks.AttachedFiles),
+    gates.SCAN.name: Deed(_scan, long=True),
     gates.LIST.name: Deed(_list),
-    gates.REQUEST.name: Deed(_request),
+    gates.REQUEST.name: Deed(_request, long=True),
     gates.SHOW.name: Deed(_show),
     gates.REVIEW.name: Deed(_review),
-    gates.APPLY.name: Deed(_apply),
+    gates.APPLY.name: Deed(_apply, long=True),
     gates.WITHDRAW.name: Deed(_withdraw),
     gates.BREAK_GLASS.name: Deed(_break_glass),
     gates.LOOK.name: Deed(_look),
