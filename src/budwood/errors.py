@@ -301,7 +301,7 @@ class Held(Refused):
 
 class Kept(Refused):
     code = "kept"
-    default_hint = "'budwood retention show REF' says until when and why; only an admin, or an owner with a reason, shortens it."
+    default_hint = "'budwood retention show REF' says why; an admin, or an owner with a reason, may shorten it."
 
 
 class GateClosed(Refused):

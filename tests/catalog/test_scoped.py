@@ -54,6 +54,7 @@ WHOLE = {
     "add_checkpoint",
     "forget_openings",
     "blank_entry",
+    "holds_anywhere",
 }
 
 

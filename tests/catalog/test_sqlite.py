@@ -22,6 +22,8 @@ from budwood.catalog.sql import (
     index,
     people_transaction,
     people_view,
+    retention_transaction,
+    retention_view,
     sqlite,
     transaction,
     view,
@@ -388,7 +390,10 @@ SCANS = {
 def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCatalog) -> None:
     statements = {
         name: thing
-        for module in (view, index, transaction, people_view, people_transaction, gate_view, gate_transaction)
+        for module in (
+            *(view, index, transaction, people_view, people_transaction, gate_view, gate_transaction),
+            *(retention_view, retention_transaction),
+        )
         for name, thing in vars(module).items()
         if isinstance(thing, Statement)
     }

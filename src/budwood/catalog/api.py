@@ -17,6 +17,7 @@ from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
 from budwood.catalog.lineage_api import LineageTransaction, LineageView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
+from budwood.catalog.retention_api import RetentionTransaction, RetentionView
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
@@ -96,7 +97,7 @@ class PackUse:
     condemned_bytes: int
 
 
-class View(PeopleView, GatesView, LedgerView, LineageView, Protocol):
+class View(PeopleView, GatesView, LedgerView, LineageView, RetentionView, Protocol):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
 
     def model(self, namespace: str, name: str) -> ModelRecord | None: ...
@@ -197,7 +198,15 @@ class View(PeopleView, GatesView, LedgerView, LineageView, Protocol):
         """The last id each table ever gave, where that outlives its rows."""
 
 
-class Transaction(View, PeopleTransaction, GatesTransaction, LedgerTransaction, LineageTransaction, Protocol):
+class Transaction(
+    View,
+    PeopleTransaction,
+    GatesTransaction,
+    LedgerTransaction,
+    LineageTransaction,
+    RetentionTransaction,
+    Protocol,
+):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord: ...

@@ -21,6 +21,7 @@ from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionStat
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, VersionRecord
 from budwood.domain.results import VersionPage
+from budwood.domain.retention import Hold, RulesRecord
 from budwood.domain.trace import Named, NamedKind
 from budwood.errors import LeaseLost, NamespaceNotFound
 from budwood.store.api import BlockRow
@@ -35,6 +36,7 @@ _UNGUARDED: Final = """
     remove_trust change_delivery remember_answer forget_answers stage_blocks
     add_signing_key retire_signing_key set_meta
     tier promotions_of pointed_before reviews set_tier change_promotion add_review
+    class_said services gone held_versions say_class unsay_class let_go lift_hold
     edges_of traced pointed named add_edge
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
@@ -222,6 +224,35 @@ class _Scoped:
 
     def unseen_breaks(self, namespace: str) -> Sequence[Promotion]:
         return self._inner.unseen_breaks(namespace) if namespace in self._reach else ()
+
+    def retention_rules(self, namespace: str) -> RulesRecord | None:
+        return self._inner.retention_rules(namespace) if namespace in self._reach else None
+
+    def retention_editions(self, namespace: str) -> Sequence[RulesRecord]:
+        return self._inner.retention_editions(namespace) if namespace in self._reach else ()
+
+    def versions_in(self, namespace: str, *, after_id: int = 0, limit: int = 1000) -> Sequence[VersionRecord]:
+        near = namespace in self._reach
+        return self._inner.versions_in(namespace, after_id=after_id, limit=limit) if near else ()
+
+    def hold(self, hold_id: int) -> Hold | None:
+        found = self._inner.hold(hold_id)
+        return found if found is not None and found.namespace in self._reach else None
+
+    def holds(self, namespace: str, *, every: bool = False, before: int = 0, limit: int = 100) -> Sequence[Hold]:
+        near = namespace in self._reach
+        return self._inner.holds(namespace, every=every, before=before, limit=limit) if near else ()
+
+    def holds_on(self, namespace: str, model_id: int = 0, version_id: int = 0) -> Sequence[Hold]:
+        return self._inner.holds_on(namespace, model_id, version_id) if namespace in self._reach else ()
+
+    def add_rules(self, rules: RulesRecord) -> RulesRecord:
+        self._own(rules.namespace)
+        return self._inner.add_rules(rules)
+
+    def add_hold(self, hold: Hold, versions: Sequence[int] = ()) -> Hold:
+        self._own(hold.namespace)
+        return self._inner.add_hold(hold, versions)
 
     def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
         self._own(policy.namespace)

@@ -9,7 +9,7 @@ Subclass ``CatalogSuite`` in a test module and give it a pytest fixture ``catalo
 The methods are plain functions that use ``assert``; this module does not import pytest. Search is in
 ``testing_search.py``, blocks and leases in ``testing_index.py``, people in ``testing_people.py``, what each namespace
 sent in ``testing_usage.py``, gates in ``testing_gates.py``, the ledger's tree in ``testing_ledger.py``, lineage in
-``testing_lineage.py``.
+``testing_lineage.py``, retention in ``testing_retention.py``.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from budwood.catalog.testing_index import IndexSuite
 from budwood.catalog.testing_ledger import LedgerSuite
 from budwood.catalog.testing_lineage import LineageSuite
 from budwood.catalog.testing_people import PeopleSuite
+from budwood.catalog.testing_retention import RetentionSuite
 from budwood.catalog.testing_search import SearchSuite
 from budwood.catalog.testing_usage import UsageSuite
 from budwood.domain.names import Kind, Stage
@@ -59,7 +60,9 @@ def add_move(
     )
 
 
-class CatalogSuite(IndexSuite, SearchSuite, PeopleSuite, UsageSuite, GatesSuite, LedgerSuite, LineageSuite):
+class CatalogSuite(
+    IndexSuite, SearchSuite, PeopleSuite, UsageSuite, GatesSuite, LedgerSuite, LineageSuite, RetentionSuite
+):
     """Every sentence of the port, as a test."""
 
     def test_an_empty_catalog_is_well_and_has_nothing(self, catalog: Catalog) -> None:

@@ -10,7 +10,7 @@ from budwood.domain.manifest import Manifest, Span
 from budwood.domain.names import Stage
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import VersionDetail
-from budwood.verbs.manifests import load_manifest
+from budwood.verbs.manifests import check_bytes, load_manifest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +75,7 @@ class Version:
 
     def open(self, path: str) -> io.BufferedReader:
         """A file of the version, for reading at any position. Raises FileNotInVersion."""
+        check_bytes(self.record)
         return io.BufferedReader(VersionFile(self._place.work, self.manifest.file(path)), buffer_size=1 << 16)
 
     def read(self, path: str) -> bytes:
@@ -83,6 +84,7 @@ class Version:
 
     def load(self, path: str) -> memoryview:
         """A whole file in memory without a second copy, decoded in parallel. Raises FileNotInVersion, BlockDamaged."""
+        check_bytes(self.record)
         return read_whole(self._place.work, self.manifest.file(path))
 
     def tensor(self, name: str) -> "np.ndarray":
@@ -90,6 +92,7 @@ class Version:
 
         Raises TensorNotInVersion, NotOffered for quantised types, BlockDamaged.
         """
+        check_bytes(self.record)
         _, span = self.manifest.tensor(name)
         return read_array(self._place.work, span)
 

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     REMOVE = "remove"
     MANAGE = "manage"
     BREAK = "break"
+    HOLD = "hold"
+    LIFT = "lift"
     ADMINISTER = "administer"
 
 
@@ -38,19 +40,23 @@ class Role(StrEnum):
     RELEASER = "releaser"
     OWNER = "owner"
     RESPONDER = "responder"
+    COUNSEL = "counsel"
 
 
 OPEN: Final = frozenset({Permission.ANYONE, Permission.KNOWN})
+BY_NAME: Final = frozenset({Permission.BREAK, Permission.LIFT})
+"""What one role alone gives, and being admin does not."""
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.READER: frozenset({Permission.READ}),
     Role.WRITER: frozenset({Permission.READ, Permission.PUSH}),
     Role.REVIEWER: frozenset({Permission.READ, Permission.REVIEW}),
     Role.RELEASER: frozenset({Permission.READ, Permission.RELEASE}),
-    Role.OWNER: frozenset(Permission) - OPEN - {Permission.ADMINISTER, Permission.BREAK},
+    Role.OWNER: frozenset(Permission) - OPEN - {Permission.ADMINISTER} - BY_NAME,
     Role.RESPONDER: frozenset({Permission.READ, Permission.BREAK}),
+    Role.COUNSEL: frozenset({Permission.READ, Permission.HOLD, Permission.LIFT}),
 }
 """Releasing does not need the right to push: who builds and who releases may be kept apart. Who may go past the gates
-in an emergency was given that role by name: it comes with no other, not with being admin either."""
+in an emergency, or lift a legal hold, was given that role by name: it comes with no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class Scope:
 
 
 _SCOPE_HINT: Final = (
-    "Scopes are read, push, review, release, remove, manage, administer; or NAMESPACE: before one of them."
+    "Scopes are read, push, review, release, remove, manage, hold, lift, administer; or NAMESPACE: before one."
 )
 
 
@@ -96,7 +102,7 @@ class Caller:
     def permissions(self, namespace: str) -> frozenset[Permission]:
         """What the caller may do in a namespace; without its own two words."""
         if self.is_admin:
-            held = frozenset(Permission) - OPEN - {Permission.BREAK}
+            held = frozenset(Permission) - OPEN - BY_NAME
         else:
             held = frozenset().union(*(ROLE_PERMISSIONS[role] for role in self.roles.get(namespace, ())))
         if self.scopes is None:

@@ -33,7 +33,8 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """One immutable version, its place in the catalog, and where it stands now (stage, retired)."""
+    """One immutable version, its place in the catalog, and where it stands now (stage, retired, whether its bytes were
+    let go and by whose word)."""
 
     id: int
     model_id: int
@@ -55,6 +56,8 @@ class VersionRecord:
     message: str = ""
     retired_ms: int = 0
     retired_reason: str = ""
+    gone_ms: int = 0
+    gone_reason: str = ""
 
     @property
     def reference(self) -> str:

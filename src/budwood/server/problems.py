@@ -13,6 +13,7 @@ _TITLES: Final = {
     401: "Not authenticated",
     403: "Not allowed",
     404: "Not found",
+    410: "Gone",
     409: "Conflict",
     412: "Precondition failed",
     413: "Too large",

@@ -47,10 +47,10 @@ class Chosen:
 
 
 def candidates(view: View, parents: Sequence[VersionRecord], model_id: int, structure: str) -> list[VersionRecord]:
-    """Versions worth comparing with, nearest first, without repeats."""
+    """Versions worth comparing with, nearest first, without repeats and without those whose bytes went."""
     own = view.versions(model_id, limit=OWN_CANDIDATES) if model_id else ()
     like = view.versions_of_structure(structure, limit=LIKE_CANDIDATES) if structure else ()
-    return list({version.id: version for version in (*parents, *own, *like)}.values())
+    return list({version.id: version for version in (*parents, *own, *like) if not version.gone_ms}.values())
 
 
 def choose_base(

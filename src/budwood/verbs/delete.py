@@ -4,14 +4,16 @@ from budwood.catalog.api import Transaction
 from budwood.domain.records import ModelRecord, VersionRecord
 from budwood.domain.reference import Newest, parse_reference
 from budwood.errors import BadReference, StillInUse
+from budwood.verbs.held import check_free
 from budwood.verbs.house import House
 from budwood.verbs.resolve import model_of, resolve
+from budwood.verbs.retention import check_kept
 from budwood.verbs.retire import names_pointing_at
 from budwood.verbs.stage import leave_stage
 
 
 def delete(house: House, reference: str) -> VersionRecord:
-    """The record that was removed. Raises StillInUse, BadReference without a selector, NotFound."""
+    """The record that was removed. Raises StillInUse, Held, Kept, BadReference without a selector, NotFound."""
     wanted, now = parse_reference(reference), house.clock()
     if isinstance(wanted.selector, Newest):
         raise BadReference("Deleting needs an exact version.", hint=f"Name it: {reference}@v7, or {reference}@1.2.0.")
@@ -24,6 +26,8 @@ def delete(house: House, reference: str) -> VersionRecord:
                 hint="Move or delete these first, or retire the version instead.",
                 holders=users,
             )
+        check_free(transaction, version.reference, version.namespace, version.model_id, version)
+        check_kept(transaction, version, now)
         leave_stage(transaction, version, at_ms=now, author=house.author)
         transaction.remove_version(version.id)
         body = {"number": version.number, "label": version.label, "digest": version.digest}
@@ -34,7 +38,7 @@ def delete(house: House, reference: str) -> VersionRecord:
 
 
 def delete_model(house: House, model: str) -> ModelRecord:
-    """Remove a model that has no versions left. Raises StillInUse, ModelNotFound."""
+    """Remove a model that has no versions left. Raises StillInUse, Held, ModelNotFound."""
     wanted, now = parse_reference(model), house.clock()
 
     def work(transaction: Transaction) -> ModelRecord:
@@ -43,6 +47,7 @@ def delete_model(house: House, model: str) -> ModelRecord:
             raise StillInUse(
                 f"{record.path} still has versions.", hint=f"Delete them first, starting with {left[0].reference}."
             )
+        check_free(transaction, record.path, record.namespace, record.id)
         transaction.remove_model(record.id)
         transaction.add_ledger(now, house.author, "model.deleted", record.path, {}, record.namespace)
         return record

@@ -26,13 +26,15 @@ def diff(
     """``measured`` False leaves out how far tensors moved, and reads no weights. Raises NotFound, Damaged."""
     old, new = get(house, before), get(house, after)
     held, holds = load_manifest(house, old), load_manifest(house, new)
+    # Manifests stay; what takes bytes is left out where they were let go.
+    here = not (old.gone_ms or new.gone_ms)
     return compare(
         old.reference,
         new.reference,
         held,
         holds,
-        measures=_measures(house, held, holds, progress) if measured else {},
-        configs=changed_settings(house, held, holds),
+        measures=_measures(house, held, holds, progress) if measured and here else {},
+        configs=changed_settings(house, held, holds) if here else {},
     )
 
 

@@ -12,7 +12,7 @@ from budwood.errors import Invalid, StorageFailed, StorageFull
 from budwood.store.api import Progress
 from budwood.store.bundle import BundledParent, BundledVersion, ordered, write_bundle
 from budwood.verbs.house import House
-from budwood.verbs.manifests import load_manifest
+from budwood.verbs.manifests import check_bytes, load_manifest
 from budwood.verbs.needed import named_blocks
 from budwood.verbs.resolve import resolve
 
@@ -20,13 +20,15 @@ from budwood.verbs.resolve import resolve
 def export(house: House, references: Sequence[str], path: Path, *, progress: Progress = lambda _: None) -> Exported:
     """Nothing is at ``path`` until the bundle is complete.
 
-    Raises NotFound, Damaged, LimitExceeded, StorageFull, StorageFailed.
+    Raises NotFound, BytesGone, Damaged, LimitExceeded, StorageFull, StorageFailed.
     """
     if not references:
         raise Invalid("Name at least one version to export.")
     with house.catalog.read() as view:
         found = {version.id: version for version in (resolve(view, reference) for reference in references)}
         versions = sorted(found.values(), key=lambda version: version.id)
+        for version in versions:
+            check_bytes(version)
         bundled = [_bundled(view, version) for version in versions]
     blocks = set().union(*(named_blocks(version, load_manifest(house, version)) for version in versions))
     reader = house.reader()

@@ -1,8 +1,9 @@
 """Reading and writing manifests through the store: the one place where a record becomes its manifest."""
 
 from budwood.domain.manifest import Manifest, read_manifest
+from budwood.domain.moment import moment_text
 from budwood.domain.records import VersionRecord
-from budwood.errors import BlockDamaged, ManifestDamaged, PackDamaged
+from budwood.errors import BlockDamaged, BytesGone, ManifestDamaged, PackDamaged
 from budwood.verbs.workplace import Reads
 
 
@@ -15,3 +16,14 @@ def load_manifest(place: Reads, version: VersionRecord) -> Manifest:
         raise ManifestDamaged(
             f"The manifest of {version.reference} cannot be read: {error.message}", version=version.reference
         ) from error
+
+
+def check_bytes(version: VersionRecord) -> None:
+    """Raises BytesGone for a version whose bytes were let go: whoever reads files asks first."""
+    if version.gone_ms:
+        day = moment_text(version.gone_ms)[:10]
+        raise BytesGone(
+            f"The bytes of {version.reference} were let go on {day}: {version.gone_reason}.",
+            version=version.reference,
+            gone_ms=version.gone_ms,
+        )

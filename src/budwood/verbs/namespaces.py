@@ -15,6 +15,7 @@ from budwood.errors import (
     PreconditionFailed,
     StillInUse,
 )
+from budwood.verbs.held import check_free
 from budwood.verbs.house import House
 
 NO_QUOTA = Quota()
@@ -93,6 +94,7 @@ def remove_namespace(house: House, name: str) -> NamespaceRecord:
         held = transaction.usage(record.name, now_ms=now)
         if held is not None and held.open_uploads:
             raise StillInUse(f"Something is being pushed to {record.name}.", hint="Wait until it is done.")
+        check_free(transaction, record.name, record.name)
         transaction.remove_namespace(record.name)
         transaction.add_ledger(now, house.author, "namespace.removed", record.name, {})
         return record

@@ -50,7 +50,10 @@ def is_there(house: House, version: VersionRecord) -> bool:
 
 
 def named_blocks(version: VersionRecord, manifest: Manifest) -> set[BlockId]:
-    """Every block a version names: its files', its manifest's and its sketch."""
+    """Every block a version names: its files', its manifest's and its sketch. Its manifest's alone once its bytes were
+    let go: what it was stays known."""
+    if version.gone_ms:
+        return set(version.manifest_blocks)
     sketch = {version.sketch} if version.sketch else set()
     return {*manifest.block_ids(), *version.manifest_blocks, *sketch}
 

@@ -4,13 +4,19 @@ Nothing else moves a pointer, so here is where policies are asked (guard.py): th
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.limits import ALIASES_PER_MODEL
-from budwood.domain.records import Move, MoveReason, VersionRecord
+from budwood.domain.names import Stage
+from budwood.domain.records import Move, MoveReason, VersionRecord, stage_pointer
 from budwood.domain.results import Moved
 from budwood.errors import LimitExceeded, NothingBefore, PreconditionFailed, Retired
 from budwood.verbs.guard import check_gates, may_return
+from budwood.verbs.manifests import check_bytes
+
+_IDLE: Final = frozenset({stage_pointer(Stage.DEVELOPMENT), stage_pointer(Stage.ARCHIVED)})
+"""Nobody takes bytes from what they point at."""
 
 
 def check_unmoved(view: View, model_id: int, pointer: str, expected: str) -> None:
@@ -36,10 +42,12 @@ def point(
     """Set a pointer to a version. The move remembers the one in force before it.
 
     Where policies guard the pointer they are asked first, unless this transaction has just asked them
-    (``let_through``). Raises Retired, GateClosed, LimitExceeded.
+    (``let_through``). Raises Retired, BytesGone, GateClosed, LimitExceeded.
     """
     if version.retired_ms:
         raise Retired(f"{version.reference} is retired: {version.retired_reason or 'no reason given'}.")
+    if pointer not in _IDLE:
+        check_bytes(version)
     if not let_through:
         check_gates(transaction, version, pointer)
     current = transaction.pointer(version.model_id, pointer)
@@ -77,7 +85,7 @@ def back(
     *,
     at_ms: int,
     author: str,
-    fits: Callable[[VersionRecord], bool] = lambda version: not version.retired_ms,
+    fits: Callable[[VersionRecord], bool] = lambda version: not version.retired_ms and not version.gone_ms,
 ) -> Moved:
     """Return a pointer to what it pointed at before. Raises NothingBefore.
 

@@ -24,7 +24,7 @@ from budwood.errors import FileNotInVersion, StorageFailed, StorageFull, TargetD
 from budwood.store.api import Progress
 from budwood.store.gather import PART_SUFFIX
 from budwood.store.read import BlockReader, Placed, grouped, placed_in_file
-from budwood.verbs.manifests import load_manifest
+from budwood.verbs.manifests import check_bytes, load_manifest
 from budwood.verbs.workplace import Workplace
 
 _CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
@@ -41,9 +41,10 @@ class PullRequest:
 
 
 def pull(place: Workplace, request: PullRequest, *, progress: Progress = lambda _: None) -> Pulled:
-    """Raises NotFound, TargetDiffers, UnsafeEntry, Damaged, StorageFull, StorageFailed."""
+    """Raises NotFound, BytesGone, TargetDiffers, UnsafeEntry, Damaged, StorageFull, StorageFailed."""
     began_ms = place.clock()
     version = place.desk.version(request.reference)
+    check_bytes(version)
     entries = _wanted(load_manifest(place, version), request.paths)
     check_paths([safe_path(entry.path) for entry in entries])
     missing = [entry for entry in entries if not _is_there(request, entry)]

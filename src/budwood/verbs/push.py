@@ -164,7 +164,7 @@ def _unchanged(
 
 def _is_again(place: Workplace, request: PushRequest, before: Before, entries: Sequence[FileEntry]) -> bool:
     says = request.declared.says_something or request.label or request.bump or request.parents or request.declared.kind
-    if before.newest is None or says or before.newest.size_bytes != sum(entry.size for entry in entries):
+    if before.newest is None or before.newest.gone_ms or says or before.newest.size_bytes != sum(entry.size for entry in entries):
         return False
     try:
         held = load_manifest(place, before.newest).files

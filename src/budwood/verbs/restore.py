@@ -7,7 +7,7 @@ from typing import Any
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.results import Restored
-from budwood.errors import BackupDamaged, RegistryNotEmpty, StorageFailed, TooNew, TooOld
+from budwood.errors import BackupDamaged, Held, RegistryNotEmpty, StorageFailed, TooNew, TooOld
 from budwood.store.api import Progress
 from budwood.store.archive import STEP, FileMark, Record, mark_of, read_record, read_table
 from budwood.store.packs import pack_key
@@ -18,7 +18,7 @@ def restore(house: House, folder: Path, *, place: str = "", progress: Progress =
     """``house`` must hold no model yet. Nothing can be seen there before all is done; when it is interrupted, the
     packs that were copied are swept, or used when it is run again.
 
-    Raises NoBackup, BackupDamaged, TooNew, TooOld, RegistryNotEmpty, StorageFull, StorageFailed.
+    Raises NoBackup, BackupDamaged, TooNew, TooOld, RegistryNotEmpty, Held, StorageFull, StorageFailed.
     """
     began_ms = house.clock()
     record = read_record(folder)
@@ -46,6 +46,9 @@ def _check_target(view: View, record: Record) -> None:
     if view.models(limit=1):
         hint = "Restore into a new folder or an empty database; a live registry is never overwritten."
         raise RegistryNotEmpty("This registry already holds models.", hint=hint)
+    if view.holds_anywhere():
+        hint = "Restore into a new folder or an empty database; a backup's own holds come with it."
+        raise Held("This registry is under a legal hold, which a backup would replace.", hint=hint)
     if record.revision > view.revision():
         raise TooNew(f"The backup has schema {record.revision}; this Budwood knows {view.revision()}.")
     if record.revision < view.revision():

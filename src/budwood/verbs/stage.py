@@ -62,7 +62,7 @@ def leave_stage(transaction: Transaction, version: VersionRecord, *, at_ms: int,
         return
 
     def fits(other: VersionRecord) -> bool:
-        return other.stage is version.stage and not other.retired_ms
+        return other.stage is version.stage and not other.retired_ms and not other.gone_ms
 
     try:
         back(transaction, version.model_id, pointer, at_ms=at_ms, author=author, fits=fits)

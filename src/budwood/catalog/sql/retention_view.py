@@ -64,12 +64,12 @@ _newest_first: Final = (
 )
 _HOLDS: Final = Statement(_newest_first)
 _IN_FORCE: Final = Statement(_newest_first.where(hold.c.lifted_ms == 0))
-_WHOLE: Final = (str(Scope.NAMESPACE), str(Scope.MODEL))
 _ON_ROOM: Final = Statement(
     _holds.where(
         _in_namespace,
         hold.c.lifted_ms == 0,
-        hold.c.scope.in_(_WHOLE),
+        # Those that name versions one by one are found by them.
+        hold.c.versions == 0,
         or_(hold.c.model_id == 0, hold.c.model_id == bindparam("model_id")),
     ).order_by(hold.c.id)
 )

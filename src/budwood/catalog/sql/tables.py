@@ -179,6 +179,7 @@ move: Final = Table(
     big("before_id"),
     Index(None, "model_id", "pointer", "id", "at_ms"),
     Index(None, "model_id", "id"),
+    Index(None, "version_id", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -16,6 +16,7 @@ from budwood.catalog.sql.ledger_transaction import FRESH, LedgerWrites, Salts, k
 from budwood.catalog.sql.lineage_transaction import LineageWrites
 from budwood.catalog.sql.people_tables import namespace, staged
 from budwood.catalog.sql.people_transaction import PeopleWrites
+from budwood.catalog.sql.retention_transaction import RetentionWrites
 from budwood.catalog.sql.session import Session, Statement
 from budwood.catalog.sql.tables import (
     block,
@@ -120,7 +121,7 @@ _UNSTAGE_DEAD: Final = Statement(
 )
 
 
-class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites, LineageWrites):
+class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites, LineageWrites, RetentionWrites):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
 
     __slots__ = ("_salts",)

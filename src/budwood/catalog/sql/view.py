@@ -15,6 +15,9 @@ from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
 from budwood.catalog.sql.lineage_tables import edge
 from budwood.catalog.sql.lineage_view import LineageReads
+from budwood.catalog.sql.people_tables import namespace as namespaces
+from budwood.catalog.sql.retention_tables import gone
+from budwood.catalog.sql.retention_view import RetentionReads, gone_from
 from budwood.catalog.sql.session import Row, Statement, known, opaque
 from budwood.catalog.sql.tables import (
     ledger,
@@ -34,6 +37,7 @@ from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord
 from budwood.domain.results import VersionPage
+from budwood.domain.retention import gone_text
 from budwood.errors import CatalogDamaged
 from budwood.store.archive import TableShape
 
@@ -82,6 +86,8 @@ _versions: Final = select(
     version.c.message,
     version.c.retired_ms,
     version.c.retired_reason,
+    # A look by key, and no join: nothing else about how versions are found changes.
+    select(gone.c.body).where(gone.c.version_id == version.c.id).correlate(version).scalar_subquery(),
 ).join_from(version, model, version.c.model_id == model.c.id)
 _versions_of_name: Final = _versions.where(
     model.c.namespace == bindparam("namespace"), model.c.name == bindparam("name")
@@ -147,6 +153,13 @@ _OF_MODEL: Final = _limited(
     )
 )
 _ALL: Final = _limited(_versions.where(version.c.id > bindparam("after_id")).order_by(version.c.id))
+_IN_ROOM: Final = _limited(
+    _versions.where(
+        version.c.namespace_id
+        == select(namespaces.c.id).where(namespaces.c.name == bindparam("room")).scalar_subquery(),
+        version.c.id > bindparam("after_id"),
+    ).order_by(version.c.id)
+)
 _OF_STRUCTURE: Final = _limited(
     _versions.where(
         version.c.namespace_id == bindparam("room"), version.c.structure == bindparam("structure")
@@ -224,7 +237,7 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(LineageReads):
+class SqlView(LineageReads, RetentionReads):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()
@@ -281,6 +294,10 @@ class SqlView(LineageReads):
 
     def all_versions(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[VersionRecord]:
         return [version_from(row) for row in self._session.all(_ALL, after_id=after_id, limit=page(limit))]
+
+    def versions_in(self, namespace: str, *, after_id: int = 0, limit: int = 1000) -> Sequence[VersionRecord]:
+        rows = self._session.all(_IN_ROOM, room=namespace, after_id=after_id, limit=page(limit))
+        return [version_from(row) for row in rows]
 
     def versions_of_structure(self, structure: str, *, limit: int, reach: Reach = None) -> Sequence[VersionRecord]:
         found = [
@@ -397,7 +414,8 @@ def model_from(row: Row) -> ModelRecord:
 
 def version_from(row: Row) -> VersionRecord:
     id_, model_id, namespace, name, number, digest, label, kind, stage, author, created_ms, size, *rest = row
-    manifest_size, manifest_blocks, structure, sketch, commit, message, retired_ms, retired_reason = rest
+    manifest_size, manifest_blocks, structure, sketch, commit, message, retired_ms, retired_reason, body = rest
+    let_go = gone_from(body) if body else None
     return VersionRecord(
         id_,
         model_id,
@@ -419,6 +437,8 @@ def version_from(row: Row) -> VersionRecord:
         message,
         retired_ms,
         retired_reason,
+        let_go.at_ms if let_go else 0,
+        gone_text(let_go) if let_go else "",
     )
 
 
