@@ -4,12 +4,14 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.access import Caller
-from budwood.domain.asks_gates import AddEvidence
+from budwood.domain.asks_gates import AddEvidence, Attached
 from budwood.domain.canon import dumps, pack
 from budwood.domain.limits import (
+    EVIDENCE_DETAILS,
     EVIDENCE_METRICS,
     EVIDENCE_PER_VERSION,
     KEY_CHARS,
@@ -18,46 +20,71 @@ from budwood.domain.limits import (
 )
 from budwood.domain.names import Namespace
 from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval
-from budwood.errors import BadValue, LimitExceeded
+from budwood.domain.records import VersionRecord
+from budwood.errors import BadValue, LimitExceeded, RecordNotFound
+from budwood.verbs.attached import check_files, read_attached, written
 from budwood.verbs.house import House
 from budwood.verbs.identity import person_of
 from budwood.verbs.resolve import resolve
 from budwood.verbs.tag import check_text
+from budwood.verbs.vouched import checked_key
+
+LEAST_DIGITS: Final = 8
 
 
-def add_evidence(house: House, by: Caller, reference: str, wish: AddEvidence) -> Evidence:
-    """Raises BadValue, LimitExceeded, NotFound."""
+def add_evidence(
+    house: House, by: Caller, reference: str, wish: AddEvidence, *, beside: House | None = None
+) -> Evidence:
+    """Keep a result, its files and its signature, which must be by a key the namespace trusts and say the same.
+
+    ``beside`` is for what is written before it: the files' blocks.
+    Raises BadValue, LimitExceeded, NotFound, QuotaExceeded, FrameworkMissing, StorageFull, StorageFailed.
+    """
     _check(wish)
+    with house.catalog.read() as view:
+        version = resolve(view, reference)
+    exact = f"{version.namespace}/{version.model}@v{version.number}"
     now = house.clock()
+    with written(beside or house, wish.files, version.namespace) as writing:
 
-    def work(transaction: Transaction) -> Evidence:
-        version = resolve(transaction, reference)
-        known = transaction.evidence(version.namespace, version.digest)
-        if len(known) >= EVIDENCE_PER_VERSION:
-            message = f"{version.reference} has {len(known)} pieces of evidence; more are not kept."
-            raise LimitExceeded(message, limit="EVIDENCE_PER_VERSION")
-        person, roles = person_of(transaction, house, by, version.namespace)
-        said = Evidence(
-            0,
-            version.digest,
-            wish.kind,
-            house.author,
-            person,
-            tuple(sorted(map(str, roles))),
-            now,
-            wish.outcome,
-            dict(wish.metrics),
-            dict(wish.intervals),
-            wish.dataset,
-            wish.samples,
-            wish.summary,
-        )
-        added = transaction.add_evidence(version.namespace, replace(said, digest=evidence_digest(said)))
-        body = {"kind": str(added.kind), "evidence": added.digest, "outcome": str(added.outcome)}
-        transaction.add_ledger(now, house.author, "evidence.added", version.reference, body, version.namespace)
-        return added
+        def work(transaction: Transaction) -> Evidence:
+            version = resolve(transaction, exact)
+            known = transaction.evidence(version.namespace, version.digest)
+            if len(known) >= EVIDENCE_PER_VERSION:
+                message = f"{version.reference} has {len(known)} pieces of evidence; more are not kept."
+                raise LimitExceeded(message, limit="EVIDENCE_PER_VERSION")
+            person, roles = person_of(transaction, house, by, version.namespace)
+            said = Evidence(
+                0,
+                version.digest,
+                wish.kind,
+                house.author,
+                person,
+                tuple(sorted(map(str, roles))),
+                now,
+                wish.outcome,
+                dict(wish.metrics),
+                dict(wish.intervals),
+                wish.dataset,
+                wish.samples,
+                wish.summary,
+                details=dict(wish.details),
+                files=writing.files,
+                body=wish.bundle,
+            )
+            key = checked_key(transaction, version.namespace, said) if wish.bundle else ""
+            writing.publish(transaction, house, version.namespace)
+            return keep_evidence(transaction, house, version, replace(said, key=key))
 
-    return house.catalog.write(work)
+        return house.catalog.write(work)
+
+
+def keep_evidence(transaction: Transaction, house: House, version: VersionRecord, said: Evidence) -> Evidence:
+    """With its digest, and on the ledger."""
+    added = transaction.add_evidence(version.namespace, replace(said, digest=evidence_digest(said)))
+    body = {"kind": str(added.kind), "evidence": added.digest, "outcome": str(added.outcome)}
+    transaction.add_ledger(said.at_ms, house.author, "evidence.added", version.reference, body, version.namespace)
+    return replace(added, body="")
 
 
 def list_evidence(house: House, reference: str) -> tuple[Evidence, ...]:
@@ -65,6 +92,18 @@ def list_evidence(house: House, reference: str) -> tuple[Evidence, ...]:
     with house.catalog.read() as view:
         version = resolve(view, reference)
         return tuple(replace(each, body="") for each in view.evidence(version.namespace, version.digest))
+
+
+def evidence_files(house: House, reference: str, digest: str) -> tuple[Attached, ...]:
+    """The files of one, by its digest or what begins it. Raises BadReference, NotFound, BlockDamaged."""
+    with house.catalog.read() as view:
+        version = resolve(view, reference)
+        known = view.evidence(version.namespace, version.digest)
+    found = [each for each in known if len(digest) >= LEAST_DIGITS and each.digest.startswith(digest)]
+    if len(found) != 1:
+        message = f"{version.reference} has {len(found)} pieces of evidence {digest[:80]!r}."
+        raise RecordNotFound(message, hint=f"budwood evidence list {version.reference} --json")
+    return read_attached(house, found[0])
 
 
 def evidence_of(view: View, namespace: str, digest: str) -> tuple[Evidence, ...]:
@@ -90,8 +129,14 @@ def _check(wish: AddEvidence) -> None:
         raise BadValue(f"{wish.samples} is no number of samples.")
     check_text(wish.dataset, "The dataset", VALUE_BYTES, "VALUE_BYTES")
     check_text(wish.summary, "The summary", MESSAGE_BYTES, "MESSAGE_BYTES")
-    if not (wish.metrics or wish.outcome or wish.summary):
-        raise BadValue("That says nothing.", hint="Give metrics, an outcome or a summary.")
+    if len(wish.details) > EVIDENCE_DETAILS:
+        raise LimitExceeded(f"At most {EVIDENCE_DETAILS} details.", limit="EVIDENCE_DETAILS")
+    for name, text in wish.details.items():
+        _check_key(name)
+        check_text(text, f"The detail {name!r}", VALUE_BYTES, "VALUE_BYTES")
+    check_files(wish.files)
+    if not (wish.metrics or wish.outcome or wish.summary or wish.files):
+        raise BadValue("That says nothing.", hint="Give metrics, an outcome, a summary or files.")
 
 
 def _check_intervals(intervals: Mapping[str, Interval], metrics: Mapping[str, float]) -> None:
@@ -100,6 +145,7 @@ def _check_intervals(intervals: Mapping[str, Interval], metrics: Mapping[str, fl
             raise BadValue(f"There is an interval for {name[:80]!r}, but no value.", metric=name[:80])
         for value in (interval.low, interval.high, interval.level):
             _check_number(name, value)
+        check_text(interval.method, "The method of an interval", KEY_CHARS, "KEY_CHARS")
         if interval.low > interval.high or not 0 < interval.level < 1:
             raise BadValue(f"The interval of {name[:80]!r} is none.", hint="low <= high, and a level such as 0.95.")
 
