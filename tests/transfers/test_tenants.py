@@ -76,7 +76,7 @@ def test_a_push_is_answered_alike_whether_another_tenant_has_it_or_not(
             registry.pull("red/m", tmp_path / server.folder.name)
         heard.append(list(answers))
     assert stored[0] == pytest.approx(stored[1], rel=1e-4)
-    for route in (pushes.FIND, pushes.BEGIN, pushes.COMPLETE, pushes.PUBLISH, blobs.FIND):
+    for route in (pushes.FIND_AHEAD, pushes.BEGIN, pushes.COMPLETE, pushes.PUBLISH, blobs.FIND):
         first, second = ([value for name, value in each if name == route.name] for each in heard)
         assert first
         if route is blobs.FIND:

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
@@ -118,6 +119,20 @@ class BlockWriter:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._failure: BaseException | None = None
+        self._foresees = isinstance(index, ForeseeingIndex)
+
+    def foresee(self, files: Iterable[tuple[DiskFile, Reading]], blob: bytes = b"") -> None:
+        """Ask a far index about everything in one question, which is for files that are small together: all are read
+        once more. Raises FileChanged, StorageFailed, UnsafeEntry."""
+        if not isinstance(self._index, ForeseeingIndex):
+            return
+        blocks, bases = [blake3(blob).digest()] if blob else [], list[BlockId]()
+        for file, reading in files:
+            job = _Job(file, file.open(), reading, [])
+            with closing(job.source):
+                self._look_ahead(job, batches(self._numbered(job)), blocks, bases)
+        self._index.foresee("", blocks, bases)
+        self._foresees = False
 
     def write_files(self, files: Iterable[tuple[DiskFile, Reading]]) -> list[FileEntry]:
         """The entries of the files, in their order. Raises FileChanged, StorageFull, StorageFailed, UnsafeEntry."""
@@ -144,7 +159,9 @@ class BlockWriter:
         ids = []
         for raw in _in_blocks(parts):
             block = blake3(raw).digest()
-            if block in self._claims.take([block]):
+            # A manifest tells when it was made: no far index need be asked whether it has it.
+            is_new = is_manifest and isinstance(self._index, ForeseeingIndex)
+            if block in self._claims.take([block], is_new=is_new):
                 self._keep(block, raw, dtype="", is_manifest=is_manifest)
             ids.append(block)
         return tuple(ids)
@@ -189,22 +206,26 @@ class BlockWriter:
         """The batches; an index that is far away is asked about some together first, for which they are read once
         more. Should a file change between, whoever receives the block sees that it is not what it is called."""
         index = self._index
-        if not isinstance(index, ForeseeingIndex):
+        if not self._foresees or not isinstance(index, ForeseeingIndex):
             yield from found
             return
         while window := list(islice(found, FORESEEN_BATCHES)):
             blocks, bases = list[BlockId](), list[BlockId]()
-            for batch in window:
-                raw = self._buffer("raw", batch.length)
-                job.source.read_into(batch.offset, raw)
-                for piece in batch.pieces:
-                    start, span = piece.offset - batch.offset, job.spans[piece.span]
-                    blocks.append(blake3(raw[start : start + piece.length]).digest())
-                    job.ids[piece.span, piece.index] = blocks[-1]
-                    if base := self.bases.block(span.name, span.dtype, piece.index, piece.length):
-                        bases.append(base)
+            self._look_ahead(job, window, blocks, bases)
             index.foresee(job.file.path, blocks, bases)
             yield from window
+
+    def _look_ahead(self, job: _Job, found: Iterable[Batch], blocks: list[BlockId], bases: list[BlockId]) -> None:
+        """Add the blocks of these batches, and those they may be stored as differences from."""
+        for batch in found:
+            raw = self._buffer("raw", batch.length)
+            job.source.read_into(batch.offset, raw)
+            for piece in batch.pieces:
+                start, span = piece.offset - batch.offset, job.spans[piece.span]
+                blocks.append(blake3(raw[start : start + piece.length]).digest())
+                job.ids[piece.span, piece.index] = blocks[-1]
+                if base := self.bases.block(span.name, span.dtype, piece.index, piece.length):
+                    bases.append(base)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -370,11 +391,11 @@ class _Claims:
         self._mine: set[BlockId] = set()
         self._shared: set[BlockId] = set()
 
-    def take(self, blocks: Sequence[BlockId]) -> set[BlockId]:
-        """Those of the blocks that the caller must now write."""
+    def take(self, blocks: Sequence[BlockId], *, is_new: bool = False) -> set[BlockId]:
+        """Those of the blocks that the caller must now write. ``is_new``: the index is not asked."""
         with self._lock:
             unknown = [block for block in blocks if block not in self._mine and block not in self._shared]
-        found = self._index.find(unknown) if unknown else {}
+        found = self._index.find(unknown) if unknown and not is_new else {}
         with self._lock:
             self._shared.update(found)
             mine = {block for block in unknown if block not in found and block not in self._mine}

@@ -42,7 +42,7 @@ class HomeDesk:
             model = view.model(target.namespace, target.model)
             return candidates(view, parents, model.id if model else 0, structure)
 
-    def lease(self, target: Reference) -> Held:
+    def lease(self, target: Reference, *, small: bool = False) -> Held:
         return Held(self.house, f"push {target.path}", namespace=target.namespace)
 
     def publish(self, draft: Draft, target: Reference, wishes: Wishes, lease: Lease) -> VersionRecord:

@@ -15,7 +15,7 @@ from typing import Final
 from budwood.domain.change import Suggestion
 from budwood.domain.facts import Code, Environment, Facts, FileFacts, Hardware, Parent, Relation, relation_named
 from budwood.domain.label import Label
-from budwood.domain.limits import PARENTS_PER_VERSION
+from budwood.domain.limits import AT_ONCE_BYTES, PARENTS_PER_VERSION
 from budwood.domain.manifest import BlockId, FileEntry, Manifest, check_manifest
 from budwood.domain.names import AliasName, TagKey
 from budwood.domain.records import VersionRecord
@@ -102,7 +102,7 @@ def _attempt(
     if (same := _unchanged(place, request, before, files, known)) is not None:
         version = place.desk.reuse(same, request.aliases, request.tags, None)
         return _pushed(place, version, files, None, began_ms)
-    with leased(place.desk, target) as lease:
+    with leased(place.desk, target, small=_is_small(files)) as lease:
         draft = _write(place, request, target, before, files, known, cache, lease, progress)
         # Their entries are many, and publishing takes room of its own.
         del known
@@ -112,6 +112,10 @@ def _attempt(
         else:
             version = place.desk.publish(draft, target, request, lease)
     return _pushed(place, version, files, draft, began_ms)
+
+
+def _is_small(files: Sequence[DiskFile]) -> bool:
+    return sum(file.size for file in files) <= AT_ONCE_BYTES
 
 
 def _check(request: PushRequest) -> Reference:
@@ -208,6 +212,8 @@ def _write(
         pack_bytes=place.pack_bytes(sum(file.size for file in files)),
         checks=place.checks,
     ) as writer:
+        if _is_small(files):
+            writer.foresee(readings, chosen.sketch)
         written = writer.write_files(readings)
         fresh = zip(written, readings, strict=True)
         cache.remember((file, entry, reading.facts) for entry, (file, reading) in fresh)

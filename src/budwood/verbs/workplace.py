@@ -51,8 +51,8 @@ class Desk(Protocol):
     ) -> Sequence[VersionRecord]:
         """Versions that may serve as bases, nearest first."""
 
-    def lease(self, target: Reference) -> Lease:
-        """Begin to write for a model."""
+    def lease(self, target: Reference, *, small: bool = False) -> Lease:
+        """Begin to write for a model. ``small``: files that may be published in one request (limits.AT_ONCE_BYTES)."""
 
     def publish(self, draft: Draft, target: Reference, wishes: Wishes, lease: Lease) -> VersionRecord:
         """Make a written version visible, and end the lease."""
@@ -103,9 +103,9 @@ __all__ = ["Before", "Desk", "Lease", "Reads", "Workplace", "leased"]
 
 
 @contextmanager
-def leased(desk: Desk, target: Reference) -> Iterator[Lease]:
+def leased(desk: Desk, target: Reference, *, small: bool = False) -> Iterator[Lease]:
     """Hold a lease for the length of the block; publishing or dropping it is the block's task when all goes well."""
-    held = desk.lease(target)
+    held = desk.lease(target, small=small)
     try:
         yield held
     except BaseException:

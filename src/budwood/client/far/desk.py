@@ -1,13 +1,14 @@
 """What push and pull ask of a server: ``workplace.Desk`` over routes."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from budwood.client.far.index import AddressBook, PushIndex
+from budwood.client.far.index import AddressBook
+from budwood.client.far.lease import FarLease
 from budwood.client.far.transport import Transport
-from budwood.domain.limits import LEASE_S
+from budwood.client.far.upload import Uploads
+from budwood.domain.limits import AT_ONCE_BYTES
 from budwood.domain.records import VersionRecord, model_path
 from budwood.domain.reference import Reference, parse_reference
 from budwood.domain.routes import pushes, versions
@@ -15,59 +16,17 @@ from budwood.domain.transfers import (
     Before,
     Candidates,
     CandidatesFor,
-    FindBlocks,
-    FoundBlocks,
     LookFor,
-    OpenedPush,
-    OpenPush,
     PublishPush,
+    PushAtOnce,
     ReuseVersion,
 )
+from budwood.errors import BadParcel, LimitExceeded
 from budwood.verbs.draft import Draft, Wishes
+from budwood.verbs.wire import encode
 from budwood.verbs.workplace import Lease
 
-RENEW_MS: Final = LEASE_S * 1000 // 4
-
-
-class FarLease:
-    """A push under way at the server."""
-
-    def __init__(
-        self, transport: Transport, namespace: str, opened: OpenedPush, book: AddressBook, clock: Callable[[], int]
-    ) -> None:
-        self._transport, self._clock = transport, clock
-        self._lock = threading.Lock()
-        self._renewed_ms = clock()
-        self._packs = 0
-        self.id = opened.id
-        self.namespace = namespace
-        self._holes = {"namespace": namespace, "push": opened.id}
-        self.index = PushIndex(self._find, book)
-
-    def new_pack_name(self) -> str:
-        """See ``Lease.new_pack_name``."""
-        self.keep_alive()
-        with self._lock:
-            self._packs += 1
-            return f"{self.id}-{self._packs:04d}"
-
-    def keep_alive(self) -> None:
-        """See ``Lease.keep_alive``."""
-        now = self._clock()
-        with self._lock:
-            if now - self._renewed_ms <= RENEW_MS:
-                return
-            self._renewed_ms = now
-        self._transport.call(pushes.RENEW, self._holes)
-
-    def drop(self) -> None:
-        """See ``Lease.drop``."""
-        self._transport.call(pushes.ABANDON, self._holes)
-
-    def _find(self, asked: FindBlocks) -> FoundBlocks:
-        found = self._transport.call(pushes.FIND, self._holes, body=asked)
-        assert isinstance(found, FoundBlocks)
-        return found
+_AT_ONCE_LIMITS: Final = frozenset({"AT_ONCE_BYTES", "AT_ONCE_PACK_BYTES"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +36,8 @@ class FarDesk:
     transport: Transport
     book: AddressBook
     clock: Callable[[], int]
+    ids: Callable[[], str]
+    uploads: Uploads
 
     def version(self, reference: str) -> VersionRecord:
         """See ``Desk.version``."""
@@ -104,29 +65,52 @@ class FarDesk:
         assert isinstance(found, Candidates)
         return found.versions
 
-    def lease(self, target: Reference) -> FarLease:
+    def lease(self, target: Reference, *, small: bool = False) -> FarLease:
         """See ``Desk.lease``."""
-        opened = self.transport.call(pushes.OPEN, {"namespace": target.namespace}, body=OpenPush(str(target.model)))
-        assert isinstance(opened, OpenedPush)
-        return FarLease(self.transport, target.namespace, opened, self.book, self.clock)
+        held = FarLease(
+            self.transport,
+            target.namespace,
+            str(target.model),
+            mark=self.ids(),
+            book=self.book,
+            clock=self.clock,
+            send=self.uploads.send,
+            small=small,
+        )
+        self.uploads.leases[held.mark] = held
+        return held
 
     def publish(self, draft: Draft, target: Reference, wishes: Wishes, lease: Lease) -> VersionRecord:
         """See ``Desk.publish``. The server hashes whole files then, which may take a while."""
-        asked = PublishPush(
-            digest=draft.digest,
-            manifest_size=draft.manifest_size,
-            manifest_blocks=draft.manifest_blocks,
-            structure=draft.structure,
-            sketch=draft.sketch,
-            label=wishes.label,
-            bump=wishes.bump,
-            level=str(draft.suggestion.level) if draft.suggestion else "",
-            aliases=wishes.aliases,
-            tags=dict(wishes.tags),
-        )
-        holes = {"namespace": target.namespace, "push": lease.id}
-        published = self.transport.call(pushes.PUBLISH, holes, body=asked, long=True)
+        assert isinstance(lease, FarLease)
+        published = self._publish_at_once(draft, target, wishes, lease)
+        if published is None:
+            lease.open()
+            asked = PublishPush(**_said(draft, wishes))
+            holes = {"namespace": target.namespace, "push": lease.id}
+            published = self.transport.call(pushes.PUBLISH, holes, body=asked, long=True)
         assert isinstance(published, VersionRecord)
+        return published
+
+    def _publish_at_once(
+        self, draft: Draft, target: Reference, wishes: Wishes, lease: FarLease
+    ) -> VersionRecord | None:
+        """All of a small push in one request; None when it is to go step by step."""
+        pack = lease.at_once
+        if pack is None or draft.size_bytes > AT_ONCE_BYTES:
+            return None
+        asked = PushAtOnce(model=str(target.model), pack=pack, **_said(draft, wishes))
+        if len(encode(asked)) > pushes.AT_ONCE.body_bytes:
+            return None
+        try:
+            published: VersionRecord = self.transport.call(
+                pushes.AT_ONCE, {"namespace": target.namespace}, body=asked, long=True
+            )
+        except (BadParcel, LimitExceeded) as error:
+            # A server may take less than this client believes.
+            if error.facts.get("limit") in _AT_ONCE_LIMITS:
+                return None
+            raise
         return published
 
     def reuse(
@@ -138,3 +122,19 @@ class FarDesk:
         found = self.transport.call(pushes.REUSE, {"namespace": version.namespace}, body=asked)
         assert isinstance(found, VersionRecord)
         return found
+
+
+def _said(draft: Draft, wishes: Wishes) -> dict[str, Any]:
+    """What a version is published with, either way."""
+    return {
+        "digest": draft.digest,
+        "manifest_size": draft.manifest_size,
+        "manifest_blocks": draft.manifest_blocks,
+        "structure": draft.structure,
+        "sketch": draft.sketch,
+        "label": wishes.label,
+        "bump": wishes.bump,
+        "level": str(draft.suggestion.level) if draft.suggestion else "",
+        "aliases": wishes.aliases,
+        "tags": dict(wishes.tags),
+    }

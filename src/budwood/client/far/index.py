@@ -96,8 +96,10 @@ class PushIndex:
             return {block: row for block in ids if (row := self._known.get(block)) is not None}
 
     def foresee(self, file: str, blocks: Sequence[BlockId], bases: Sequence[BlockId]) -> None:
-        """Raises LeaseLost, ServerUnreachable."""
-        for some in _chunks(blocks):
+        """Without a ``file`` they are of several, and small. Raises LeaseLost, ServerUnreachable."""
+        if not file:
+            self._learn([*blocks, *bases])
+        for some in _chunks(blocks) if file else ():
             first = self._outlined.get(file, 0)
             found = told(self._ask, self._book, FindBlocks(tuple(some), file, first))
             self._outlined[file] = first + len(some)

@@ -4,11 +4,14 @@ Two packs are sent at once, unless two of them are much of the whole: what is on
 sent again.
 """
 
+from collections.abc import Mapping, MutableMapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
+from weakref import WeakValueDictionary
 
 from budwood.client.far.blobs import AddressGone, Blobs
+from budwood.client.far.lease import FarLease
 from budwood.client.far.transport import Transport
 from budwood.domain.limits import REQUEST_TRIES
 from budwood.domain.routes import pushes
@@ -19,22 +22,24 @@ from budwood.verbs.lease import pack_lease
 
 @dataclass(slots=True)
 class Uploads:
-    """Sends packs. A pack is named after its push; which namespace that is for was told when it was opened."""
+    """Sends packs. Each goes by its push, which may keep it back; pushes that nobody holds are forgotten."""
 
     transport: Transport
     blobs: Blobs
-    namespaces: dict[str, str] = field(default_factory=dict)
+    leases: MutableMapping[str, FarLease] = field(default_factory=WeakValueDictionary)
     one_at_once: bool = False
     _alone: Lock = field(default_factory=Lock)
 
-    def send(self, name: str, content: memoryview) -> None:
+    def take(self, name: str, content: memoryview) -> None:
+        """A pack that was written. Raises what ``send`` raises."""
+        self.leases[pack_lease(name)].take(name, content)
+
+    def send(self, namespace: str, name: str, content: memoryview) -> None:
         """Raises BadParcel, LeaseLost, QuotaExceeded, ServerUnreachable, StorageFull, StorageFailed."""
         with self._alone if self.one_at_once else nullcontext():
-            self._send(name, content)
+            self._send({"namespace": namespace, "push": pack_lease(name)}, name, content)
 
-    def _send(self, name: str, content: memoryview) -> None:
-        push = pack_lease(name)
-        holes = {"namespace": self.namespaces[push], "push": push}
+    def _send(self, holes: Mapping[str, str], name: str, content: memoryview) -> None:
         for last in range(1, REQUEST_TRIES + 1):
             to = self.transport.call(pushes.BEGIN, holes, body=BeginPack(name, len(content)))
             assert isinstance(to, SendTo)

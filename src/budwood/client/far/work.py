@@ -1,17 +1,15 @@
 """The workplace of a client whose registry is a server: files are here, records and bytes are there."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from budwood.client.far.blobs import Blobs
-from budwood.client.far.desk import FarDesk, FarLease
+from budwood.client.far.desk import FarDesk
 from budwood.client.far.index import AddressBook, FarIndex
 from budwood.client.far.objects import FarObjects
 from budwood.client.far.transport import Transport
 from budwood.client.far.upload import Uploads
 from budwood.domain.limits import PARCEL_BYTES, PARCEL_BYTES_LEAST
-from budwood.domain.reference import Reference
 from budwood.domain.routes import blobs as blob_routes
 from budwood.domain.transfers import FindBlocks, FoundBlocks
 from budwood.store.read import BlockReader
@@ -20,18 +18,6 @@ PARCELS: int = 64
 """A push is sent in about so many packs: one that is cut short is sent again whole."""
 FEW_PARCELS: int = 20
 """With fewer than twice so many, two at once would be more than a twentieth of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Desk(FarDesk):
-    """Tells the uploads for which namespace a push is."""
-
-    uploads: Uploads
-
-    def lease(self, target: Reference) -> FarLease:
-        held = FarDesk.lease(self, target)
-        self.uploads.namespaces[held.id] = held.namespace
-        return held
 
 
 class FarWork:
@@ -52,9 +38,9 @@ class FarWork:
         self.author, self.threads, self.scratch = author, threads, scratch
         self.clock, self.ids = clock, ids
         self.checks = False
-        self.desk = _Desk(transport, book, clock, uploads)
+        self.desk = FarDesk(transport, book, clock, ids, uploads)
         self._uploads = uploads
-        self.objects = FarObjects(blobs, book, uploads.send, clock)
+        self.objects = FarObjects(blobs, book, uploads.take, clock)
         self.index = FarIndex(lambda asked: _find(transport, asked), book)
 
     def pack_bytes(self, logical_bytes: int) -> int:

@@ -89,6 +89,16 @@ FIND: Final = Route(
     errors=(LeaseLost,),
     reads=True,
 )
+FIND_AHEAD: Final = Route(
+    name="pushes.find_ahead",
+    method="POST",
+    path=_PUSHES + "/find",
+    permission=Permission.PUSH,
+    summary="The same before a push was opened: a small one may never be. What is found may be swept until then.",
+    request=FindBlocks,
+    response=FoundBlocks,
+    reads=True,
+)
 BEGIN: Final = Route(
     name="pushes.begin",
     method="POST",
@@ -144,4 +154,4 @@ AT_ONCE: Final = Route(
     body_bytes=AT_ONCE_PACK_BYTES * 4 // 3 + 512 * KIB,
 )
 
-ROUTES: Final = (LOOK, CANDIDATES, OPEN, RENEW, ABANDON, FIND, BEGIN, COMPLETE, PUBLISH, REUSE, AT_ONCE)
+ROUTES: Final = (LOOK, CANDIDATES, OPEN, RENEW, ABANDON, FIND, FIND_AHEAD, BEGIN, COMPLETE, PUBLISH, REUSE, AT_ONCE)

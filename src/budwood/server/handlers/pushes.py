@@ -66,6 +66,10 @@ def find(ask: Ask) -> FoundBlocks:
     return locate(ask.whole, asked.ids, frozenset({ask.namespace}), _door(ask))
 
 
+def find_ahead(ask: Ask) -> FoundBlocks:
+    return locate(ask.whole, ask.body.ids, frozenset({ask.namespace}), _door(ask))
+
+
 def begin_one(ask: Ask) -> SendTo:
     name, size = ask.body.name, ask.body.size
     expires_ms = ask.whole.clock() + ADDRESS_S * 1000
@@ -125,6 +129,7 @@ HANDLERS: Final = {
     pushes.RENEW.name: Call(keep, Mode.WRITE, made=opened),
     pushes.ABANDON.name: Call(give_up, Mode.WRITE),
     pushes.FIND.name: Call(find),
+    pushes.FIND_AHEAD.name: Call(find_ahead),
     pushes.BEGIN.name: Call(begin_one),
     pushes.COMPLETE.name: Call(complete_one, Mode.DEED),
     pushes.PUBLISH.name: Call(publish, Mode.LONG_WRITE),
