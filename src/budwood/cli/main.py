@@ -29,6 +29,7 @@ from budwood.cli import (
     import_bundle,
     key,
     ledger,
+    lineage,
     log,
     login,
     namespace,
@@ -130,6 +131,7 @@ for _name, _command, _epilog in COMMANDS:
 for _name, _commands in (
     ("db", db.app),
     ("audit", audit.app),
+    ("lineage", lineage.app),
     ("policy", policy.app),
     ("evidence", evidence.app),
     ("promotion", promotion.app),

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from budwood.client.admin import Admin
     from budwood.client.audit import Audit
     from budwood.client.gates import Gates
+    from budwood.client.lineage import Lineage
     from budwood.domain.policy.evidence import Evidence
     from budwood.scan.report import Report
 
@@ -130,6 +131,13 @@ class Registry:
         from budwood.client.audit import Audit
 
         return Audit(self._place, self._checkpoints)
+
+    @property
+    def lineage(self) -> "Lineage":
+        """What other programs tell of data and jobs."""
+        from budwood.client.lineage import Lineage
+
+        return Lineage(self._place)
 
     @property
     def gates(self) -> "Gates":

@@ -23,7 +23,7 @@ class Direction(StrEnum):
 
 
 class NamedKind(StrEnum):
-    """What it is that has a name elsewhere."""
+    """What it is that has a name elsewhere; one run of a job is one thing."""
 
     DATASET = "dataset"
     JOB = "job"

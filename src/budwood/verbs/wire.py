@@ -160,6 +160,8 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_unknown(kind: Any, value: Any) -> None:
     """A field that is not known would be dropped silently, and its sender would believe it was heeded."""
+    if getattr(kind, "takes_more", False):
+        return  # Another standard's: it lets anybody add fields.
     if isinstance(value, dict) and (unknown := sorted(value.keys() - _names(kind))):
         known = ", ".join(sorted(_names(kind))) or "none"
         raise BadValue(f"There is no field {unknown[0][:100]!r} here.", hint=f"Fields are: {known}.")

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Column, Index, Table, UniqueConstraint
 
-from budwood.catalog.sql.tables import METADATA, Id, Text, big, words
+from budwood.catalog.sql.tables import METADATA, Id, big, blob, words
 
 # A number above 0 is a version's id; below, the negative of an ``outside`` one. No foreign keys: that a version came
 # from one since deleted stays true.
@@ -28,11 +28,13 @@ outside: Final = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     big("namespace_id"),
-    Column("kind", Text, nullable=False),
+    words("kind"),
     words("source"),
     words("name"),
     words("run"),
     big("first_ms"),
-    UniqueConstraint("namespace_id", "name", "source", "kind", "run"),
+    # Of kind, source, name and run: names may be longer than an index takes.
+    blob("digest"),
+    UniqueConstraint("namespace_id", "digest"),
     sqlite_autoincrement=True,
 )

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select
 from budwood.catalog.api import NewVersion
 from budwood.catalog.sql.changes import insert_numbered, upsert
 from budwood.catalog.sql.lineage_tables import edge, outside
-from budwood.catalog.sql.lineage_view import LineageReads
+from budwood.catalog.sql.lineage_view import LineageReads, digest_of
 from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tables import version
@@ -48,6 +48,7 @@ class LineageWrites(LineageReads):
             name=named.name,
             run=named.run,
             first_ms=at_ms,
+            digest=digest_of(named.kind, named.source, named.name, named.run),
         )
         return replace(named, id=-added)
 

@@ -4,6 +4,7 @@ A walk is one recursive statement along one index, whatever the direction; a nod
 again, so rings end. Many ids travel as one JSON array: a statement is prepared once, not once a number of ids.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -86,13 +87,7 @@ _named: Final = select(
 ).join_from(outside, namespace, namespace.c.id == outside.c.namespace_id)
 _NAMED: Final = Statement(lambda dialect: _named.where(outside.c.id.in_(_many(dialect, "ids"))))
 _NAMED_AS: Final = Statement(
-    _named.where(
-        namespace.c.name == bindparam("namespace"),
-        outside.c.name == bindparam("name"),
-        outside.c.source == bindparam("source"),
-        outside.c.kind == bindparam("kind"),
-        outside.c.run == bindparam("run"),
-    )
+    _named.where(namespace.c.name == bindparam("namespace"), outside.c.digest == bindparam("digest"))
 )
 
 
@@ -126,11 +121,17 @@ class LineageReads(LedgerReads):
         return {-row[0]: _named_from(row) for row in self._rows_of(_NAMED, [-each for each in ids])}
 
     def named_as(self, namespace: str, kind: NamedKind, source: str, name: str, run: str = "") -> Named | None:
-        row = self._session.one(_NAMED_AS, namespace=namespace, kind=str(kind), source=source, name=name, run=run)
+        digest = digest_of(kind, source, name, run)
+        row = self._session.one(_NAMED_AS, namespace=namespace, digest=digest)
         return _named_from(row) if row else None
 
     def _rows_of(self, statement: Statement, ids: Sequence[int]) -> list[Row]:
         return self._session.all(statement, ids=json.dumps(list(ids))) if ids else []
+
+
+def digest_of(kind: NamedKind, source: str, name: str, run: str) -> bytes:
+    """What tells a thing from all others of its namespace."""
+    return hashlib.sha256(json.dumps([str(kind), source, name, run]).encode()).digest()
 
 
 def _traced(row: Row) -> TracedVersion:

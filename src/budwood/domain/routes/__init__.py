@@ -8,6 +8,7 @@ from budwood.domain.routes import (
     blobs,
     gates,
     grants,
+    lineage,
     logins,
     models,
     namespaces,
@@ -39,4 +40,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *gates.ROUTES,
     *signing.ROUTES,
     *audit.ROUTES,
+    *lineage.ROUTES,
 )

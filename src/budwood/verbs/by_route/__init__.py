@@ -6,7 +6,7 @@ So there is one client class for both, and no route whose two doors could come t
 from collections.abc import Mapping
 from typing import Final
 
-from budwood.verbs.by_route import audit, gates, grants, namespaces, people, signing, tokens, trusts, webhooks
+from budwood.verbs.by_route import audit, gates, grants, lineage, namespaces, people, signing, tokens, trusts, webhooks
 from budwood.verbs.by_route.asked import Asked, Deed
 
 DEEDS: Final[Mapping[str, Deed]] = {
@@ -19,6 +19,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **gates.DEEDS,
     **signing.DEEDS,
     **audit.DEEDS,
+    **lineage.DEEDS,
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]

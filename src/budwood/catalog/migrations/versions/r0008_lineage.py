@@ -60,8 +60,7 @@ def _outside() -> None:
         *_words("kind", "source", "name", "run"),
         _big("first_ms"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outside")),
-        sa.UniqueConstraint(
-            "namespace_id", "name", "source", "kind", "run", name=op.f("uq_outside_namespace_id_name_source_kind_run")
-        ),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.UniqueConstraint("namespace_id", "digest", name=op.f("uq_outside_namespace_id_digest")),
         sqlite_autoincrement=True,
     )
