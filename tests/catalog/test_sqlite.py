@@ -25,6 +25,8 @@ from budwood.catalog.sql import (
     retention_transaction,
     retention_view,
     sqlite,
+    standard_transaction,
+    standard_view,
     transaction,
     view,
 )
@@ -392,6 +394,7 @@ def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCa
         name: thing
         for module in (
             *(view, index, transaction, people_view, people_transaction, gate_view, gate_transaction),
+            *(standard_view, standard_transaction),
             *(retention_view, retention_transaction),
         )
         for name, thing in vars(module).items()

@@ -18,6 +18,7 @@ from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
 from budwood.catalog.lineage_api import LineageTransaction, LineageView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.catalog.retention_api import RetentionTransaction, RetentionView
+from budwood.catalog.standards_api import StandardsTransaction, StandardsView
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
@@ -97,7 +98,7 @@ class PackUse:
     condemned_bytes: int
 
 
-class View(PeopleView, GatesView, LedgerView, LineageView, RetentionView, Protocol):
+class View(PeopleView, GatesView, LedgerView, LineageView, RetentionView, StandardsView, Protocol):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
 
     def model(self, namespace: str, name: str) -> ModelRecord | None: ...
@@ -205,6 +206,7 @@ class Transaction(
     LedgerTransaction,
     LineageTransaction,
     RetentionTransaction,
+    StandardsTransaction,
     Protocol,
 ):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""

@@ -22,6 +22,7 @@ from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, VersionRecord
 from budwood.domain.results import VersionPage
 from budwood.domain.retention import Hold, RulesRecord
+from budwood.domain.standard import StandardRecord
 from budwood.domain.trace import Named, NamedKind
 from budwood.errors import LeaseLost, NamespaceNotFound
 from budwood.store.api import BlockRow
@@ -38,6 +39,7 @@ _UNGUARDED: Final = """
     tier promotions_of pointed_before reviews set_tier change_promotion add_review
     class_said services gone held_versions say_class unsay_class let_go lift_hold
     edges_of traced pointed named add_edge
+    birth put_birth
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
 """Methods that name no namespace and begin at an id, a principal or a key."""
@@ -253,6 +255,20 @@ class _Scoped:
     def add_hold(self, hold: Hold, versions: Sequence[int] = ()) -> Hold:
         self._own(hold.namespace)
         return self._inner.add_hold(hold, versions)
+
+    def standard(self, namespace: str) -> StandardRecord | None:
+        return self._inner.standard(namespace) if namespace in self._reach else None
+
+    def standard_editions(self, namespace: str) -> Sequence[StandardRecord]:
+        return self._inner.standard_editions(namespace) if namespace in self._reach else ()
+
+    def add_standard(self, standard: StandardRecord) -> StandardRecord:
+        self._own(standard.namespace)
+        return self._inner.add_standard(standard)
+
+    def remove_standard(self, namespace: str, *, at_ms: int) -> None:
+        self._own(namespace)
+        self._inner.remove_standard(namespace, at_ms=at_ms)
 
     def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
         self._own(policy.namespace)

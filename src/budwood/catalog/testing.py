@@ -27,6 +27,7 @@ from budwood.catalog.testing_lineage import LineageSuite
 from budwood.catalog.testing_people import PeopleSuite
 from budwood.catalog.testing_retention import RetentionSuite
 from budwood.catalog.testing_search import SearchSuite
+from budwood.catalog.testing_standards import StandardsSuite
 from budwood.catalog.testing_usage import UsageSuite
 from budwood.domain.names import Kind, Stage
 from budwood.domain.records import ModelRecord, Move, MoveReason, Tag, VersionRecord
@@ -61,7 +62,15 @@ def add_move(
 
 
 class CatalogSuite(
-    IndexSuite, SearchSuite, PeopleSuite, UsageSuite, GatesSuite, LedgerSuite, LineageSuite, RetentionSuite
+    IndexSuite,
+    SearchSuite,
+    PeopleSuite,
+    UsageSuite,
+    GatesSuite,
+    LedgerSuite,
+    LineageSuite,
+    RetentionSuite,
+    StandardsSuite,
 ):
     """Every sentence of the port, as a test."""
 

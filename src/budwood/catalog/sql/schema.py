@@ -5,11 +5,19 @@ from typing import Final
 from sqlalchemy import insert
 from sqlalchemy.sql import ClauseElement
 
-from budwood.catalog.sql import gate_tables, ledger_tables, lineage_tables, people_tables, retention_tables, tables
+from budwood.catalog.sql import (
+    gate_tables,
+    ledger_tables,
+    lineage_tables,
+    people_tables,
+    retention_tables,
+    standard_tables,
+    tables,
+)
 from budwood.domain.names import DEFAULT_NAMESPACE
 
 METADATA: Final = tables.METADATA
-OTHERS: Final = (gate_tables, ledger_tables, lineage_tables, people_tables, retention_tables)
+OTHERS: Final = (gate_tables, ledger_tables, lineage_tables, people_tables, retention_tables, standard_tables)
 """Importing them puts their tables into the same metadata."""
 BIRTH: Final[ClauseElement] = insert(people_tables.namespace).values(
     {

@@ -18,6 +18,7 @@ from budwood.catalog.sql.people_tables import namespace, staged
 from budwood.catalog.sql.people_transaction import PeopleWrites
 from budwood.catalog.sql.retention_transaction import RetentionWrites
 from budwood.catalog.sql.session import Session, Statement
+from budwood.catalog.sql.standard_transaction import StandardWrites
 from budwood.catalog.sql.tables import (
     block,
     lease,
@@ -121,7 +122,7 @@ _UNSTAGE_DEAD: Final = Statement(
 )
 
 
-class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites, LineageWrites, RetentionWrites):
+class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites, LineageWrites, RetentionWrites, StandardWrites):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
 
     __slots__ = ("_salts",)

@@ -19,6 +19,7 @@ from budwood.catalog.sql.people_tables import namespace as namespaces
 from budwood.catalog.sql.retention_tables import gone
 from budwood.catalog.sql.retention_view import RetentionReads, gone_from
 from budwood.catalog.sql.session import Row, Statement, known, opaque
+from budwood.catalog.sql.standard_view import StandardReads
 from budwood.catalog.sql.tables import (
     ledger,
     model,
@@ -237,7 +238,7 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(LineageReads, RetentionReads):
+class SqlView(LineageReads, RetentionReads, StandardReads):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()
