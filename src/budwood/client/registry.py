@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     # Imported when they are asked for: they bring the whole table of routes.
     from budwood.client.admin import Admin
     from budwood.client.audit import Audit
+    from budwood.client.datasets import Datasets
     from budwood.client.gates import Gates
     from budwood.client.lineage import Lineage
     from budwood.domain.policy.evidence import Evidence
@@ -138,6 +139,13 @@ class Registry:
         from budwood.client.lineage import Lineage
 
         return Lineage(self._place)
+
+    @property
+    def datasets(self) -> "Datasets":
+        """Data as versions: fingerprints, and whether data is still what they say."""
+        from budwood.client.datasets import Datasets
+
+        return Datasets(self)
 
     @property
     def gates(self) -> "Gates":

@@ -7,6 +7,7 @@ Either way that file is part of the version, so digest, lineage, export and tran
 No value of a text column is kept: of texts, ``least`` and ``most`` are lengths in characters.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ class DataFile:
 class Fingerprint:
     """What tells one state of data from another.
 
-    ``sha256`` is of the file's bytes; of a folder, of the list of its files; of a query, of its rows (``ordered``:
-    in their order, else in any). ``pointer``: the version holds nothing but this.
+    ``sha256`` is of the file's bytes; of a folder, of the list of its files (without those that match ``exclude``);
+    of a query, of its rows (``ordered``: in their order, else in any). ``pointer``: the version holds nothing else.
     """
 
     form: Form
@@ -86,6 +87,7 @@ class Fingerprint:
     columns: tuple[Column, ...] = ()
     statistics: tuple[ColumnStatistics, ...] = ()
     files: tuple[DataFile, ...] = ()
+    exclude: tuple[str, ...] = ()
     query: str = ""
     ordered: bool = False
 
@@ -152,7 +154,7 @@ class Checked:
 
 
 def written(fingerprint: Fingerprint) -> bytes:
-    """The bytes of ``budwood.dataset.json``: canonical, so that equal data gives an equal file. Raises LimitExceeded."""
+    """The bytes of ``budwood.dataset.json``: canonical, so equal data gives an equal file. Raises LimitExceeded."""
     text = canon.dumps(canon.pack(fingerprint)) + b"\n"
     if len(text) > DATASET_RECORD_BYTES:
         message = f"The fingerprint would have {len(text)} bytes."
@@ -180,13 +182,20 @@ def read_fingerprint(text: bytes) -> Fingerprint:
     return found
 
 
+def listing_digest(files: Sequence[DataFile]) -> str:
+    """SHA-256 of the list of files, by path: one line of JSON each, ``[path, size, sha256]``."""
+    ordered = sorted(files, key=lambda file: file.path)
+    lines = (canon.dumps([file.path, file.size, file.sha256]) + b"\n" for file in ordered)
+    return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
 def is_url(text: str) -> bool:
     """Whether it is an address with a scheme, and not a path."""
     return _URL.match(text) is not None
 
 
 def plain_address(url: str) -> str:
-    """``url`` itself when it holds no secret: what a version says is there for ever and for everyone. Raises BadValue."""
+    """``url`` itself when it holds no secret: what a version says is there for ever, for everyone. Raises BadValue."""
     hint = "Give it without; what opens the data comes from where you are: the environment, a profile, a netrc file."
     try:
         parts = urlsplit(url)

@@ -13,6 +13,7 @@ from budwood.domain.records import ModelRecord, Tag, VersionRecord
 from budwood.domain.reference import Reference
 from budwood.errors import LeaseLost, LimitExceeded
 from budwood.store.api import BlockRow
+from budwood.verbs.datasets import names_of_data
 from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
@@ -191,7 +192,7 @@ def _new_version(draft: Draft, model: ModelRecord, label: str, now: int) -> NewV
         params=facts.params,
         parent_ids=tuple(parent.id for parent in draft.parents),
         relations=tuple(_relation(draft, parent) for parent in draft.parents),
-        datasets=facts.datasets,
+        datasets=names_of_data(facts),
     )
 
 

@@ -28,6 +28,7 @@ from budwood.store.readings import read_files
 from budwood.store.remember import Remembered, StatCache
 from budwood.store.write import BlockWriter
 from budwood.verbs.choose_base import FileTensors, choose_base
+from budwood.verbs.datasets import with_data_parents
 from budwood.verbs.describe import Declared, check_declared, facts_of
 from budwood.verbs.draft import Draft
 from budwood.verbs.manifests import load_manifest
@@ -74,6 +75,7 @@ def push(place: Workplace, request: PushRequest, *, progress: Progress = lambda 
     version is made: ``created`` is False, and aliases and tags go to that version.
     """
     target = _check(request)
+    request = with_data_parents(place, request)
     # Made before the files are looked at: the cache trusts a file only when it was old by then.
     cache = StatCache(place.scratch / "files.sqlite3" if place.scratch else None, looked_ms=place.clock())
     files = gather(request.paths, request.exclude)
@@ -167,11 +169,14 @@ def _unchanged(
 
 
 def _is_again(place: Workplace, request: PushRequest, before: Before, entries: Sequence[FileEntry]) -> bool:
-    says = request.declared.says_something or request.label or request.bump or request.parents or request.declared.kind
-    if before.newest is None or before.newest.gone_ms or says or before.newest.size_bytes != sum(entry.size for entry in entries):
+    newest = before.newest
+    says = request.declared.says_something or request.label or request.bump or request.parents
+    if newest is None or newest.gone_ms or says or request.declared.kind not in (None, newest.kind):
+        return False
+    if newest.size_bytes != sum(entry.size for entry in entries):
         return False
     try:
-        held = load_manifest(place, before.newest).files
+        held = load_manifest(place, newest).files
     except Damaged:
         # What cannot be read cannot be compared; the new version will stand beside it.
         return False
@@ -342,12 +347,6 @@ def _manifest(
     return manifest
 
 
-def _suggestion(
-    place: Workplace, request: PushRequest, target: Reference, before: Before, manifest: Manifest
-) -> Suggestion | None:
-    if request.bump != "auto":
-        return None
-    own = [parent for parent in before.parents if (parent.namespace, parent.model) == (target.namespace, target.model)]
 def _parents(request: PushRequest, before: Before, facts: Facts) -> tuple[Parent, ...]:
     usual = request.relation or (Relation.ADAPTER_OF if facts.adapter else Relation.DERIVED_FROM)
     said = request.relations or ("",) * len(request.parents)
@@ -357,6 +356,12 @@ def _parents(request: PushRequest, before: Before, facts: Facts) -> tuple[Parent
     )
 
 
+def _suggestion(
+    place: Workplace, request: PushRequest, target: Reference, before: Before, manifest: Manifest
+) -> Suggestion | None:
+    if request.bump != "auto":
+        return None
+    own = [parent for parent in before.parents if (parent.namespace, parent.model) == (target.namespace, target.model)]
     return suggestion(place, own[0] if own else before.newest, manifest)
 
 
