@@ -1,7 +1,7 @@
 """A rollout judged as it goes: by the tests of ``domain.rollout``, and by fixed limits as other tools have them.
 
 Sums over a look are made with NumPy, the tests are the ones that ship: ``Wager``, ``Slowness``, ``SampleRatio``. A look
-comes every ``LOOK`` requests, and the level is split over the three, as a plan does that watches all of them.
+comes every ``LOOK`` requests, and the level is split over the three as the plan does that watches all of them.
 """
 
 import math
@@ -12,10 +12,12 @@ import numpy as np
 
 from benchmarks.rollouts.traffic import Bools, Floats, Ints, Traffic
 from budwood.domain.rollout.events import worse, worse_at_the_middle
+from budwood.domain.rollout.plan import Guardrail, Plan, Step, Watched, Way
 from budwood.domain.rollout.ratio import SampleRatio
 from budwood.domain.rollout.tally import MARK_WINDOW, QUANTILES
 
 LOOK = 100
+RAILS = (Guardrail(Watched.ERRORS), Guardrail(Watched.LATENCY), Guardrail(Watched.SAMPLE_RATIO))
 MINUTE = 6_000
 """Requests: a hundred a second."""
 
@@ -29,8 +31,9 @@ class Stopped:
 
 
 def tested(traffic: Traffic, alpha: float) -> Stopped:
-    """By the tests, each at a third of alpha."""
-    level = alpha / 3
+    """By the tests that a plan has which says nothing of them."""
+    plan = Plan("default", (Step(Way.CANARY, 500),), RAILS, alpha=alpha)
+    level, level_slow, level_ratio = (plan.level(rail) for rail in RAILS)
     errors, ratio = worse(), SampleRatio()
     slow = [worse_at_the_middle(), worse(), worse()]
     counted_errors = _sums(traffic, _first(traffic, traffic.failed))
@@ -44,14 +47,14 @@ def tested(traffic: Traffic, alpha: float) -> Stopped:
             return Stopped((look + 1) * LOOK, "errors")
         candidate, baseline = units[look]
         ratio = ratio.after(arm=int(candidate), baseline=int(baseline), share=float(share))
-        if ratio.reached(level):
+        if ratio.reached(level_ratio):
             return Stopped((look + 1) * LOOK, "ratio")
         slow = [
             wager.after(arm=int(sums[look][0]), baseline=int(sums[look][1]), share=float(share))
             for wager, sums in zip(slow, passed, strict=True)
         ]
         best = max(best, math.log(sum(math.exp(min(wager.log_e, 700)) for wager in slow) / len(slow)))
-        if best >= -math.log(level):
+        if best >= -math.log(level_slow):
             return Stopped((look + 1) * LOOK, "latency")
     return Stopped()
 

@@ -10,6 +10,7 @@
     │   ├── BadPlan            a rollout's plan that cannot be followed; names the field
     │   ├── BadPolicy          a policy that does not say what it asks for; names the field
     │   ├── BadStandard        a metadata standard that does not say what it asks for; names the field
+    │   ├── EvaluationFailed   an evaluation that crashed, took too long or said what is no result
     │   ├── BadPath            a file name no version may hold
     │   ├── BadValue           a metric, parameter, tag or setting out of its range
     │   ├── UnsafeEntry        a symlink, FIFO, device or socket among the files
@@ -49,6 +50,7 @@
     │   ├── LedgerDamaged      the ledger is not what was signed; names the first bad index
     │   └── CatalogDamaged     the metadata database is not intact, or not ours
     ├── Unavailable    a part we need does not answer, or is full              exit 7
+    │   ├── GatewayDown        a gateway that does not start or answer
     │   ├── TooManyRequests    more than the namespace's rate
     │   ├── TargetUnreachable  an address outside does not answer, or is none we speak to
     │   ├── StorageFull, StorageFailed, RegistryBusy, ServerUnreachable
@@ -98,6 +100,10 @@ class BadName(Invalid):
     default_hint = (
         "Names are lower-case letters, digits, '.', '_' and '-', at most 128, starting with a letter or digit."
     )
+
+
+class EvaluationFailed(Invalid):
+    code = "evaluation_failed"
 
 
 class BadLabel(Invalid):
@@ -389,6 +395,10 @@ class StorageFailed(Unavailable):
 class ServerUnreachable(Unavailable):
     code = "server_unreachable"
     default_hint = "Check the URL and the network, and that the server runs; then run it again."
+
+
+class GatewayDown(Unavailable):
+    code = "gateway_down"
 
 
 class RegistryBusy(Unavailable):

@@ -58,7 +58,7 @@ def test_a_plan_says_what_is_written() -> None:
     )
     assert plan.guardrails[3] == Guardrail(Watched.LATENCY_LIMIT, limit=250, quantile=0.99)
     assert (plan.alpha, plan.unproven, plan.patience_s, plan.silence_s) == (0.02, Unproven.ROLL_BACK, 7_200, 60)
-    assert plan.level == pytest.approx(0.02 / 3)
+    assert [plan.level(rail) for rail in plan.guardrails] == [pytest.approx(0.02 / 3)] * 3 + [0]
     assert len(plan.digest) == 64
     assert read_plan(changed("spec.alpha", 0.03)).digest != plan.digest
 

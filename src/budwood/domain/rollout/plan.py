@@ -100,8 +100,13 @@ class Plan:
     silence_s: int = 60
     digest: str = ""
 
-    @property
-    def level(self) -> float:
-        """The part of alpha that each test which may condemn has."""
-        tests = sum(rail.watched not in FIXED for rail in self.guardrails)
-        return self.alpha / max(1, tests)
+    def level(self, rail: Guardrail) -> float:
+        """The part of alpha that a test which may condemn has. The sample ratio has little: what it finds is coarse."""
+        weights = {each.name: _weight(each) for each in self.guardrails}
+        return self.alpha * weights[rail.name] / max(1, sum(weights.values()))
+
+
+def _weight(rail: Guardrail) -> int:
+    if rail.watched in FIXED:
+        return 0
+    return 1 if rail.watched is Watched.SAMPLE_RATIO else 4

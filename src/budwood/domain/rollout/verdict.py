@@ -39,7 +39,7 @@ def is_proved(plan: Plan, tally: Tally) -> bool:
 
 
 def _verdict(plan: Plan, rail: Guardrail, tally: Tally) -> Verdict:
-    level = plan.level
+    level = plan.level(rail)
     match rail.watched:
         case Watched.ERRORS:
             says = Says.FAILS if tally.errors.reached(level) else Says.PASSES if is_proved(plan, tally) else Says.OPEN

