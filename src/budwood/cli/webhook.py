@@ -1,5 +1,6 @@
 """budwood webhook: where the ledger entries of a namespace are sent."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from budwood.cli.face import Json, Limit, answer, note, opened
 from budwood.cli.help import Command, examples
 from budwood.cli.screen import Column, Screen
-from budwood.errors import BadValue
+from budwood.errors import BadValue, SourceNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,16 +38,30 @@ Actions = Annotated[
         "budwood webhook add risk https://ci.example.com/budwood --action version.pushed --action 'alias.*'",
     ),
 )
-def add(ctx: typer.Context, namespace: Place, url: Url, action: Actions = None, json: Json = False) -> None:
+def add(
+    ctx: typer.Context,
+    namespace: Place,
+    url: Url,
+    action: Actions = None,
+    openlineage: Annotated[
+        bool, typer.Option("--openlineage", help="Send OpenLineage events of what is pushed and released instead.")
+    ] = False,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", metavar="FILE", help="The key that its receiver asks for.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Send ledger entries to an address. The secret that signs them is shown this once.
 
     Actions are those that 'budwood ledger' shows: version.pushed, version.staged, alias.set; '*' may end one.
     docs/webhooks.md says how a receiver checks a signature.
     """
     with opened(ctx) as registry:
-        made = registry.admin.webhooks.add(namespace, url, action or ())
-    answer(made, lambda screen: screen.line(made.secret), json=json)
-    if not json:
+        kind = "openlineage" if openlineage else "ledger"
+        made = registry.admin.webhooks.add(namespace, url, action or (), kind=kind, key=_key(key_file))
+    told = made.secret or f"Webhook {made.webhook.id} tells {url} what is pushed and released."
+    answer(made, lambda screen: screen.line(told), json=json)
+    if not json and made.secret:
         note(f"It signs what webhook {made.webhook.id} sends. It is not shown again.")
 
 
@@ -146,10 +161,19 @@ def send_test(ctx: typer.Context, namespace: Place, webhook: Id, json: Json = Fa
         note(f"A server sends it within seconds: budwood webhook deliveries {namespace} {webhook}")
 
 
+def _key(file: Path | None) -> str:
+    """Raises SourceNotFound."""
+    try:
+        return file.read_text("utf-8").strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceNotFound(f"{file} cannot be read.") from error
+
+
 def draw_webhooks(screen: Screen, webhooks: "Sequence[Webhook]") -> None:
     columns = (
         Column("id", right=True),
         Column("to", style="bold", elastic=True),
+        Column("kind"),
         Column("actions", elastic=True),
         Column("state"),
         Column("added by", spare=True),
@@ -158,6 +182,7 @@ def draw_webhooks(screen: Screen, webhooks: "Sequence[Webhook]") -> None:
         (
             str(each.id),
             each.url,
+            str(each.kind),
             ", ".join(each.actions) or "all",
             "on" if each.active else "off",
             each.created_by,

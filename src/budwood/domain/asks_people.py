@@ -17,6 +17,7 @@ from budwood.domain.people import (
     TokenRecord,
     Trust,
     Webhook,
+    WebhookKind,
 )
 
 PAGE: int = 100
@@ -121,10 +122,12 @@ class AddTrust:
 
 @dataclass(frozen=True, slots=True)
 class AddWebhook:
-    """``actions`` empty: all. ``*`` may end a pattern."""
+    """``actions`` empty: all. ``*`` may end a pattern. ``key`` is what a receiver of OpenLineage asks for."""
 
     url: str
     actions: tuple[str, ...] = ()
+    kind: WebhookKind = WebhookKind.LEDGER
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

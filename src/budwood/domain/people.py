@@ -138,6 +138,13 @@ class Trust:
     created_by: str = ""
 
 
+class WebhookKind(StrEnum):
+    """What is sent: entries of the ledger as they are, signed; or what they mean as events of OpenLineage."""
+
+    LEDGER = "ledger"
+    OPENLINEAGE = "openlineage"
+
+
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """Where the ledger entries of a namespace are sent. ``actions`` empty means all; ``*`` may end a word."""
@@ -150,6 +157,7 @@ class Webhook:
     created_ms: int = 0
     created_by: str = ""
     edit: int = 0
+    kind: WebhookKind = WebhookKind.LEDGER
 
 
 class DeliveryState(StrEnum):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from budwood.domain.limits import WEBHOOK_ACTIONS, WEBHOOK_TRIES
-from budwood.domain.people import Delivery, DeliveryState
+from budwood.domain.people import Delivery, DeliveryState, WebhookKind
 from budwood.domain.records import LedgerEntry
 from budwood.domain.targets import Network, Target, why_not_public
 from budwood.errors import BadValue, LimitExceeded
@@ -30,6 +30,7 @@ PAUSE_VARIES: Final = 0.25
 
 _PATTERN: Final = re.compile(r"(?:[a-z]+(?:[.-][a-z]+)*[.-]?)?\*?")
 _PATTERN_CHARS: Final = 64
+_KEY_CHARS: Final = 1_000
 _ADDRESS_HINT: Final = (
     "Give an https address that anyone may reach; who runs the server opens others: 'allow_networks'."
 )
@@ -63,6 +64,21 @@ def check_patterns(patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(set(patterns)))
 
 
+def parse_kind(text: str) -> WebhookKind:
+    """Raises BadValue."""
+    try:
+        return WebhookKind(text)
+    except ValueError as error:
+        raise BadValue(f"{text[:80]!r} is no kind of webhook.", hint="It is ledger or openlineage.") from error
+
+
+def check_key(key: str) -> str:
+    """A receiver's key, which goes into a header. Raises BadValue."""
+    if len(key) > _KEY_CHARS or not key.isascii() or not all(" " < letter <= "~" for letter in key):
+        raise BadValue(f"A key has at most {_KEY_CHARS} visible ASCII characters, and no spaces.")
+    return key
+
+
 def message(entry: LedgerEntry) -> bytes:
     """The body of a message: the entry, the same bytes each time."""
     said = {
@@ -85,6 +101,12 @@ def headers(delivery: Delivery, secret: bytes, body: bytes, now_s: int) -> Mappi
         "Budwood-Delivery": str(delivery.id),
         "Budwood-Signature": f"t={now_s},v1={signature(secret, body, now_s)}",
     }
+
+
+def keyed_headers(delivery: Delivery, key: bytes) -> Mapping[str, str]:
+    """What goes with an event of OpenLineage: its receivers ask for a key, where they ask for anything."""
+    bearer = {"Authorization": f"Bearer {key.decode()}"} if key else {}
+    return {"Content-Type": "application/json", "Budwood-Delivery": str(delivery.id), **bearer}
 
 
 def signature(secret: bytes, body: bytes, now_s: int) -> str:

@@ -16,12 +16,13 @@ from typing import Final
 
 from budwood.catalog.api import Transaction
 from budwood.domain.limits import DELIVERIES_KEPT_S, FETCH_S, WEBHOOKS_AT_ONCE
-from budwood.domain.people import Delivery, DeliveryState, Webhook
+from budwood.domain.people import Delivery, DeliveryState, Webhook, WebhookKind
 from budwood.domain.records import LedgerEntry
-from budwood.domain.webhooks import headers, message, noted
+from budwood.domain.webhooks import headers, keyed_headers, message, noted
 from budwood.errors import BadValue, BudwoodError, TargetUnreachable
 from budwood.server.outgoing import Outgoing
 from budwood.verbs.house import House
+from budwood.verbs.openlineage import openlineage_message
 from budwood.verbs.webhooks import delivery_of
 
 LOOKING_S: Final = 1.0
@@ -39,6 +40,7 @@ class Claimed:
     webhook: Webhook
     secret: bytes = field(repr=False)
     entry: LedgerEntry
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,11 @@ class Sender:
 
     def _sent(self, claimed: Claimed) -> Delivery:
         status, error = 0, ""
-        body = message(claimed.entry)
-        fields = headers(claimed.delivery, claimed.secret, body, self._house.clock() // 1000)
+        body = claimed.body
+        if claimed.webhook.kind is WebhookKind.OPENLINEAGE:
+            fields = keyed_headers(claimed.delivery, claimed.secret)
+        else:
+            fields = headers(claimed.delivery, claimed.secret, body, self._house.clock() // 1000)
         try:
             status = self._outgoing.send(claimed.webhook.url, headers=fields, body=body).status
         except (TargetUnreachable, BadValue) as refused:
@@ -184,13 +189,19 @@ def _claim_one(transaction: Transaction, due: Delivery, now_ms: int) -> list[Cla
     assert webhook is not None, "a delivery goes with its webhook"
     assert secret is not None
     entries = transaction.ledger(after=due.sequence - 1, limit=1)
-    if not entries or entries[0].sequence != due.sequence:
-        gone = replace(due, state=DeliveryState.DEAD, next_ms=0, error="Its entry is not in the ledger.")
-        transaction.change_delivery(gone)
+    found = entries[0] if entries and entries[0].sequence == due.sequence else None
+    body = _message(transaction, webhook, found) if found is not None else None
+    if found is None or body is None:
+        why = "Its entry is not in the ledger." if found is None else "What it speaks of is gone."
+        transaction.change_delivery(replace(due, state=DeliveryState.DEAD, next_ms=0, error=why))
         return []
     claimed = replace(due, next_ms=now_ms + CLAIM_MS)
     transaction.change_delivery(claimed)
-    return [Claimed(claimed, webhook, secret, entries[0])]
+    return [Claimed(claimed, webhook, secret, found, body)]
+
+
+def _message(transaction: Transaction, webhook: Webhook, entry: LedgerEntry) -> bytes | None:
+    return openlineage_message(transaction, entry) if webhook.kind is WebhookKind.OPENLINEAGE else message(entry)
 
 
 def _note(transaction: Transaction, claimed: Delivery, after: Delivery) -> None:

@@ -30,6 +30,7 @@ from budwood.domain.openlineage import (
 )
 from budwood.domain.records import LedgerEntry, VersionRecord
 from budwood.domain.trace import Edge, Named, NamedKind
+from budwood.domain.webhooks import TESTED
 from budwood.errors import BadName, BudwoodError, Forbidden, NamespaceNotFound
 from budwood.govern.log_key import META
 from budwood.verbs.house import House
@@ -63,6 +64,9 @@ def tell_lineage(house: House, by: Caller, event: LineageEvent, namespace: str =
 def openlineage_message(view: View, entry: LedgerEntry) -> bytes | None:
     """An entry as an event; None when what it speaks of is gone, or nothing of it is lineage."""
     registry = registry_id(view)
+    if entry.action == TESTED:
+        tested = Emitted(registry, entry.sequence, entry.at_ms, "webhook test", (), ())
+        return json.dumps(event_of(tested), separators=(",", ":")).encode("ascii")
     found = _spoken_of(view, entry)
     if found is None:
         return None

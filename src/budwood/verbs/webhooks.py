@@ -4,22 +4,34 @@ A ledger entry and its deliveries are written in one transaction; a server sends
 of a webhook in the ledger names its host only: the rest of an address may be a secret, and others read the ledger.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.asks_people import ChangeWebhook, MadeWebhook
 from budwood.domain.limits import WEBHOOKS_PER_NAMESPACE
-from budwood.domain.people import Delivery, DeliveryState, Webhook
+from budwood.domain.openlineage import EMITTED
+from budwood.domain.people import Delivery, DeliveryState, Webhook, WebhookKind
 from budwood.domain.targets import Target
 from budwood.domain.webhooks import TESTED, check_address, check_patterns
-from budwood.errors import LimitExceeded, PreconditionFailed, RecordNotFound
+from budwood.errors import BadValue, LimitExceeded, PreconditionFailed, RecordNotFound
 from budwood.verbs.house import House
 from budwood.verbs.namespaces import check_page, namespace_named
 
 
-def add_webhook(house: House, namespace: str, url: str, actions: tuple[str, ...], secret: str) -> MadeWebhook:
-    """``secret`` is what its messages are signed with. Raises BadName, BadValue, NamespaceNotFound, LimitExceeded."""
-    now, wanted = house.clock(), check_patterns(actions)
+def add_webhook(
+    house: House,
+    namespace: str,
+    url: str,
+    actions: tuple[str, ...],
+    secret: str,
+    kind: WebhookKind = WebhookKind.LEDGER,
+) -> MadeWebhook:
+    """``secret`` is what its messages are signed with; for OpenLineage the receiver's key, or empty.
+
+    Raises BadName, BadValue, NamespaceNotFound, LimitExceeded.
+    """
+    now, wanted = house.clock(), _wanted(actions, kind)
     check_address(url, house.networks)
 
     def work(transaction: Transaction) -> MadeWebhook:
@@ -27,10 +39,10 @@ def add_webhook(house: House, namespace: str, url: str, actions: tuple[str, ...]
         if len(transaction.webhooks(name)) >= WEBHOOKS_PER_NAMESPACE:
             message = f"{name} has {WEBHOOKS_PER_NAMESPACE} webhooks; more are not added."
             raise LimitExceeded(message, hint="Remove one that nobody needs.", limit="WEBHOOKS_PER_NAMESPACE")
-        wish = Webhook(0, name, url, wanted, created_ms=now, created_by=house.author)
+        wish = Webhook(0, name, url, wanted, created_ms=now, created_by=house.author, kind=kind)
         webhook = transaction.add_webhook(wish, secret.encode())
         _enter(transaction, house, now, "webhook.added", webhook)
-        return MadeWebhook(webhook, secret)
+        return MadeWebhook(webhook, secret if kind is WebhookKind.LEDGER else "")
 
     return house.catalog.write(work)
 
@@ -53,7 +65,6 @@ def change_webhook(house: House, namespace: str, webhook: str, change: ChangeWeb
     Raises BadName, BadValue, NamespaceNotFound, RecordNotFound, LimitExceeded, PreconditionFailed.
     """
     now = house.clock()
-    actions = None if change.actions is None else check_patterns(change.actions)
     if change.url is not None:
         check_address(change.url, house.networks)
 
@@ -65,7 +76,7 @@ def change_webhook(house: House, namespace: str, webhook: str, change: ChangeWeb
             replace(
                 before,
                 url=before.url if change.url is None else change.url,
-                actions=before.actions if actions is None else actions,
+                actions=before.actions if change.actions is None else _wanted(change.actions, before.kind),
                 active=before.active if change.active is None else change.active,
             )
         )
@@ -147,6 +158,16 @@ def delivery_of(view: View, webhook_id: int, delivery_id: int) -> Delivery | Non
     return found[0] if found and found[0].id == delivery_id else None
 
 
+def _wanted(actions: Sequence[str], kind: WebhookKind) -> tuple[str, ...]:
+    """Raises BadValue, LimitExceeded."""
+    if kind is WebhookKind.LEDGER:
+        return check_patterns(actions)
+    if unknown := sorted(set(actions) - set(EMITTED)):
+        hint = f"Actions that are lineage: {', '.join(EMITTED)}."
+        raise BadValue(f"{unknown[0][:80]!r} is not told as an OpenLineage event.", hint=hint)
+    return tuple(sorted(set(actions or EMITTED)))
+
+
 def _webhook_of(view: View, namespace: str, text: str) -> Webhook:
     name = namespace_named(view, namespace).name
     found = view.webhook(_number(text))
@@ -166,5 +187,6 @@ def _enter(transaction: Transaction, house: House, now_ms: int, action: str, web
         "host": Target.parse(webhook.url).host,
         "actions": list(webhook.actions),
         "active": webhook.active,
+        "kind": str(webhook.kind),
     }
     return transaction.add_ledger(now_ms, house.author, action, str(webhook.id), body, webhook.namespace)

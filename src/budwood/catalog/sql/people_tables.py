@@ -136,6 +136,7 @@ webhook: Final = Table(
     big("created_ms"),
     words("created_by"),
     big("edit"),
+    Column("kind", Text, nullable=False, server_default="ledger"),
     Index(None, "namespace_id", "id"),
     sqlite_autoincrement=True,
 )

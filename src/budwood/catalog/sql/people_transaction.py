@@ -336,6 +336,7 @@ class PeopleWrites(PeopleReads):
             created_ms=webhook.created_ms,
             created_by=webhook.created_by,
             edit=webhook.edit,
+            kind=str(webhook.kind),
         )
         return replace(webhook, id=id_)
 

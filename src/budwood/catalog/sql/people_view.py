@@ -48,6 +48,7 @@ from budwood.domain.people import (
     TokenRecord,
     Trust,
     Webhook,
+    WebhookKind,
 )
 
 _namespaces: Final = select(
@@ -215,6 +216,7 @@ _webhooks: Final = select(
     webhook.c.created_ms,
     webhook.c.created_by,
     webhook.c.edit,
+    webhook.c.kind,
 ).join_from(webhook, namespace, namespace.c.id == webhook.c.namespace_id)
 _WEBHOOK: Final = Statement(_webhooks.where(webhook.c.id == bindparam("webhook_id")))
 _WEBHOOKS: Final = Statement(_webhooks.where(namespace.c.name == bindparam("name")).order_by(webhook.c.id))
@@ -472,8 +474,9 @@ def _trust_from(row: Row) -> Trust:
 
 
 def _webhook_from(row: Row) -> Webhook:
-    id_, room, url, actions, active, created_ms, created_by, edit = row
-    return Webhook(id_, room, url, tuple(json.loads(actions)), bool(active), created_ms, created_by, edit)
+    id_, room, url, actions, active, created_ms, created_by, edit, kind = row
+    wanted = tuple(json.loads(actions))
+    return Webhook(id_, room, url, wanted, bool(active), created_ms, created_by, edit, known(WebhookKind, kind))
 
 
 def _delivery_from(row: Row) -> Delivery:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from budwood.client.place import Place
 from budwood.domain import asks_people as asks
-from budwood.domain.people import Delivery, Webhook
+from budwood.domain.people import Delivery, Webhook, WebhookKind
 from budwood.domain.routes import webhooks
+from budwood.domain.webhooks import parse_kind
 
 
 class Webhooks:
@@ -19,14 +20,17 @@ class Webhooks:
         answer: asks.Webhooks = self._place.ask(webhooks.LIST, {"namespace": namespace})
         return answer.webhooks
 
-    def add(self, namespace: str, url: str, actions: Sequence[str] = ()) -> asks.MadeWebhook:
+    def add(
+        self, namespace: str, url: str, actions: Sequence[str] = (), *, kind: str = "ledger", key: str = ""
+    ) -> asks.MadeWebhook:
         """``actions`` are such as ``version.pushed`` or ``alias.*``; none: all. The secret is told this once.
+        ``kind`` openlineage sends events of that standard, with the receiver's ``key`` where it asks for one.
 
         Raises NamespaceNotFound, BadValue, Forbidden, LimitExceeded.
         """
-        wish = asks.AddWebhook(url, tuple(actions))
+        wish = asks.AddWebhook(url, tuple(actions), parse_kind(kind), key)
         made: asks.MadeWebhook = self._place.ask(webhooks.ADD, {"namespace": namespace}, body=wish)
-        if not made.secret:
+        if not made.secret and wish.kind is WebhookKind.LEDGER:
             # The answer was lost on its way and asked for again; nobody ever saw the secret, so make another.
             self.remove(namespace, made.webhook.id)
             made = self._place.ask(webhooks.ADD, {"namespace": namespace}, body=wish)

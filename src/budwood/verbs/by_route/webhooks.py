@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Final
 
 from budwood.domain import asks_people as asks
-from budwood.domain.people import Delivery, Webhook
+from budwood.domain.people import Delivery, Webhook, WebhookKind
 from budwood.domain.routes import webhooks
-from budwood.domain.webhooks import SECRET_PREFIX
+from budwood.domain.webhooks import SECRET_PREFIX, check_key
 from budwood.verbs import webhooks as verbs
 from budwood.verbs.by_route.asked import Asked, Deed
 
@@ -16,8 +16,10 @@ def _list(asked: Asked) -> tuple[Webhook, ...]:
 
 
 def _add(asked: Asked) -> asks.MadeWebhook:
-    secret = SECRET_PREFIX + asked.secret()
-    return verbs.add_webhook(asked.whole, asked.holes["namespace"], asked.body.url, asked.body.actions, secret)
+    wish, namespace = asked.body, asked.holes["namespace"]
+    if wish.kind is WebhookKind.OPENLINEAGE:
+        return verbs.add_webhook(asked.whole, namespace, wish.url, wish.actions, check_key(wish.key), wish.kind)
+    return verbs.add_webhook(asked.whole, namespace, wish.url, wish.actions, SECRET_PREFIX + asked.secret())
 
 
 def _show(asked: Asked) -> Webhook:

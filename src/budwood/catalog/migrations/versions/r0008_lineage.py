@@ -1,4 +1,4 @@
-"""Lineage that one statement walks: edges with the rooms of both ends, and what has a name elsewhere.
+"""Lineage that one statement walks: edges with the rooms of both ends, what has a name elsewhere, and who is told.
 
 What older versions say of relations and data sets is in their manifests alone, which a migration does not read: the
 newest of them is remembered under ``lineage-unread``, and whoever traces those versions reads there.
@@ -27,6 +27,7 @@ def upgrade() -> None:
         " SELECT 'lineage-unread', CAST(max(id) AS TEXT) FROM version HAVING max(id) IS NOT NULL"
     )
     op.drop_table("lineage")
+    op.add_column("webhook", sa.Column("kind", TEXT, nullable=False, server_default="ledger"))
 
 
 def _words(*names: str) -> list[sa.Column[str]]:
