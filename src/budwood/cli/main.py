@@ -19,6 +19,7 @@ from budwood.cli import (
     audit,
     backup,
     card,
+    dataset,
     db,
     delete,
     diff,
@@ -130,6 +131,7 @@ for _name, _command, _epilog in COMMANDS:
 
 for _name, _commands in (
     ("db", db.app),
+    ("dataset", dataset.app),
     ("audit", audit.app),
     ("lineage", lineage.app),
     ("policy", policy.app),
