@@ -19,6 +19,7 @@ from budwood.catalog.lineage_api import LineageTransaction, LineageView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.catalog.retention_api import RetentionTransaction, RetentionView
 from budwood.catalog.standards_api import StandardsTransaction, StandardsView
+from budwood.catalog.tracking_api import TrackingTransaction, TrackingView
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
@@ -98,7 +99,7 @@ class PackUse:
     condemned_bytes: int
 
 
-class View(PeopleView, GatesView, LedgerView, LineageView, RetentionView, StandardsView, Protocol):
+class View(PeopleView, GatesView, LedgerView, LineageView, RetentionView, StandardsView, TrackingView, Protocol):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
 
     def model(self, namespace: str, name: str) -> ModelRecord | None: ...
@@ -207,6 +208,7 @@ class Transaction(
     LineageTransaction,
     RetentionTransaction,
     StandardsTransaction,
+    TrackingTransaction,
     Protocol,
 ):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""

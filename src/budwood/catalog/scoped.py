@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, cast
 
 from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
 from budwood.catalog.people_api import Reach
+from budwood.catalog.tracking_api import ExperimentPage, RunPage, TrackingSearch
 from budwood.domain.access import Role, Within
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind
@@ -24,6 +25,7 @@ from budwood.domain.results import VersionPage
 from budwood.domain.retention import Hold, RulesRecord
 from budwood.domain.standard import StandardRecord
 from budwood.domain.trace import Named, NamedKind
+from budwood.domain.tracking.records import Experiment, Run
 from budwood.errors import LeaseLost, NamespaceNotFound
 from budwood.store.api import BlockRow
 
@@ -40,6 +42,9 @@ _UNGUARDED: Final = """
     class_said services gone held_versions say_class unsay_class let_go lift_hold
     edges_of traced pointed named add_edge
     birth put_birth
+    run_is_known run_data metric_history metric_steps metric_at run_params datasets_of
+    change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run change_run log_metrics
+    log_params put_run_tags remove_run_tag add_inputs add_models
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
 """Methods that name no namespace and begin at an id, a principal or a key."""
@@ -269,6 +274,32 @@ class _Scoped:
     def remove_standard(self, namespace: str, *, at_ms: int) -> None:
         self._own(namespace)
         self._inner.remove_standard(namespace, at_ms=at_ms)
+
+    def experiment(self, namespace: str, number: int) -> Experiment | None:
+        return self._inner.experiment(namespace, number) if namespace in self._reach else None
+
+    def experiment_named(self, namespace: str, name: str) -> Experiment | None:
+        return self._inner.experiment_named(namespace, name) if namespace in self._reach else None
+
+    def experiment_numbers(self, namespace: str, numbers: Sequence[int]) -> Mapping[int, int]:
+        return self._inner.experiment_numbers(namespace, numbers) if namespace in self._reach else {}
+
+    def find_experiments(
+        self, namespace: str, search: TrackingSearch, *, token: str = "", limit: int = 1000
+    ) -> ExperimentPage:
+        near = namespace in self._reach
+        return self._inner.find_experiments(namespace, search, token=token, limit=limit) if near else ExperimentPage(())
+
+    def run(self, namespace: str, run: str) -> Run | None:
+        return self._inner.run(namespace, run) if namespace in self._reach else None
+
+    def find_runs(self, namespace: str, search: TrackingSearch, *, token: str = "", limit: int = 1000) -> RunPage:
+        near = namespace in self._reach
+        return self._inner.find_runs(namespace, search, token=token, limit=limit) if near else RunPage(())
+
+    def add_experiment(self, namespace: str, experiment: Experiment) -> Experiment:
+        self._own(namespace)
+        return self._inner.add_experiment(namespace, experiment)
 
     def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
         self._own(policy.namespace)

@@ -7,13 +7,16 @@ registry.gates.approve(asked.id)
 registry.gates.apply(asked.id)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from budwood.client.attaching import read_file, signed
 from budwood.client.holes import model_holes, version_holes
 from budwood.client.place import Place
 from budwood.domain import asks_gates as asks
+from budwood.domain.asks_gates import Attached
 from budwood.domain.names import DEFAULT_NAMESPACE
 from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval, Outcome
 from budwood.domain.policy.policy import Tier
@@ -23,6 +26,9 @@ from budwood.domain.routes.route import Route
 from budwood.domain.signature import SigningKey
 from budwood.errors import BadValue
 from budwood.verbs.policy_text import policy_from
+
+if TYPE_CHECKING:
+    from budwood.domain.evaluation.compare import Comparison
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -85,11 +91,16 @@ class Gates:
         dataset: str = "",
         samples: int = 0,
         summary: str = "",
+        details: Mapping[str, str] | None = None,
+        files: Sequence[str | Path | Attached] = (),
+        key: str | bytes = "",
+        password: str = "",
     ) -> Evidence:
-        """Record a result about a version; nobody changes or removes it. ``outcome`` is ``passed`` or ``failed``.
+        """Record a result about a version; nobody changes or removes it. ``outcome`` is passed, failed or error.
 
-        Kinds are evaluation, fairness, robustness, ab-test, integration, scan and performance.
-        Raises BadValue, LimitExceeded, NotFound, Forbidden.
+        Kinds are evaluation, fairness, robustness, ab-test, integration, scan and performance. ``files`` are kept with
+        it; ``key`` is a private key in PEM that signs all of it here.
+        Raises BadValue, LimitExceeded, NotFound, Forbidden, SourceNotFound, FrameworkMissing.
         """
         wish = asks.AddEvidence(
             _word(EvidenceKind, kind, "kind of evidence"),
@@ -99,7 +110,11 @@ class Gates:
             dataset,
             samples,
             summary,
+            dict(details or {}),
+            tuple(read_file(each) for each in files),
         )
+        if key:
+            wish = signed(wish, self._place.get(reference), key, password)
         added: Evidence = self._place.ask(gates.ADD_EVIDENCE, version_holes(reference), body=wish)
         return added
 
@@ -107,6 +122,25 @@ class Gates:
         """Oldest first. Raises NotFound."""
         answer: asks.EvidenceList = self._place.ask(gates.LIST_EVIDENCE, version_holes(reference))
         return answer.evidence
+
+    def evidence_files(self, reference: str, evidence: str) -> tuple[Attached, ...]:
+        """The files of one, by its digest or at least eight digits that begin it. Raises NotFound, BlockDamaged."""
+        holes = {**version_holes(reference), "evidence": evidence}
+        answer: asks.AttachedFiles = self._place.ask(gates.EVIDENCE_FILES, holes)
+        return answer.files
+
+    def compare(self, champion: str, candidate: str, *, dataset: str = "") -> "Comparison":
+        """The newest evaluations of two versions on the same data, by metric. Raises NotFound, RecordNotFound."""
+        from budwood.client.evaluating.compared import compare_kept
+
+        return compare_kept(self, champion, candidate, dataset)
+
+    def scan(self, reference: str) -> Evidence:
+        """Have the registry itself look for code that loading would run, and keep what it says: a policy with
+        ``requires.scanned`` asks for that. What it looked at before is not looked at again. Raises NotFound, Forbidden.
+        """
+        scanned: Evidence = self._place.ask(gates.SCAN, version_holes(reference))
+        return scanned
 
     # Signatures
 

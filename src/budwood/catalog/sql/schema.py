@@ -13,11 +13,20 @@ from budwood.catalog.sql import (
     retention_tables,
     standard_tables,
     tables,
+    tracking_tables,
 )
 from budwood.domain.names import DEFAULT_NAMESPACE
 
 METADATA: Final = tables.METADATA
-OTHERS: Final = (gate_tables, ledger_tables, lineage_tables, people_tables, retention_tables, standard_tables)
+OTHERS: Final = (
+    gate_tables,
+    ledger_tables,
+    lineage_tables,
+    people_tables,
+    retention_tables,
+    standard_tables,
+    tracking_tables,
+)
 """Importing them puts their tables into the same metadata."""
 BIRTH: Final[ClauseElement] = insert(people_tables.namespace).values(
     {

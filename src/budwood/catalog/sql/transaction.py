@@ -35,6 +35,7 @@ from budwood.catalog.sql.tables import (
     tag,
     version,
 )
+from budwood.catalog.sql.tracking_transaction import TrackingWrites
 from budwood.catalog.sql.view import SqlView, label_key
 from budwood.domain import canon
 from budwood.domain.manifest import BlockId
@@ -122,7 +123,16 @@ _UNSTAGE_DEAD: Final = Statement(
 )
 
 
-class SqlTransaction(SqlView, PeopleWrites, GateWrites, LedgerWrites, LineageWrites, RetentionWrites, StandardWrites):
+class SqlTransaction(
+    SqlView,
+    PeopleWrites,
+    GateWrites,
+    LedgerWrites,
+    LineageWrites,
+    RetentionWrites,
+    StandardWrites,
+    TrackingWrites,
+):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
 
     __slots__ = ("_salts",)

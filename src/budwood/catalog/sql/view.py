@@ -30,6 +30,7 @@ from budwood.catalog.sql.tables import (
     tag,
     version,
 )
+from budwood.catalog.sql.tracking_view import TrackingReads
 from budwood.domain import canon
 from budwood.domain.canon import Json
 from budwood.domain.limits import PAGE_ROWS
@@ -238,7 +239,7 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(LineageReads, RetentionReads, StandardReads):
+class SqlView(LineageReads, RetentionReads, StandardReads, TrackingReads):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()

@@ -28,10 +28,13 @@ def read_token(search: object, token: str, kinds: Sequence[type]) -> tuple[Key, 
     if len(token) > CURSOR_BYTES:
         raise _bad()
     try:
-        parts = canon.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        written = base64.b64decode(token, altchars=b"-_", validate=True)
+        parts = canon.loads(written)
     except (ValueError, binascii.Error, RecursionError):
         raise _bad() from None
     if not isinstance(parts, list) or len(parts) != len(kinds) + 1 or parts[0] != _mark(search):
+        raise _bad()
+    if base64.urlsafe_b64encode(written).decode() != token:
         raise _bad()
     return tuple(_checked(key, kind) for key, kind in zip(parts[1:], kinds, strict=True))
 
