@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from budwood.client.lineage import Lineage
     from budwood.domain.policy.evidence import Evidence
     from budwood.scan.report import Report
+    from budwood.client.retention import Holds, Retention
 
 
 def no_progress(_: int) -> None:
@@ -156,6 +157,27 @@ class Registry:
 
     @property
     def house(self) -> House:
+    @property
+    def retention(self) -> "Retention":
+        """How long bytes are kept, what may go, and letting it go."""
+        from budwood.client.retention import Retention
+
+        return Retention(self._place)
+
+    @property
+    def holds(self) -> "Holds":
+        """Legal holds: what nobody may delete or let go."""
+        from budwood.client.retention import Holds
+
+        return Holds(self._place)
+
+    @property
+    def standards(self) -> "Standards":
+        """The metadata standards of namespaces."""
+        from budwood.client.standards import Standards
+
+        return Standards(self._place)
+
         """What verbs are given, for programs that go below this class. Raises NotOffered for a remote registry."""
         if not isinstance(self._place, Near):
             raise NotOffered(f"{self.place} is served by another process; its parts cannot be reached from here.")

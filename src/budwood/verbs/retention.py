@@ -99,7 +99,7 @@ def rules_mark(record: RulesRecord | None) -> str:
     return str(record.number if record else 0)
 
 
-def set_class(house: House, by: Caller, reference: str, name: str, reason: str = "") -> ClassSaid | None:
+def set_class(house: House, by: Caller, reference: str, name: str, reason: str = "") -> ClassSaid:
     """Give a model, or one version of it, a class of retention; an empty name takes away what was said.
 
     Raises BadReference, NotFound, BadValue, Forbidden.
@@ -107,26 +107,26 @@ def set_class(house: House, by: Caller, reference: str, name: str, reason: str =
     check_text(reason, "The reason", MESSAGE_BYTES, "MESSAGE_BYTES")
     now = house.clock()
 
-    def work(transaction: Transaction) -> ClassSaid | None:
+    def work(transaction: Transaction) -> ClassSaid:
         about = _subject(transaction, reference)
         rules = _rules(transaction, about.namespace)
         if name and rules.named(name) is None:
             known = ", ".join(each.name for each in (*BUILT_IN, *rules.classes))
             raise BadValue(f"{about.namespace} knows no class {name[:80]!r}.", hint=f"Known are {known}.")
         before = transaction.class_said(about.model_id, about.version_id)
+        said = ClassSaid(about.model_id, about.version_id, name, house.author, now, reason)
         if (before.name if before else "") == name:
-            return before
+            return before or said
         shortens = _shortens(rules, before, name)
         if shortens:
             _check_may_shorten(transaction, by, about.namespace, reason)
-        said = ClassSaid(about.model_id, about.version_id, name, house.author, now, reason)
         if name:
             transaction.say_class(said)
         else:
             transaction.unsay_class(about.model_id, about.version_id)
         body = {"from": before.name if before else "", "to": name, "shortens": shortens, "reason": reason}
         transaction.add_ledger(now, house.author, "retention.class-set", about.words, body, about.namespace)
-        return said if name else None
+        return said
 
     return house.catalog.write(work)
 

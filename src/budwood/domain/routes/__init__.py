@@ -15,6 +15,7 @@ from budwood.domain.routes import (
     people,
     pushes,
     registry,
+    retention,
     signing,
     tokens,
     trusts,
@@ -40,5 +41,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *gates.ROUTES,
     *signing.ROUTES,
     *audit.ROUTES,
+    *standards.ROUTES,
+    *retention.ROUTES,
     *lineage.ROUTES,
 )

@@ -20,6 +20,9 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **signing.DEEDS,
     **audit.DEEDS,
     **lineage.DEEDS,
+from budwood.verbs.by_route.retention import DEEDS as RETENTION
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]
+    **standards.DEEDS,
+    **RETENTION,
