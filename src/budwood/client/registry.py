@@ -9,7 +9,7 @@ registry.pull("encoder@champion", "out/")
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from budwood.client.admin import Admin
     from budwood.client.audit import Audit
     from budwood.client.datasets import Datasets
+    from budwood.client.evaluating.evaluate import Evaluated
     from budwood.client.gates import Gates
     from budwood.client.lineage import Lineage
     from budwood.domain.policy.evidence import Evidence
@@ -340,6 +341,32 @@ class Registry:
         from budwood.client.scanning import scan_version
 
         return scan_version(self._place.work, self.get(reference), progress)
+
+    def evaluate(
+        self,
+        reference: str,
+        entry: str,
+        dataset: str,
+        *,
+        champion: str = "",
+        python: str = "",
+        time_s: float = 3_600,
+        memory_bytes: int = 1 << 34,
+        less_is_better: Sequence[str] = (),
+        margin: float = 0.0,
+        key: str | bytes = "",
+        say: Callable[[str], None] = lambda _: None,
+    ) -> "Evaluated":
+        """Run your entry point, here, on a version's files and a dataset's, and keep what it measured as evidence.
+
+        ``entry`` is a script, or ``module:function``; ``champion`` a version, or ``@alias``, to be compared with.
+        Raises EvaluationFailed, BadValue, NotFound, SourceNotFound, LimitExceeded, Forbidden.
+        """
+        from budwood.client.evaluating.evaluate import Entry, Limits, Wishes, evaluate
+
+        limits, less = Limits(time_s, memory_bytes), frozenset(_each(less_is_better))
+        wishes = Wishes(Entry(entry), python, limits, less, margin, key, say)
+        return evaluate(self, reference, dataset, wishes, champion)
 
     def card(self, reference: str) -> str:
         """A model card as Markdown, with the front matter that model hubs read. Raises NotFound, ManifestDamaged."""
