@@ -11,7 +11,6 @@
     │   ├── BadPolicy          a policy that does not say what it asks for; names the field
     │   ├── BadStandard        a metadata standard that does not say what it asks for; names the field
     │   ├── EvaluationFailed   an evaluation that crashed, took too long or said what is no result
-    │   ├── EvaluationFailed   an evaluation that crashed, took too long or said what is no result
     │   ├── BadPath            a file name no version may hold
     │   ├── BadValue           a metric, parameter, tag or setting out of its range
     │   ├── UnsafeEntry        a symlink, FIFO, device or socket among the files
@@ -101,10 +100,6 @@ class BadName(Invalid):
     default_hint = (
         "Names are lower-case letters, digits, '.', '_' and '-', at most 128, starting with a letter or digit."
     )
-
-
-class EvaluationFailed(Invalid):
-    code = "evaluation_failed"
 
 
 class EvaluationFailed(Invalid):
