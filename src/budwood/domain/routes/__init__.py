@@ -41,7 +41,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *gates.ROUTES,
     *signing.ROUTES,
     *audit.ROUTES,
-    *standards.ROUTES,
     *retention.ROUTES,
     *lineage.ROUTES,
 )
