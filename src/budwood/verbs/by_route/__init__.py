@@ -8,6 +8,7 @@ from typing import Final
 
 from budwood.verbs.by_route import audit, gates, grants, lineage, namespaces, people, signing, tokens, trusts, webhooks
 from budwood.verbs.by_route.asked import Asked, Deed
+from budwood.verbs.by_route.retention import DEEDS as RETENTION
 
 DEEDS: Final[Mapping[str, Deed]] = {
     **namespaces.DEEDS,
@@ -18,11 +19,9 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **webhooks.DEEDS,
     **gates.DEEDS,
     **signing.DEEDS,
+    **RETENTION,
     **audit.DEEDS,
     **lineage.DEEDS,
-from budwood.verbs.by_route.retention import DEEDS as RETENTION
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]
-    **standards.DEEDS,
-    **RETENTION,
