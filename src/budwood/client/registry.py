@@ -55,9 +55,9 @@ if TYPE_CHECKING:
     from budwood.client.evaluating.evaluate import Evaluated
     from budwood.client.gates import Gates
     from budwood.client.lineage import Lineage
+    from budwood.client.retention import Holds, Retention
     from budwood.domain.policy.evidence import Evidence
     from budwood.scan.report import Report
-    from budwood.client.retention import Holds, Retention
 
 
 def no_progress(_: int) -> None:
