@@ -157,8 +157,6 @@ class Registry:
         return Gates(self._place)
 
     @property
-    def house(self) -> House:
-    @property
     def retention(self) -> "Retention":
         """How long bytes are kept, what may go, and letting it go."""
         from budwood.client.retention import Retention
@@ -179,6 +177,8 @@ class Registry:
 
         return Standards(self._place)
 
+    @property
+    def house(self) -> House:
         """What verbs are given, for programs that go below this class. Raises NotOffered for a remote registry."""
         if not isinstance(self._place, Near):
             raise NotOffered(f"{self.place} is served by another process; its parts cannot be reached from here.")
