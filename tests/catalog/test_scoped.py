@@ -55,6 +55,13 @@ WHOLE = {
     "forget_openings",
     "blank_entry",
     "holds_anywhere",
+    "routings_in_force",
+    "gateways",
+    "put_gateway",
+    "remove_gateway",
+    "running_rollouts",
+    "add_served",
+    "forget_served",
 }
 
 

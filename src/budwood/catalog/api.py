@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from budwood.catalog.delivery_api import DeliveryTransaction, DeliveryView
 from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
 from budwood.catalog.lineage_api import LineageTransaction, LineageView
@@ -99,7 +100,17 @@ class PackUse:
     condemned_bytes: int
 
 
-class View(PeopleView, GatesView, LedgerView, LineageView, RetentionView, StandardsView, TrackingView, Protocol):
+class View(
+    PeopleView,
+    DeliveryView,
+    GatesView,
+    LedgerView,
+    LineageView,
+    RetentionView,
+    StandardsView,
+    TrackingView,
+    Protocol,
+):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
 
     def model(self, namespace: str, name: str) -> ModelRecord | None: ...
@@ -203,6 +214,7 @@ class View(PeopleView, GatesView, LedgerView, LineageView, RetentionView, Standa
 class Transaction(
     View,
     PeopleTransaction,
+    DeliveryTransaction,
     GatesTransaction,
     LedgerTransaction,
     LineageTransaction,

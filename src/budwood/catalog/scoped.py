@@ -23,9 +23,11 @@ from budwood.domain.query import Query
 from budwood.domain.records import LedgerEntry, ModelRecord, VersionRecord
 from budwood.domain.results import VersionPage
 from budwood.domain.retention import Hold, RulesRecord
+from budwood.domain.rollout.records import Rollout
 from budwood.domain.standard import StandardRecord
 from budwood.domain.trace import Named, NamedKind
 from budwood.domain.tracking.records import Experiment, Run
+from budwood.domain.traffic.records import EndpointRecord
 from budwood.errors import LeaseLost, NamespaceNotFound
 from budwood.store.api import BlockRow
 
@@ -43,6 +45,8 @@ _UNGUARDED: Final = """
     edges_of traced pointed named add_edge
     birth put_birth
     run_is_known run_data metric_history metric_steps metric_at run_params datasets_of
+    routing routing_at routings rollouts rollout_events counted served observations change_endpoint add_routing
+    change_rollout add_rollout_event put_counted add_observations
     change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run change_run log_metrics
     log_params put_run_tags remove_run_tag add_inputs add_models
 """
@@ -274,6 +278,28 @@ class _Scoped:
     def remove_standard(self, namespace: str, *, at_ms: int) -> None:
         self._own(namespace)
         self._inner.remove_standard(namespace, at_ms=at_ms)
+
+    def endpoint(self, namespace: str, name: str) -> EndpointRecord | None:
+        return self._inner.endpoint(namespace, name) if namespace in self._reach else None
+
+    def endpoint_by_id(self, endpoint_id: int) -> EndpointRecord | None:
+        found = self._inner.endpoint_by_id(endpoint_id)
+        return found if found is not None and found.namespace in self._reach else None
+
+    def endpoints(self, namespace: str) -> Sequence[EndpointRecord]:
+        return self._inner.endpoints(namespace) if namespace in self._reach else ()
+
+    def rollout(self, rollout_id: int) -> Rollout | None:
+        found = self._inner.rollout(rollout_id)
+        return found if found is not None and found.namespace in self._reach else None
+
+    def add_endpoint(self, endpoint: EndpointRecord) -> EndpointRecord:
+        self._own(endpoint.namespace)
+        return self._inner.add_endpoint(endpoint)
+
+    def add_rollout(self, rollout: Rollout) -> Rollout:
+        self._own(rollout.namespace)
+        return self._inner.add_rollout(rollout)
 
     def experiment(self, namespace: str, number: int) -> Experiment | None:
         return self._inner.experiment(namespace, number) if namespace in self._reach else None

@@ -6,6 +6,7 @@ from sqlalchemy import insert
 from sqlalchemy.sql import ClauseElement
 
 from budwood.catalog.sql import (
+    delivery_tables,
     gate_tables,
     ledger_tables,
     lineage_tables,
@@ -19,6 +20,7 @@ from budwood.domain.names import DEFAULT_NAMESPACE
 
 METADATA: Final = tables.METADATA
 OTHERS: Final = (
+    delivery_tables,
     gate_tables,
     ledger_tables,
     lineage_tables,

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from budwood.catalog.api import Lease, NewVersion
 from budwood.catalog.sql import dump
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
+from budwood.catalog.sql.delivery_transaction import DeliveryWrites
 from budwood.catalog.sql.gate_transaction import GateWrites
 from budwood.catalog.sql.ledger_transaction import FRESH, LedgerWrites, Salts, keep, sealed
 from budwood.catalog.sql.lineage_transaction import LineageWrites
@@ -126,6 +127,7 @@ _UNSTAGE_DEAD: Final = Statement(
 class SqlTransaction(
     SqlView,
     PeopleWrites,
+    DeliveryWrites,
     GateWrites,
     LedgerWrites,
     LineageWrites,

@@ -1,0 +1,87 @@
+"""The part of the catalog's port that speaks of traffic: endpoints and their routings, gateways, rollouts, requests.
+
+A routing is never changed: a new one has the next generation. What an engine writes carries its fence, and is refused
+when another engine has taken over.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
+from budwood.domain.traffic.records import EndpointRecord, GatewayRecord, Observation, RoutingRecord, Served
+
+
+class DeliveryView(Protocol):
+    """What can be read about traffic."""
+
+    def endpoint(self, namespace: str, name: str) -> EndpointRecord | None:
+        """The one of this name that was not removed."""
+
+    def endpoint_by_id(self, endpoint_id: int) -> EndpointRecord | None:
+        """Removed ones too."""
+
+    def endpoints(self, namespace: str) -> Sequence[EndpointRecord]:
+        """Those not removed, by name."""
+
+    def routings_in_force(self) -> Sequence[RoutingRecord]:
+        """The newest of every endpoint of every namespace that was not removed, by endpoint."""
+
+    def routing(self, endpoint_id: int, generation: int) -> RoutingRecord | None: ...
+    def routing_at(self, endpoint_id: int, at_ms: int) -> RoutingRecord | None:
+        """What was in force at a moment."""
+
+    def routings(self, endpoint_id: int, *, before: int = 0, limit: int = 100) -> Sequence[RoutingRecord]:
+        """Newest first, with generations below ``before`` when it is not 0."""
+
+    def gateways(self) -> Sequence[GatewayRecord]:
+        """By name."""
+
+    def rollout(self, rollout_id: int) -> Rollout | None: ...
+    def running_rollouts(self) -> Sequence[Rollout]:
+        """Of every namespace, oldest first."""
+
+    def rollouts(self, endpoint_id: int, *, before: int = 0, limit: int = 100) -> Sequence[Rollout]:
+        """Newest first, with ids below ``before`` when it is not 0."""
+
+    def rollout_events(self, rollout_id: int) -> Sequence[RolloutEvent]:
+        """Oldest first."""
+
+    def counted(self, rollout_id: int) -> Counted: ...
+    def served(self, request: str) -> Served | None: ...
+    def observations(self, endpoint_id: int, *, after: int = 0, limit: int = 1000) -> Sequence[tuple[int, Observation]]:
+        """In the order they came, each with its number."""
+
+
+class DeliveryTransaction(Protocol):
+    """What can be changed about traffic."""
+
+    def add_endpoint(self, endpoint: EndpointRecord) -> EndpointRecord:
+        """The endpoint with its id."""
+
+    def change_endpoint(self, endpoint: EndpointRecord) -> None:
+        """Its text, its generation, and whether it was removed."""
+
+    def add_routing(self, routing: RoutingRecord) -> None:
+        """Raises AssertionError when the generation is there already."""
+
+    def put_gateway(self, gateway: GatewayRecord) -> None:
+        """Made or changed."""
+
+    def remove_gateway(self, name: str) -> None: ...
+    def add_rollout(self, rollout: Rollout) -> Rollout:
+        """The rollout with its id."""
+
+    def change_rollout(self, rollout: Rollout) -> bool:
+        """Its progress, state and fence, unless the row's fence is higher: then nothing, and False."""
+
+    def add_rollout_event(self, event: RolloutEvent) -> RolloutEvent:
+        """The event with its number."""
+
+    def put_counted(self, rollout_id: int, counted: Counted) -> None: ...
+    def add_served(self, served: Sequence[Served]) -> None:
+        """One that is there already is the same one again."""
+
+    def forget_served(self, *, before_ms: int, limit: int = 10_000) -> int:
+        """How many rows went."""
+
+    def add_observations(self, endpoint_id: int, observations: Sequence[Observation]) -> None: ...

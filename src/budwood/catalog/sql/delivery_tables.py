@@ -1,0 +1,105 @@
+"""The tables of traffic: endpoints, routings, gateways, rollouts, requests that were answered, what was seen later.
+
+They outlive what they are about: no key binds them to a namespace, a model or a version that may be removed.
+"""
+
+from typing import Final
+
+from sqlalchemy import Column, Double, Index, SmallInteger, Table, UniqueConstraint
+
+from budwood.catalog.sql.tables import METADATA, Id, Text, big, blob, words
+
+endpoint: Final = Table(
+    "endpoint",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("namespace_id", Id, nullable=False),
+    words("name"),
+    words("text"),
+    words("author"),
+    big("created_ms"),
+    big("generation"),
+    # 0 while it is there; then its id, so that the name is free again.
+    big("gone"),
+    big("removed_ms"),
+    UniqueConstraint("namespace_id", "name", "gone"),
+    Index(None, "gone", "id"),
+    sqlite_autoincrement=True,
+)
+
+routing: Final = Table(
+    "routing",
+    METADATA,
+    Column("endpoint_id", Id, primary_key=True, autoincrement=False),
+    Column("generation", Id, primary_key=True, autoincrement=False),
+    big("at_ms"),
+    # The whole record as canonical JSON.
+    words("body"),
+    Index(None, "endpoint_id", "at_ms"),
+    sqlite_with_rowid=False,
+)
+
+gateway: Final = Table(
+    "gateway",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    words("body"),
+)
+
+rollout: Final = Table(
+    "rollout",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("endpoint_id", Id, nullable=False),
+    Column("running", SmallInteger, nullable=False),
+    big("fence"),
+    # The whole record as canonical JSON, without its id.
+    words("body"),
+    Index(None, "endpoint_id", "id"),
+    Index(None, "running", "id"),
+    sqlite_autoincrement=True,
+)
+
+rollout_event: Final = Table(
+    "rollout_event",
+    METADATA,
+    Column("rollout_id", Id, primary_key=True, autoincrement=False),
+    Column("number", Id, primary_key=True, autoincrement=False),
+    words("body"),
+    sqlite_with_rowid=False,
+)
+
+counted: Final = Table(
+    "counted",
+    METADATA,
+    Column("rollout_id", Id, primary_key=True, autoincrement=False),
+    words("body"),
+    blob("users"),
+)
+
+served: Final = Table(
+    "served",
+    METADATA,
+    Column("request", Text, primary_key=True),
+    big("at_ms"),
+    Column("endpoint_id", Id, nullable=False),
+    big("generation"),
+    big("number"),
+    big("code"),
+    big("latency_us"),
+    Index(None, "at_ms"),
+    sqlite_with_rowid=False,
+)
+
+observation: Final = Table(
+    "observation",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("endpoint_id", Id, nullable=False),
+    words("metric"),
+    words("unit"),
+    big("at_ms"),
+    Column("value", Double, nullable=False),
+    Index(None, "endpoint_id", "id"),
+    sqlite_autoincrement=True,
+)

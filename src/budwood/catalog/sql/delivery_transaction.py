@@ -1,0 +1,169 @@
+"""Changing what is known about traffic, for every SQL database. ``transaction.py`` joins it with the rest."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from sqlalchemy import bindparam, delete, func, select, update
+
+from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
+from budwood.catalog.sql.delivery_tables import (
+    counted,
+    endpoint,
+    gateway,
+    observation,
+    rollout,
+    rollout_event,
+    routing,
+    served,
+)
+from budwood.catalog.sql.delivery_view import DeliveryReads
+from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.session import Statement
+from budwood.domain.canon import dumps, pack
+from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent, RolloutState
+from budwood.domain.traffic.records import EndpointRecord, GatewayRecord, Observation, RoutingRecord, Served
+
+_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
+_ADD_ENDPOINT: Final = insert_numbered(endpoint)
+_CHANGED: Final = ("text", "generation", "gone", "removed_ms")
+_CHANGE_ENDPOINT: Final = Statement(
+    update(endpoint)
+    .where(endpoint.c.id == bindparam("of_id"))
+    .values({name: bindparam(f"to_{name}") for name in _CHANGED})
+)
+_ADD_ROUTING: Final = insert_row(routing)
+_PUT_GATEWAY: Final = upsert(gateway, "name")
+_REMOVE_GATEWAY: Final = Statement(delete(gateway).where(gateway.c.name == bindparam("of_name")))
+_ADD_ROLLOUT: Final = insert_numbered(rollout)
+_CHANGE_ROLLOUT: Final = Statement(
+    update(rollout)
+    .where(rollout.c.id == bindparam("of_id"), rollout.c.fence <= bindparam("to_fence"))
+    .values(running=bindparam("to_running"), fence=bindparam("to_fence"), body=bindparam("to_body"))
+)
+_LAST_EVENT: Final = Statement(
+    select(func.coalesce(func.max(rollout_event.c.number), 0)).where(
+        rollout_event.c.rollout_id == bindparam("rollout_id")
+    )
+)
+_ADD_EVENT: Final = insert_row(rollout_event)
+_PUT_COUNTED: Final = upsert(counted, "rollout_id")
+_ADD_SERVED: Final = upsert(served, "request")
+_FORGET: Final = Statement(
+    delete(served).where(
+        served.c.request.in_(
+            select(served.c.request)
+            .where(served.c.at_ms < bindparam("before_ms"))
+            .order_by(served.c.at_ms)
+            .limit(bindparam("limit"))
+        )
+    )
+)
+_ADD_OBSERVATION: Final = insert_numbered(observation)
+
+
+class DeliveryWrites(DeliveryReads):
+    """``catalog.delivery_api.DeliveryTransaction`` over one session."""
+
+    __slots__ = ()
+
+    def add_endpoint(self, endpoint: EndpointRecord) -> EndpointRecord:
+        row = self._session.one(_ROOM_ID, name=endpoint.namespace)
+        assert row is not None, f"there is no namespace {endpoint.namespace}"
+        id_ = self._session.add(
+            _ADD_ENDPOINT,
+            namespace_id=row[0],
+            name=endpoint.name,
+            text=endpoint.text,
+            author=endpoint.author,
+            created_ms=endpoint.created_ms,
+            generation=endpoint.generation,
+            gone=0,
+            removed_ms=0,
+        )
+        return replace(endpoint, id=id_)
+
+    def change_endpoint(self, endpoint: EndpointRecord) -> None:
+        self._session.change(
+            _CHANGE_ENDPOINT,
+            of_id=endpoint.id,
+            to_text=endpoint.text,
+            to_generation=endpoint.generation,
+            to_gone=endpoint.id if endpoint.removed_ms else 0,
+            to_removed_ms=endpoint.removed_ms,
+        )
+
+    def add_routing(self, routing: RoutingRecord) -> None:
+        assert self.routing(routing.endpoint_id, routing.generation) is None, "a generation is given once"
+        self._session.change(
+            _ADD_ROUTING,
+            endpoint_id=routing.endpoint_id,
+            generation=routing.generation,
+            at_ms=routing.at_ms,
+            body=dumps(pack(routing)).decode(),
+        )
+
+    def put_gateway(self, gateway: GatewayRecord) -> None:
+        self._session.change(_PUT_GATEWAY, name=gateway.name, body=dumps(pack(gateway)).decode())
+
+    def remove_gateway(self, name: str) -> None:
+        self._session.change(_REMOVE_GATEWAY, of_name=name)
+
+    def add_rollout(self, rollout: Rollout) -> Rollout:
+        id_ = self._session.add(_ADD_ROLLOUT, endpoint_id=rollout.endpoint_id, **_row(rollout))
+        return replace(rollout, id=id_)
+
+    def change_rollout(self, rollout: Rollout) -> bool:
+        values = {f"to_{name}": value for name, value in _row(rollout).items()}
+        return self._session.change(_CHANGE_ROLLOUT, of_id=rollout.id, **values) > 0
+
+    def add_rollout_event(self, event: RolloutEvent) -> RolloutEvent:
+        last = self._session.all(_LAST_EVENT, rollout_id=event.rollout_id)[0][0]
+        numbered = replace(event, number=last + 1)
+        self._session.change(
+            _ADD_EVENT, rollout_id=event.rollout_id, number=numbered.number, body=dumps(pack(numbered)).decode()
+        )
+        return numbered
+
+    def put_counted(self, rollout_id: int, counted: Counted) -> None:
+        body = dumps(pack(replace(counted, users=b""))).decode()
+        self._session.change(_PUT_COUNTED, rollout_id=rollout_id, body=body, users=counted.users)
+
+    def add_served(self, served: Sequence[Served]) -> None:
+        self._session.change_many(
+            _ADD_SERVED,
+            (
+                {
+                    "request": each.request,
+                    "at_ms": each.at_ms,
+                    "endpoint_id": each.endpoint_id,
+                    "generation": each.generation,
+                    "number": each.number,
+                    "code": each.code,
+                    "latency_us": each.latency_us,
+                }
+                for each in served
+            ),
+        )
+
+    def forget_served(self, *, before_ms: int, limit: int = 10_000) -> int:
+        return self._session.change(_FORGET, before_ms=before_ms, limit=limit)
+
+    def add_observations(self, endpoint_id: int, observations: Sequence[Observation]) -> None:
+        for each in observations:
+            self._session.add(
+                _ADD_OBSERVATION,
+                endpoint_id=endpoint_id,
+                metric=each.metric,
+                unit=each.unit,
+                at_ms=each.at_ms,
+                value=each.value,
+            )
+
+
+def _row(rollout: Rollout) -> dict[str, str | int]:
+    return {
+        "running": int(rollout.state is RolloutState.RUNNING),
+        "fence": rollout.fence,
+        "body": dumps(pack(replace(rollout, id=0))).decode(),
+    }

@@ -1,0 +1,178 @@
+"""Reading about traffic, for every SQL database. ``view.py`` joins it with the rest."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import and_, bindparam, select
+
+from budwood.catalog.sql.delivery_tables import (
+    counted,
+    endpoint,
+    gateway,
+    observation,
+    rollout,
+    rollout_event,
+    routing,
+    served,
+)
+from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.people_view import PeopleReads
+from budwood.catalog.sql.session import Statement
+from budwood.domain.canon import unpack
+from budwood.domain.limits import PAGE_ROWS
+from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
+from budwood.domain.traffic.records import EndpointRecord, GatewayRecord, Observation, RoutingRecord, Served
+from budwood.errors import CatalogDamaged
+
+T = TypeVar("T")
+_HIGHEST: Final = (1 << 63) - 1
+_endpoints: Final = select(
+    endpoint.c.id,
+    namespace.c.name,
+    endpoint.c.name,
+    endpoint.c.text,
+    endpoint.c.author,
+    endpoint.c.created_ms,
+    endpoint.c.generation,
+    endpoint.c.removed_ms,
+).join_from(endpoint, namespace, namespace.c.id == endpoint.c.namespace_id)
+_there: Final = and_(namespace.c.name == bindparam("namespace"), endpoint.c.gone == 0)
+_ENDPOINT: Final = Statement(_endpoints.where(_there, endpoint.c.name == bindparam("name")))
+_ENDPOINT_BY_ID: Final = Statement(_endpoints.where(endpoint.c.id == bindparam("endpoint_id")))
+_ENDPOINTS: Final = Statement(_endpoints.where(_there).order_by(endpoint.c.name).limit(bindparam("limit")))
+_of_endpoint: Final = routing.c.endpoint_id == bindparam("endpoint_id")
+_IN_FORCE: Final = Statement(
+    select(routing.c.body)
+    .join_from(
+        endpoint,
+        routing,
+        and_(routing.c.endpoint_id == endpoint.c.id, routing.c.generation == endpoint.c.generation),
+    )
+    .where(endpoint.c.gone == 0, endpoint.c.id > bindparam("after"))
+    .order_by(endpoint.c.id)
+    .limit(bindparam("limit"))
+)
+_ROUTING: Final = Statement(select(routing.c.body).where(_of_endpoint, routing.c.generation == bindparam("generation")))
+_ROUTING_AT: Final = Statement(
+    select(routing.c.body)
+    .where(_of_endpoint, routing.c.at_ms <= bindparam("at_ms"))
+    .order_by(routing.c.at_ms.desc(), routing.c.generation.desc())
+    .limit(1)
+)
+_ROUTINGS: Final = Statement(
+    select(routing.c.body)
+    .where(_of_endpoint, routing.c.generation < bindparam("before"))
+    .order_by(routing.c.generation.desc())
+    .limit(bindparam("limit"))
+)
+_GATEWAYS: Final = Statement(select(gateway.c.body).order_by(gateway.c.name).limit(bindparam("limit")))
+_rollouts: Final = select(rollout.c.id, rollout.c.fence, rollout.c.body)
+_ROLLOUT: Final = Statement(_rollouts.where(rollout.c.id == bindparam("rollout_id")))
+_RUNNING: Final = Statement(_rollouts.where(rollout.c.running == 1).order_by(rollout.c.id).limit(bindparam("limit")))
+_ROLLOUTS: Final = Statement(
+    _rollouts.where(rollout.c.endpoint_id == bindparam("endpoint_id"), rollout.c.id < bindparam("before"))
+    .order_by(rollout.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_EVENTS: Final = Statement(
+    select(rollout_event.c.body)
+    .where(rollout_event.c.rollout_id == bindparam("rollout_id"))
+    .order_by(rollout_event.c.number)
+    .limit(bindparam("limit"))
+)
+_COUNTED: Final = Statement(
+    select(counted.c.body, counted.c.users).where(counted.c.rollout_id == bindparam("rollout_id"))
+)
+_SERVED: Final = Statement(select(*served.c).where(served.c.request == bindparam("request")))
+_OBSERVATIONS: Final = Statement(
+    select(observation.c.id, observation.c.metric, observation.c.unit, observation.c.at_ms, observation.c.value)
+    .where(observation.c.endpoint_id == bindparam("endpoint_id"), observation.c.id > bindparam("after"))
+    .order_by(observation.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+class DeliveryReads(PeopleReads):
+    """``catalog.delivery_api.DeliveryView`` over one session."""
+
+    __slots__ = ()
+
+    def endpoint(self, namespace: str, name: str) -> EndpointRecord | None:
+        row = self._session.one(_ENDPOINT, namespace=namespace, name=name)
+        return EndpointRecord(*row) if row else None
+
+    def endpoint_by_id(self, endpoint_id: int) -> EndpointRecord | None:
+        row = self._session.one(_ENDPOINT_BY_ID, endpoint_id=endpoint_id)
+        return EndpointRecord(*row) if row else None
+
+    def endpoints(self, namespace: str) -> Sequence[EndpointRecord]:
+        return [EndpointRecord(*row) for row in self._session.all(_ENDPOINTS, namespace=namespace, limit=PAGE_ROWS)]
+
+    def routings_in_force(self) -> Sequence[RoutingRecord]:
+        found: list[RoutingRecord] = []
+        after = 0
+        while rows := self._session.all(_IN_FORCE, after=after, limit=PAGE_ROWS):
+            found += [_unpacked(RoutingRecord, body) for (body,) in rows]
+            after = found[-1].endpoint_id
+        return found
+
+    def routing(self, endpoint_id: int, generation: int) -> RoutingRecord | None:
+        row = self._session.one(_ROUTING, endpoint_id=endpoint_id, generation=generation)
+        return _unpacked(RoutingRecord, row[0]) if row else None
+
+    def routing_at(self, endpoint_id: int, at_ms: int) -> RoutingRecord | None:
+        row = self._session.one(_ROUTING_AT, endpoint_id=endpoint_id, at_ms=at_ms)
+        return _unpacked(RoutingRecord, row[0]) if row else None
+
+    def routings(self, endpoint_id: int, *, before: int = 0, limit: int = 100) -> Sequence[RoutingRecord]:
+        rows = self._session.all(
+            _ROUTINGS, endpoint_id=endpoint_id, before=before or _HIGHEST, limit=max(0, min(limit, PAGE_ROWS))
+        )
+        return [_unpacked(RoutingRecord, body) for (body,) in rows]
+
+    def gateways(self) -> Sequence[GatewayRecord]:
+        return [_unpacked(GatewayRecord, body) for (body,) in self._session.all(_GATEWAYS, limit=PAGE_ROWS)]
+
+    def rollout(self, rollout_id: int) -> Rollout | None:
+        row = self._session.one(_ROLLOUT, rollout_id=rollout_id)
+        return _rollout(*row) if row else None
+
+    def running_rollouts(self) -> Sequence[Rollout]:
+        return [_rollout(*row) for row in self._session.all(_RUNNING, limit=PAGE_ROWS)]
+
+    def rollouts(self, endpoint_id: int, *, before: int = 0, limit: int = 100) -> Sequence[Rollout]:
+        rows = self._session.all(
+            _ROLLOUTS, endpoint_id=endpoint_id, before=before or _HIGHEST, limit=max(0, min(limit, PAGE_ROWS))
+        )
+        return [_rollout(*row) for row in rows]
+
+    def rollout_events(self, rollout_id: int) -> Sequence[RolloutEvent]:
+        rows = self._session.all(_EVENTS, rollout_id=rollout_id, limit=PAGE_ROWS)
+        return [_unpacked(RolloutEvent, body) for (body,) in rows]
+
+    def counted(self, rollout_id: int) -> Counted:
+        row = self._session.one(_COUNTED, rollout_id=rollout_id)
+        return replace(_unpacked(Counted, row[0]), users=bytes(row[1])) if row else Counted()
+
+    def served(self, request: str) -> Served | None:
+        row = self._session.one(_SERVED, request=request)
+        return Served(*row) if row else None
+
+    def observations(self, endpoint_id: int, *, after: int = 0, limit: int = 1000) -> Sequence[tuple[int, Observation]]:
+        rows = self._session.all(
+            _OBSERVATIONS, endpoint_id=endpoint_id, after=after, limit=max(0, min(limit, PAGE_ROWS))
+        )
+        return [(row[0], Observation(*row[1:])) for row in rows]
+
+
+def _rollout(id_: int, fence: int, body: str) -> Rollout:
+    return replace(_unpacked(Rollout, body, id=0), id=id_, fence=fence)
+
+
+def _unpacked(kind: type[T], body: str, **more: Any) -> T:
+    try:
+        return unpack(kind, {**json.loads(body), **more})
+    except ValueError as error:
+        raise CatalogDamaged(f"A {kind.__name__} in the catalog cannot be read: {error}") from error
