@@ -45,7 +45,9 @@ def enter_stage(
     reason: MoveReason = MoveReason.SET,
 ) -> Moved:
     """The version leaves its stage for this one; ``let_through`` as in ``point``. Raises Retired, GateClosed."""
-    leave_stage(transaction, version, at_ms=at_ms, author=author)
+    if version.stage is not stage:
+        # Whoever comes again does not go first: for that moment the stage would be another version's.
+        leave_stage(transaction, version, at_ms=at_ms, author=author)
     pointer = stage_pointer(stage)
     moved = point(transaction, pointer, version, at_ms=at_ms, author=author, let_through=let_through, reason=reason)
     transaction.set_stage(version.id, stage, at_ms=at_ms, author=author)

@@ -55,8 +55,8 @@ class Said:
 class Case:
     """What was done by an account was done by the people behind it: ``requesters``, ``authors`` and ``evaluators`` are
     people, and ``unknown`` the accounts behind which nobody is known, by what they did. ``champion`` is the evidence
-    about the version in force (None: there is none), ``gaps`` what of the lineage is missing, ``said`` what each
-    expression came to."""
+    about the version in force (None: there is none), ``reviews`` are in the order they came, ``gaps`` what of the
+    lineage is missing, ``said`` what each expression came to."""
 
     now_ms: int
     requested_ms: int
