@@ -91,4 +91,10 @@ def named(version: "VersionRecord") -> str:
     return f"{version.reference} (v{version.number})" if version.label else version.reference
 
 
-_EXAMPLES = {"claim": "repository_owner_id=42", "metric": "accuracy=0.91", "parameter": "epochs=3", "tag": "team=risk"}
+_EXAMPLES = {
+    "claim": "repository_owner_id=42",
+    "detail": "tool=garak",
+    "metric": "accuracy=0.91",
+    "parameter": "epochs=3",
+    "tag": "team=risk",
+}

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from budwood.cli.face import Json, answer, opened
+from budwood.cli.face import Json, answer, note, opened
 from budwood.cli.help import examples
 from budwood.cli.progress import bar, bytes_below
 from budwood.cli.screen import Column, Screen
 from budwood.cli.words import count
-from budwood.errors import Damaged, Refused
+from budwood.errors import Damaged, Forbidden, Refused
 
 if TYPE_CHECKING:
+    from budwood.client.registry import Registry
     from budwood.scan.report import Report
 
 EPILOG = examples("budwood scan downloads/model.pt", "budwood scan encoder/", "budwood scan encoder@champion --json")
@@ -28,7 +29,8 @@ def scan(
 ) -> None:
     """Look for code that loading would run, without running anything.
 
-    Exit code 5 when something is blocked, 6 when something could not be looked at to its end.
+    Of a version the registry keeps what it finds itself, as evidence that a policy may ask for. Exit code 5 when
+    something is blocked, 6 when something could not be looked at to its end.
     """
     from budwood.scan.report import Verdict
 
@@ -69,8 +71,21 @@ def _report(ctx: typer.Context, what: str, exclude: list[str], *, json: bool) ->
 
         with bar("Scanning", lambda: bytes_below([path]), json=json) as advance:
             return scan_files(path, exclude=exclude, progress=advance)
-    with opened(ctx) as registry, bar("Scanning", None, json=json) as advance:
-        return registry.scan(what, progress=advance)
+    with opened(ctx) as registry:
+        with bar("Scanning", None, json=json) as advance:
+            report = registry.scan(what, progress=advance)
+        _record(registry, what)
+    return report
+
+
+def _record(registry: "Registry", reference: str) -> None:
+    """A reader may look; what is kept, who may push or release asks for."""
+    try:
+        kept = registry.gates.scan(reference)
+    except Forbidden as error:
+        note(f"Not recorded: {error.message}")
+    else:
+        note(f"Recorded as evidence {kept.digest[:12]}: {kept.outcome}.")
 
 
 def _value(report: "Report") -> dict[str, object]:

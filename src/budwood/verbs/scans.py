@@ -157,7 +157,7 @@ def _said(digest: str, report: Report, now_ms: int) -> Evidence:
 def _summary(report: Report) -> str:
     telling = [each for each in report.findings if each.severity is not Severity.NOTE]
     if not telling:
-        return f"{len(report.files)} file(s) hold nothing that loading would run."
+        return f"Nothing in its files would run when it is loaded: {len(report.files):,} looked at."
     first = telling[0]
     inside = f" ({first.inner})" if first.inner else ""
     more = f" And {len(telling) - 1} more." if len(telling) > 1 else ""
