@@ -60,6 +60,21 @@ def _opened(
 
 
 @pytest.fixture
+def open_borders() -> Callable[..., None]:
+    """Let lineage lead from any of these namespaces to any other; those that are not there are made."""
+    text = "apiVersion: budwood.dev/v1\nkind: MetadataStandard\nspec: {lineage: {from: ['*'], to: ['*']}}\n"
+
+    def opened(registry: Registry, *rooms: str) -> None:
+        there = {each.name for each in registry.admin.namespaces.list().namespaces}
+        for room in rooms:
+            if room not in there:
+                registry.admin.namespaces.add(room)
+            registry.standards.set(room, text)
+
+    return opened
+
+
+@pytest.fixture
 def on_disk(tmp_path: Path) -> Iterator[Registry]:
     """A registry in a folder, for tests that look at the folder."""
     with budwood.connect(tmp_path / "registry", author="mara") as opened:

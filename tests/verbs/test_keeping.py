@@ -328,7 +328,10 @@ def test_the_index_can_be_made_anew_from_the_packs_alone(near: Registry, model: 
     near.pull("a@v2", tmp_path / "out")
 
 
-def test_a_rebuilt_index_knows_whose_the_packs_are(near: Registry, model: MakeModel) -> None:
+def test_a_rebuilt_index_knows_whose_the_packs_are(
+    near: Registry, model: MakeModel, open_borders: Callable[..., None]
+) -> None:
+    open_borders(near, "red", "blue")
     near.push(model(), "red/a")
     near.push(model(moved=0.01), "blue/b", parents=["red/a"])
     rows = list(near.house.catalog.write(lambda t: t.blocks()))

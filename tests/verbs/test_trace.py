@@ -1,5 +1,6 @@
 """Where versions came from and what came of them, in a folder, in memory and over HTTP."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ from budwood.errors import BadValue, LimitExceeded, VersionNotFound
 
 
 @pytest.fixture
-def family(registry: Registry, tmp_path: Path) -> Registry:
+def family(registry: Registry, tmp_path: Path, open_borders: Callable[..., None]) -> Registry:
     """data -> base -> tuned -> small, and a merge of tuned and base."""
 
     def push(name: str, *parents: str, relation: str = "", datasets: tuple[str, ...] = ()) -> None:
         (tmp_path / "config.json").write_text(f'{{"name": "{name}", "of": {len(parents)}}}')
         registry.push(tmp_path / "config.json", name, parents=parents, relation=relation, datasets=datasets)
 
+    open_borders(registry, "default", "risk")
     push("tickets")
     push("base", "tickets@v1", relation="trained-on", datasets=("tickets-2026",))
     push("tuned", "base@v1", relation="fine-tuned-from")

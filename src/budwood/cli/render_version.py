@@ -31,6 +31,7 @@ def draw_version(screen: Screen, detail: VersionDetail, manifest: Manifest) -> N
             ("message", version.message),
             ("parents", ", ".join(parent.reference for parent in detail.parents)),
             ("children", ", ".join(child.reference for child in detail.children)),
+            ("falls short", f"of the standard: {', '.join(detail.short_of)}" if detail.short_of else ""),
             ("digest", f"sha256:{version.digest}"),
             *((f"tag {tag.key}", tag.value) for tag in detail.tags),
         ],

@@ -56,6 +56,7 @@ def _value(detail: "VersionDetail", manifest: "Manifest", *, files: bool, tensor
         "stages": [{"at_ms": at_ms, "stage": stage} for at_ms, stage in detail.stages],
         "facts": manifest.facts,
         "missing": missing_fields(manifest.facts),
+        "short_of": detail.short_of,
     }
     if files:
         value["files"] = [

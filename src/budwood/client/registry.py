@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from budwood.client.datasets import Datasets
     from budwood.client.evaluating.evaluate import Evaluated
     from budwood.client.gates import Gates
+    from budwood.client.standards import Standards
     from budwood.client.lineage import Lineage
     from budwood.client.retention import Holds, Retention
     from budwood.domain.policy.evidence import Evidence

@@ -57,7 +57,8 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True)
 class VersionDetail:
-    """One version with everything that stands beside it."""
+    """One version with everything that stands beside it. ``short_of`` are the facts it lacked when it was pushed,
+    by the standard that was in force."""
 
     version: VersionRecord
     aliases: tuple[str, ...]
@@ -66,6 +67,7 @@ class VersionDetail:
     parents: tuple[VersionRecord, ...]
     children: tuple[VersionRecord, ...]
     stages: tuple[tuple[int, Stage], ...]
+    short_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

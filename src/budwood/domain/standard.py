@@ -6,7 +6,6 @@ either way. ``lineage`` names the namespaces whose versions may be parents here 
 descend from here (``to``); an edge needs both sides, and who says nothing allows nothing.
 """
 
-import difflib
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -211,6 +210,8 @@ def _plain(value: object) -> Any:
 
 
 def _near(text: str, known: Sequence[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(text[:80], known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]}?" if close else ""
 

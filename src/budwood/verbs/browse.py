@@ -22,6 +22,7 @@ def show(house: House, reference: str) -> VersionDetail:
     with house.catalog.read() as view:
         version = resolve(view, reference)
         here = [move.pointer for move in view.pointers(version.model_id) if move.version_id == version.id]
+        birth = view.birth(version.id)
         return VersionDetail(
             version=version,
             aliases=tuple(pointer for pointer in here if ":" not in pointer),
@@ -30,6 +31,7 @@ def show(house: House, reference: str) -> VersionDetail:
             parents=tuple(view.parents(version.id)),
             children=tuple(view.children(version.id)),
             stages=tuple(view.stage_history(version.id)),
+            short_of=birth.short_of if birth is not None else (),
         )
 
 

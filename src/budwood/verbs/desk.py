@@ -13,6 +13,7 @@ from budwood.verbs.browse import get
 from budwood.verbs.choose_base import candidates
 from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.house import House
+from budwood.verbs.judge import check_edges
 from budwood.verbs.lease import Held
 from budwood.verbs.publish import publish, reuse
 from budwood.verbs.resolve import resolve
@@ -30,10 +31,10 @@ class HomeDesk:
 
     def look(self, target: Reference, parents: Sequence[str]) -> Before:
         with self.house.catalog.read() as view:
-            return Before(
-                view.newest_version(target.namespace, target.model),
-                tuple(resolve(view, parent) for parent in parents),
-            )
+            found = tuple(resolve(view, parent) for parent in parents)
+            # Before a byte is read or sent; publishing asks again.
+            check_edges(view, target.namespace, found)
+            return Before(view.newest_version(target.namespace, target.model), found)
 
     def candidates(
         self, target: Reference, parents: Sequence[VersionRecord], structure: str

@@ -14,6 +14,7 @@ from typing import IO
 from blake3 import blake3
 
 from budwood.catalog.api import View
+from budwood.domain.facts import Facts
 from budwood.domain.label import Label
 from budwood.domain.limits import CHAIN_DEPTH, MANIFEST_BYTES, NAME_CHARS, PARENTS_PER_VERSION
 from budwood.domain.manifest import BlockId, Manifest, read_manifest
@@ -32,6 +33,7 @@ from budwood.store.write import Kept
 from budwood.verbs.describe import check_facts
 from budwood.verbs.draft import Draft
 from budwood.verbs.house import House
+from budwood.verbs.judge import check_edge, judge_birth
 from budwood.verbs.lease import Held, leased
 from budwood.verbs.publish import publish
 from budwood.verbs.push import PUBLISH_TRIES
@@ -51,8 +53,8 @@ class _Wishes:
 def import_bundle(house: House, path: Path, *, progress: Progress = lambda _: None) -> Imported:
     """Everything that can be refused is refused before the first version is taken in.
 
-    Raises SourceNotFound, BadBundle, BundleDamaged, LabelTaken, BadName, BadValue, LeaseLost, StorageFull,
-    StorageFailed.
+    Raises SourceNotFound, BadBundle, BundleDamaged, LabelTaken, BadName, BadValue, StandardUnmet, EdgeRefused,
+    LeaseLost, StorageFull, StorageFailed.
     """
     with _opened(path) as file, BundleReader(file) as bundle:
         bundle.check_sums()
@@ -63,7 +65,9 @@ def import_bundle(house: House, path: Path, *, progress: Progress = lambda _: No
         skipped = tuple(here for _, here in held if here is not None)
         decoder = Decoder(bundle)
         for version in wanted:
-            _check_version(decoder, version)
+            facts = _check_version(decoder, version)
+            with house.catalog.read() as view:
+                _check_allowed(view, version, facts, wanted)
         return _take_in(house, decoder, wanted, skipped, progress)
 
 
@@ -111,7 +115,20 @@ def _check_free(view: View, versions: Sequence[BundledVersion]) -> None:
         labels.add((version.namespace, version.model, label))
 
 
-def _check_version(decoder: "Decoder", version: BundledVersion) -> None:
+def _check_allowed(view: View, version: BundledVersion, facts: Facts, wanted: Sequence[BundledVersion]) -> None:
+    """What publishing asks again. A parent that is neither here nor in the bundle makes no edge.
+
+    Raises StandardUnmet, EdgeRefused.
+    """
+    judge_birth(view, version.namespace, version.model, facts)
+    coming = {(each.namespace, each.model, each.digest) for each in wanted}
+    for parent in version.parents:
+        if (parent.namespace, parent.model, parent.digest) in coming or _parent(view, parent):
+            path = model_path(parent.namespace, parent.model)
+            check_edge(view, version.namespace, parent.namespace, f"{path}@sha256:{parent.digest[:12]}")
+
+
+def _check_version(decoder: "Decoder", version: BundledVersion) -> Facts:
     """Raises BundleDamaged, BadName, BadPath, BadValue, LimitExceeded."""
     manifest = decoder.manifest(version)
     check_paths([safe_path(entry.path) for entry in manifest.files])
@@ -126,6 +143,7 @@ def _check_version(decoder: "Decoder", version: BundledVersion) -> None:
                 raise BundleDamaged(f"A block of {version.model}@v{version.number} is not in the bundle.")
     if version.sketch and version.sketch not in decoder.blocks:
         raise BundleDamaged(f"The sketch of {version.model}@v{version.number} is not in the bundle.")
+    return manifest.facts
 
 
 def _tags(version: BundledVersion) -> dict[str, str]:

@@ -13,6 +13,7 @@ from budwood.domain.records import Move, MoveReason, VersionRecord, stage_pointe
 from budwood.domain.results import Moved
 from budwood.errors import LimitExceeded, NothingBefore, PreconditionFailed, Retired
 from budwood.verbs.guard import check_gates, may_return
+from budwood.verbs.judge import check_stage
 from budwood.verbs.manifests import check_bytes
 
 _IDLE: Final = frozenset({stage_pointer(Stage.DEVELOPMENT), stage_pointer(Stage.ARCHIVED)})
@@ -42,12 +43,15 @@ def point(
     """Set a pointer to a version. The move remembers the one in force before it.
 
     Where policies guard the pointer they are asked first, unless this transaction has just asked them
-    (``let_through``). Raises Retired, BytesGone, GateClosed, LimitExceeded.
+    (``let_through``). What the namespace's standard asks of a stage, only an emergency goes past.
+    Raises Retired, BytesGone, StandardUnmet, GateClosed, LimitExceeded.
     """
     if version.retired_ms:
         raise Retired(f"{version.reference} is retired: {version.retired_reason or 'no reason given'}.")
     if pointer not in _IDLE:
         check_bytes(version)
+    if reason is not MoveReason.PAST_GATES:
+        check_stage(transaction, version, pointer)
     if not let_through:
         check_gates(transaction, version, pointer)
     current = transaction.pointer(version.model_id, pointer)

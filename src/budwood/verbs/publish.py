@@ -16,6 +16,7 @@ from budwood.store.api import BlockRow
 from budwood.verbs.datasets import names_of_data
 from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.house import House
+from budwood.verbs.judge import check_edges, judge_birth
 from budwood.verbs.lease import Held
 from budwood.verbs.pointers import point
 from budwood.verbs.quotas import check_bytes, check_versions
@@ -46,7 +47,7 @@ def publishing(
     """What publishes, once it is run in a transaction. ``also`` may refuse, there, what else would not be allowed.
 
     Without a lease nothing new was written: every block is one of ``shared``, or ``also`` looks for it. Running it
-    raises LabelTaken, LeaseLost, LimitExceeded, QuotaExceeded.
+    raises LabelTaken, LeaseLost, LimitExceeded, QuotaExceeded, StandardUnmet, EdgeRefused.
     """
     now = house.clock()
 
@@ -54,6 +55,8 @@ def publishing(
         if lease is not None:
             lease.confirm(transaction, now)
         also(transaction)
+        check_edges(transaction, target.namespace, draft.parents)
+        birth = judge_birth(transaction, target.namespace, target.model, draft.facts)
         model = _model(transaction, draft, target, house.author, now)
         label = _label(transaction, draft, model, wishes)
         check_versions(transaction, target.namespace, now_ms=now)
@@ -64,16 +67,19 @@ def publishing(
         elsewhere = (row.id for row in draft.kept.rows if row.id not in fresh)
         hold(transaction, draft.shared.union(elsewhere), target.namespace, now)
         version = transaction.add_version(_new_version(draft, model, label, now))
+        transaction.put_birth(version.id, birth)
         _point(transaction, version, wishes.aliases, at_ms=now, author=house.author)
         # One call that holds to the limit: the version has no others yet.
         transaction.put_tags(version.id, _tags(wishes.tags, at_ms=now, author=house.author))
-        body = {
+        body: dict[str, object] = {
             "number": version.number,
             "label": label,
             "digest": version.digest,
             "aliases": list(wishes.aliases),
             "tags": dict(wishes.tags),
         }
+        if birth.short_of:
+            body["short_of"] = list(birth.short_of)
         transaction.add_ledger(now, house.author, "version.pushed", version.reference, body, version.namespace)
         if lease is not None and not more_follow:
             transaction.drop_lease(lease.id)

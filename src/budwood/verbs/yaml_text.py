@@ -24,7 +24,7 @@ def document_from(text: str, wrong: type[Invalid], *, most: int, limit: str) -> 
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
-        hint = "Mind the indentation, and quote texts with a colon in them."
+        hint = "Mind the indentation, and quote texts that hold a colon or begin with a star."
         raise wrong(f"The document is no YAML{where}: {problem}.", hint=hint, field="document") from error
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         hint = "Quote dates and numbers that are no numbers."

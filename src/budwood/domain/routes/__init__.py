@@ -17,6 +17,7 @@ from budwood.domain.routes import (
     registry,
     retention,
     signing,
+    standards,
     tokens,
     trusts,
     versions,
@@ -40,7 +41,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *logins.ROUTES,
     *gates.ROUTES,
     *signing.ROUTES,
-    *audit.ROUTES,
+    *standards.ROUTES,
     *retention.ROUTES,
     *lineage.ROUTES,
 )

@@ -23,7 +23,16 @@ from budwood.domain.transfers import (
     SendTo,
     TakenPack,
 )
-from budwood.errors import BadParcel, LabelTaken, LeaseLost, NotFound, QuotaExceeded, Retired
+from budwood.errors import (
+    BadParcel,
+    EdgeRefused,
+    LabelTaken,
+    LeaseLost,
+    NotFound,
+    QuotaExceeded,
+    Retired,
+    StandardUnmet,
+)
 
 _PUSHES: Final = "/v1/namespaces/{namespace}/pushes"
 _PUSH: Final = _PUSHES + "/{push}"
@@ -36,7 +45,7 @@ LOOK: Final = Route(
     summary="What a push to a model should know before it reads a file: the newest version, and the parents.",
     request=LookFor,
     response=Before,
-    errors=(NotFound,),
+    errors=(EdgeRefused, NotFound),
     reads=True,
 )
 CANDIDATES: Final = Route(
@@ -128,7 +137,7 @@ PUBLISH: Final = Route(
     summary="Make a version of what was sent.",
     request=PublishPush,
     response=VersionRecord,
-    errors=(BadParcel, LabelTaken, LeaseLost, QuotaExceeded),
+    errors=(BadParcel, EdgeRefused, LabelTaken, LeaseLost, QuotaExceeded, StandardUnmet),
 )
 REUSE: Final = Route(
     name="pushes.reuse",
@@ -149,7 +158,7 @@ AT_ONCE: Final = Route(
     summary="A small push as a whole: check and keep the blocks it brings, and make a version of them and others.",
     request=PushAtOnce,
     response=VersionRecord,
-    errors=(BadParcel, LabelTaken, LeaseLost, QuotaExceeded),
+    errors=(BadParcel, EdgeRefused, LabelTaken, LeaseLost, QuotaExceeded, StandardUnmet),
     # The pack in base64, and as much again for all that is said beside it.
     body_bytes=AT_ONCE_PACK_BYTES * 4 // 3 + 512 * KIB,
 )

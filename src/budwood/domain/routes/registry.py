@@ -10,10 +10,12 @@ from budwood.domain.routes.route import Body, Route
 from budwood.errors import (
     BadBundle,
     BundleDamaged,
+    EdgeRefused,
     Forbidden,
     LabelTaken,
     NotFound,
     RegistryBusy,
+    StandardUnmet,
     StorageFull,
 )
 
@@ -82,7 +84,7 @@ IMPORT: Final = Route(
     takes=Body.BYTES,
     body_bytes=BUNDLE_BYTES,
     response=Imported,
-    errors=(BadBundle, BundleDamaged, Forbidden, LabelTaken, NotFound, StorageFull),
+    errors=(BadBundle, BundleDamaged, EdgeRefused, Forbidden, LabelTaken, NotFound, StandardUnmet, StorageFull),
 )
 
 ROUTES: Final = (LEDGER, STATS, VERIFY, SWEEP, REBUILD, EXPORT, IMPORT)

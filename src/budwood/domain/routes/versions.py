@@ -8,7 +8,7 @@ from budwood.domain.records import VersionRecord
 from budwood.domain.results import Moved, VersionDetail
 from budwood.domain.routes.route import Route
 from budwood.domain.trace import Trace
-from budwood.errors import NotFound, PreconditionFailed, Retired, StillInUse
+from budwood.errors import NotFound, PreconditionFailed, Retired, StandardUnmet, StillInUse
 
 NEWEST: Final = "~"
 _VERSION: Final = "/v1/models/{namespace}/{model}/versions/{selector}"
@@ -70,7 +70,7 @@ STAGE: Final = Route(
     summary="Say where a version stands.",
     request=SetStage,
     response=Moved,
-    errors=(NotFound, PreconditionFailed, Retired),
+    errors=(NotFound, PreconditionFailed, Retired, StandardUnmet),
     edits=True,
 )
 RETIRE: Final = Route(

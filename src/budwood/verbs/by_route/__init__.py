@@ -6,7 +6,19 @@ So there is one client class for both, and no route whose two doors could come t
 from collections.abc import Mapping
 from typing import Final
 
-from budwood.verbs.by_route import audit, gates, grants, lineage, namespaces, people, signing, tokens, trusts, webhooks
+from budwood.verbs.by_route import (
+    audit,
+    gates,
+    grants,
+    lineage,
+    namespaces,
+    people,
+    signing,
+    standards,
+    tokens,
+    trusts,
+    webhooks,
+)
 from budwood.verbs.by_route.asked import Asked, Deed
 from budwood.verbs.by_route.retention import DEEDS as RETENTION
 
@@ -19,6 +31,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **webhooks.DEEDS,
     **gates.DEEDS,
     **signing.DEEDS,
+    **standards.DEEDS,
     **RETENTION,
     **audit.DEEDS,
     **lineage.DEEDS,
