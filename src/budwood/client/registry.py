@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from budwood.client.lineage import Lineage
     from budwood.client.retention import Holds, Retention
     from budwood.domain.policy.evidence import Evidence
+    from budwood.domain.reproduction import Reproduced
     from budwood.scan.report import Report
 
 
@@ -405,6 +406,26 @@ class Registry:
         exact = f"{version.record.namespace}/{version.record.model}@v{version.number}"
         given = (told(bundle, version.digest),) if bundle else self.gates.signatures(exact)
         return signatures_by(key, given, version.manifest.files)
+
+    def reproduce(
+        self,
+        reference: str,
+        folder: str | Path,
+        *,
+        code: str | Path = "",
+        with_data: bool = True,
+        progress: Progress = no_progress,
+    ) -> "Reproduced":
+        """Write code, locked packages, data, parameters and command of a version, and check them; nothing is run.
+
+        ``code`` is a git repository with its commit; by default the one around here. ``folder`` is new or empty.
+        Raises NotFound, TargetDiffers, Damaged, StorageFull, StorageFailed.
+        """
+        from budwood.client.reproducing import Here
+        from budwood.verbs.reproduce import ReproduceRequest, reproduce
+
+        request = ReproduceRequest(reference, Path(folder), with_data)
+        return reproduce(self._place.work, request, Here(Path(code or Path.cwd()), self.datasets), progress=progress)
 
     def rebuild_index(self) -> int:
         """Make the block index anew from the packs alone; the number of blocks found."""

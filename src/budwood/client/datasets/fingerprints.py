@@ -48,7 +48,9 @@ def where(source: str) -> str:
         if source.lower().startswith("file://"):
             raise NotOffered("An address of a file is not offered.", hint="Give its path.")
         return plain_address(source)
-    return str(Path(source).expanduser().absolute())
+    path = Path(source).expanduser()
+    # What links lead to stays as it was typed, but for '..', which means another folder behind a link.
+    return str(path.resolve() if ".." in path.parts else path.absolute())
 
 
 def form_named(text: str) -> Form:
