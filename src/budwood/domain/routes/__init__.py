@@ -43,5 +43,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *signing.ROUTES,
     *standards.ROUTES,
     *retention.ROUTES,
+    *audit.ROUTES,
     *lineage.ROUTES,
 )
