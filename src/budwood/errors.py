@@ -6,6 +6,7 @@
     │   ├── BadLabel           not a semantic version
     │   ├── BadReference       not namespace/model@selector
     │   ├── BadFilter          a search that does not parse; carries the position
+    │   ├── BadEndpoint        an endpoint that cannot be; names the field
     │   ├── BadSplit           weights that are no split of traffic
     │   ├── BadPlan            a rollout's plan that cannot be followed; names the field
     │   ├── BadPolicy          a policy that does not say what it asks for; names the field
@@ -119,6 +120,10 @@ class BadReference(Invalid):
 class BadFilter(Invalid):
     code = "bad_filter"
     default_hint = "See 'budwood search --help' for the filter language."
+
+
+class BadEndpoint(Invalid):
+    code = "bad_endpoint"
 
 
 class BadSplit(Invalid):
