@@ -4,7 +4,7 @@ A walk of at most ``TRACE_WALKED`` nodes is one question to the catalog; which o
 serves somebody now with the way to it, then the nearest, ``TRACE_VERSIONS`` in all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -58,70 +58,87 @@ def parse_direction(text: str) -> Direction:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """Everything within the depth that was asked for: how far each node is, nearest first, and what joins them."""
+    """What is told: how far each node is, nearest first, and every edge that begins at one of them."""
 
     direction: Direction
     steps: Mapping[int, int]
     edges: Sequence[Edge]
+    pointers: Mapping[int, tuple[str, ...]]
     cut: bool
 
 
 def _walked(view: View, start: int, direction: Direction, depth: int) -> _Walk:
     nodes = view.walk(start, up=direction is Direction.UP, limit=TRACE_WALKED + 1)
-    edges = view.edges_of(nodes[:TRACE_WALKED], limit=TRACE_EDGES + 1)
-    known = set(nodes[:TRACE_WALKED])
+    pointers = {each: _shown(pointed) for each, pointed in view.pointed([node for node in nodes if node > 0]).items()}
+    chosen: Sequence[int] = nodes
+    if len(nodes) > TRACE_VERSIONS:
+        down = direction is Direction.DOWN
+        serving = [node for node in nodes if node in pointers and serves(pointers[node])] if down else ()
+        chosen = _chosen(view, nodes, serving)
+    edges = view.edges_of(chosen, limit=TRACE_EDGES + 1)
+    known = set(chosen)
     joining = [edge for edge in edges[:TRACE_EDGES] if edge.parent in known]
     steps = steps_from(start, joining, direction, depth)
-    return _Walk(direction, steps, edges, len(steps) < len(nodes) or len(edges) > TRACE_EDGES)
+    return _Walk(direction, steps, edges, pointers, len(steps) < len(nodes) or len(edges) > TRACE_EDGES)
 
 
-def _told(view: View, walk: _Walk) -> Trace:
-    pointers = {
-        each: tuple(pointer.removeprefix("stage:") for pointer in pointed if pointer != "stage:development")
-        for each, pointed in view.pointed([node for node in walk.steps if node > 0]).items()
-    }
-    chosen = _chosen(walk, [node for node in walk.steps if serves(pointers.get(node, ()))])
-    versions = view.traced([node for node in chosen if node > 0])
-    birth = [edge for edge in walk.edges if edge.child in versions and edge.parent < 0 and not edge.told_ms]
-    named = view.named([*{*(node for node in chosen if node < 0), *(edge.parent for edge in birth)}])
-    datasets = _datasets(birth, named)
-    there = [node for node in chosen if node in versions or node in named]
-    told = set(there)
-    return Trace(
-        walk.direction,
-        tuple(
-            Traced(versions[node], walk.steps[node], pointers.get(node, ()), tuple(datasets.get(node, ())))
-            for node in there
-            if node > 0
-        ),
-        tuple(edge for edge in walk.edges if edge.child in told and edge.parent in told),
-        walk.cut or len(chosen) < len(walk.steps),
-        tuple(replace(named[node], depth=walk.steps[node]) for node in there if node < 0),
-    )
+def _shown(pointed: Sequence[str]) -> tuple[str, ...]:
+    return tuple(pointer.removeprefix("stage:") for pointer in pointed if pointer != "stage:development")
 
 
-def _chosen(walk: _Walk, serving: Iterable[int]) -> Sequence[int]:
-    """At most ``TRACE_VERSIONS`` nodes, nearest first: what serves with the shortest way to it before all others."""
-    if len(walk.steps) <= TRACE_VERSIONS:
-        return list(walk.steps)
-    towards: dict[int, int] = {}
-    for edge in walk.edges:
-        near, far = (edge.child, edge.parent) if walk.direction is Direction.UP else (edge.parent, edge.child)
-        if walk.steps.get(far, -1) == walk.steps.get(near, -2) + 1:
-            towards.setdefault(far, near)
-    chosen = {next(iter(walk.steps))}
+def _chosen(view: View, nodes: Sequence[int], serving: Sequence[int]) -> Sequence[int]:
+    """At most ``TRACE_VERSIONS`` of them: what serves with a shortest way to it, then the nearest."""
+    place = {node: number for number, node in enumerate(nodes)}
+    nearer = _nearer(view, place, serving[:TRACE_VERSIONS])
+    chosen = {nodes[0]}
     for node in serving:
         way = [node]
-        while way[-1] not in chosen:
-            way.append(towards[way[-1]])
+        while way[-1] not in chosen and way[-1] in nearer:
+            way.append(nearer[way[-1]])
         if len(chosen.union(way)) > TRACE_VERSIONS:
             break
         chosen.update(way)
-    for node in walk.steps:
+    for node in nodes:
         if len(chosen) >= TRACE_VERSIONS:
             break
         chosen.add(node)
-    return [node for node in walk.steps if node in chosen]
+    return [node for node in nodes if node in chosen]
+
+
+def _nearer(view: View, place: Mapping[int, int], serving: Sequence[int]) -> Mapping[int, int]:
+    """For each of them, and for each node on the way, the one before: of several origins the one found first."""
+    found: dict[int, int] = {}
+    level = [node for node in serving if place[node]]
+    while level:
+        for edge in view.edges_of(level, limit=TRACE_EDGES):
+            origin = place.get(edge.parent)
+            # What was found later than the node itself is no way to it; so a ring leads nowhere.
+            if origin is not None and origin < place[edge.child]:
+                before = found.get(edge.child)
+                if before is None or origin < place[before]:
+                    found[edge.child] = edge.parent
+        level = list({found[node] for node in level if node in found and place[found[node]]} - found.keys())
+    return found
+
+
+def _told(view: View, walk: _Walk) -> Trace:
+    versions = view.traced([node for node in walk.steps if node > 0])
+    birth = [edge for edge in walk.edges if edge.child in versions and edge.parent < 0 and not edge.told_ms]
+    named = view.named([*{*(node for node in walk.steps if node < 0), *(edge.parent for edge in birth)}])
+    datasets = _datasets(birth, named)
+    told = [node for node in walk.steps if node in versions or node in named]
+    ends = set(told)
+    return Trace(
+        walk.direction,
+        tuple(
+            Traced(versions[node], walk.steps[node], walk.pointers.get(node, ()), tuple(datasets.get(node, ())))
+            for node in told
+            if node > 0
+        ),
+        tuple(edge for edge in walk.edges if edge.child in ends and edge.parent in ends),
+        walk.cut,
+        tuple(replace(named[node], depth=walk.steps[node]) for node in told if node < 0),
+    )
 
 
 def _datasets(birth: Sequence[Edge], named: Mapping[int, Named]) -> Mapping[int, Sequence[str]]:
