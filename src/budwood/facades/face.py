@@ -61,6 +61,11 @@ class Asked:
     address: str = ""
     secret: Callable[[], str] = str
 
+    @property
+    def is_addressed(self) -> bool:
+        """Whether the client names the namespace in every address it asks."""
+        return "/ns/" in self.address
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

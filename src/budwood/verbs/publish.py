@@ -66,7 +66,7 @@ def publishing(
         fresh = {row.id for row in new}
         elsewhere = (row.id for row in draft.kept.rows if row.id not in fresh)
         hold(transaction, draft.shared.union(elsewhere), target.namespace, now)
-        version = transaction.add_version(_new_version(draft, model, label, now))
+        version = transaction.add_version(_new_version(draft, model, label, house.author, now))
         transaction.put_birth(version.id, birth)
         _point(transaction, version, wishes.aliases, at_ms=now, author=house.author)
         # One call that holds to the limit: the version has no others yet.
@@ -178,14 +178,15 @@ def _label(transaction: Transaction, draft: Draft, model: ModelRecord, wishes: W
     return next_free_label(transaction, model, str(level))
 
 
-def _new_version(draft: Draft, model: ModelRecord, label: str, now: int) -> NewVersion:
+def _new_version(draft: Draft, model: ModelRecord, label: str, author: str, now: int) -> NewVersion:
+    """``author`` is who brought it here. Its facts may name another: a bundle says what it likes."""
     facts = draft.facts
     return NewVersion(
         model_id=model.id,
         digest=draft.digest,
         label=label,
         kind=facts.kind,
-        author=facts.author,
+        author=author,
         created_ms=now,
         size_bytes=draft.size_bytes,
         manifest_size=draft.manifest_size,

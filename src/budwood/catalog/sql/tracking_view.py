@@ -24,7 +24,7 @@ from budwood.catalog.sql.tracking_tables import (
     run_tag,
 )
 from budwood.catalog.tracking_api import ExperimentPage, RunPage, TrackingSearch
-from budwood.domain.limits import HISTORY_PAGE, RUNS_PAGE
+from budwood.domain.limits import HISTORY_ALL, RUNS_PAGE
 from budwood.domain.tracking.records import (
     Dataset,
     DatasetSummary,
@@ -244,7 +244,7 @@ class TrackingReads(LedgerReads):
         series = self._session.one(_SERIES, run_id=run_id, key=key)
         if series is None:
             return ()
-        count = max(0, min(limit, HISTORY_PAGE + 1))
+        count = max(0, min(limit, HISTORY_ALL + 1))
         if after is None:
             rows = self._session.all(_FIRST, metric_id=series[0], limit=count)
         else:

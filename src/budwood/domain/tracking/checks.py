@@ -5,7 +5,8 @@ Its users and its clients match on these texts. Values that are too long are cut
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from budwood.domain.limits import (
@@ -30,6 +31,10 @@ _NAME_HINT: Final = (
     "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes "
     "(/)."
 )
+_LOCATION: Final = re.compile(
+    r"(?:(?:s3|s3a|s3n|gs|r2|b2|oss|abfss?|wasbs?)://[\w.@-]+(?:/[^?#;\\\x00-\x20\x7f]*)?"
+    r"|mlflow-artifacts:/(?!/)[^?#;\\\x00-\x20\x7f]*)"
+)
 _MOST: Final = (1 << 63) - 1
 
 
@@ -40,6 +45,19 @@ def check_experiment_name(name: str) -> None:
     _check_text("name", name)
     if len(name) > EXPERIMENT_NAME_CHARS:
         raise _too_long("name", EXPERIMENT_NAME_CHARS, "EXPERIMENT_NAME_CHARS")
+
+
+def check_location(location: str) -> None:
+    """Where an experiment says its artifacts lie: a bucket, or this server. Raises BadValue.
+
+    A path of somebody's disk, or another server, would be read and written by whoever opens a run of the experiment.
+    """
+    match = _LOCATION.fullmatch(location)
+    if match is None or ".." in re.split(r"[/\\]|%2f|%5c", location.lower().replace("%2e", ".")):
+        raise BadValue(
+            f"Invalid artifact location: '{location[:200]}'. It is a bucket such as s3://bucket/path, or "
+            "mlflow-artifacts:/path; without parameters, fragments, hosts of servers and '..'."
+        )
 
 
 def experiment_number(text: str) -> int:
@@ -95,16 +113,23 @@ def run_name(name: str) -> str:
     return name[:RUN_NAME_CHARS]
 
 
-def metric(said: Metric) -> Metric:
-    """A metric as it is kept. Raises BadValue, LimitExceeded."""
-    check_key("metric", said.key)
-    for name, number in (("timestamp", said.at_ms), ("step", said.step)):
-        if not -_MOST <= number <= _MOST:
-            raise BadValue(f"Invalid value {number} for parameter '{name}' supplied: it has more than 64 bits.")
-    if not math.isinf(said.value):
-        return said
-    value = math.copysign(GREATEST, said.value)
-    return Metric(said.key, value, said.at_ms, said.step, said.model, said.dataset)
+def metrics(said: Sequence[Metric]) -> list[Metric]:
+    """Several; each key is looked at once. Raises BadValue, LimitExceeded."""
+    for key in {each.key for each in said}:
+        check_key("metric", key)
+    return [_bounded(each) for each in said]
+
+
+def input_tag(key: str, value: str) -> tuple[str, str]:
+    """What a run says of a dataset it read. Raises LimitExceeded."""
+    for what, text, most, name in (
+        ("key", key, TRACKING_KEY_CHARS, "TRACKING_KEY_CHARS"),
+        ("value", value, RUN_TAG_CHARS, "RUN_TAG_CHARS"),
+    ):
+        _check_text(what, text)
+        if len(text) > most:
+            raise _too_long(what, most, name)
+    return key, value
 
 
 def check_amounts(metrics: int, params: int, tags: int) -> None:
@@ -157,6 +182,15 @@ def too_many(what: str, found: Collection[object], most: int, limit: str) -> Non
     """Raises LimitExceeded when there are more than a limit allows."""
     if len(found) > most:
         raise LimitExceeded(f"A request can have at most {most} {what}; got {len(found)}.", limit=limit)
+
+
+def _bounded(said: Metric) -> Metric:
+    for name, number in (("timestamp", said.at_ms), ("step", said.step)):
+        if not -_MOST <= number <= _MOST:
+            raise BadValue(f"Invalid value {number} for parameter '{name}' supplied: it has more than 64 bits.")
+    if not math.isinf(said.value):
+        return said
+    return replace(said, value=math.copysign(GREATEST, said.value))
 
 
 def _check_text(what: str, text: str) -> None:

@@ -3,6 +3,11 @@
 from typing import Final
 
 from budwood.facades.face import Endpoint
-from budwood.facades.mlflow import about
+from budwood.facades.mlflow import about, experiments, metrics, runs
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (*about.ENDPOINTS,)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *about.ENDPOINTS,
+    *experiments.ENDPOINTS,
+    *runs.ENDPOINTS,
+    *metrics.ENDPOINTS,
+)

@@ -2,6 +2,7 @@
 
 Fields come as JSON of its messages: whole numbers as numbers or as text, numbers that are none as "NaN" or
 "Infinity"; in an address all is text, and a field that may stand several times is one text when it stands once.
+``at`` is where the fields are, for those inside others.
 """
 
 import json
@@ -20,6 +21,11 @@ _WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 _SHOWN_CHARS: Final = 500
 
 
+def within(field: str, at: int) -> str:
+    """How mistakes name what is inside one of several: ``metrics[0].``"""
+    return f"{field}[{at}]."
+
+
 def missing(field: str) -> BadValue:
     """For a field that must be given."""
     return BadValue(
@@ -34,25 +40,25 @@ def wrong(field: str, value: object, reason: str = "") -> BadValue:
     return BadValue(f"Invalid value {shown} for parameter '{field}' supplied" + (f": {reason}" if reason else "."))
 
 
-def text(values: Values, field: str, default: str = "") -> str:
+def text(values: Values, field: str, default: str = "", *, at: str = "") -> str:
     """A text that may be missing. Raises BadValue."""
     value = values.get(field)
     if value is None:
         return default
     if not isinstance(value, str):
-        raise wrong(field, value, "It is no text.")
+        raise wrong(at + field, value, "It is no text.")
     return value
 
 
-def needed(values: Values, field: str) -> str:
+def needed(values: Values, field: str, *, at: str = "") -> str:
     """A text that must be there, and not be empty. Raises BadValue."""
-    value = text(values, field)
+    value = text(values, field, at=at)
     if not value:
-        raise missing(field)
+        raise missing(at + field)
     return value
 
 
-def whole(values: Values, field: str, default: int = 0) -> int:
+def whole(values: Values, field: str, default: int = 0, *, at: str = "") -> int:
     """A whole number of 64 bits. Raises BadValue."""
     value = values.get(field)
     if value is None:
@@ -69,7 +75,7 @@ def whole(values: Values, field: str, default: int = 0) -> int:
         case _:
             number = None
     if number is None or not -INT64_MOST - 1 <= number <= INT64_MOST:
-        raise wrong(field, value, "It is no whole number of 64 bits.")
+        raise wrong(at + field, value, "It is no whole number of 64 bits.")
     return number
 
 
@@ -81,19 +87,19 @@ def between(values: Values, field: str, default: int, least: int, most: int) -> 
     return number
 
 
-def real(values: Values, field: str) -> float:
+def real(values: Values, field: str, *, at: str = "") -> float:
     """A number that must be there; it may be none, or infinite. Raises BadValue."""
     value = values.get(field)
     if value is None:
-        raise missing(field)
+        raise missing(at + field)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _as_float(field, value)
+        return _as_float(at + field, value)
     if isinstance(value, str):
         try:
             return _NO_NUMBERS[value] if value in _NO_NUMBERS else float(value)
         except ValueError:
             pass
-    raise wrong(field, value, "It is no number.")
+    raise wrong(at + field, value, "It is no number.")
 
 
 def flag(values: Values, field: str, *, default: bool = False) -> bool:

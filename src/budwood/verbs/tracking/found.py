@@ -1,0 +1,71 @@
+"""Finding an experiment or a run, or saying in MLflow's words that it is not there, or not as it must be."""
+
+from typing import Final
+
+from budwood.catalog.api import Transaction, View
+from budwood.domain.tracking.checks import check_run, experiment_number, not_active
+from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_NAME, Experiment, Run
+from budwood.errors import BadValue, NamespaceNotFound, RecordNotFound
+from budwood.verbs.house import House
+
+LOCATION: Final = "mlflow-artifacts:/"
+"""Where artifacts lie when nobody says so: in this server. Behind it comes the number of the experiment."""
+
+
+def experiment(view: View, namespace: str, id_: str) -> Experiment:
+    """Deleted or not. Raises BadValue, RecordNotFound."""
+    found = view.experiment(namespace, experiment_number(id_))
+    if found is None:
+        raise no_experiment(id_)
+    return found
+
+
+def active_experiment(view: View, namespace: str, id_: str) -> Experiment:
+    """Raises BadValue, RecordNotFound."""
+    found = experiment(view, namespace, id_)
+    if found.removed_ms:
+        raise BadValue(f"The experiment {id_} must be in the 'active' state. Current state is deleted.", experiment=id_)
+    return found
+
+
+def run(view: View, namespace: str, id_: str) -> Run:
+    """Deleted or not. Raises BadValue, RecordNotFound."""
+    check_run(id_)
+    found = view.run(namespace, id_)
+    if found is None:
+        raise RecordNotFound(f"Run with id={id_} not found", run=id_)
+    return found
+
+
+def active_run(view: View, namespace: str, id_: str) -> Run:
+    """Raises BadValue, RecordNotFound."""
+    found = run(view, namespace, id_)
+    if found.removed_ms:
+        raise not_active(id_)
+    return found
+
+
+def no_experiment(id_: str) -> RecordNotFound:
+    """For an id that is none."""
+    return RecordNotFound(f"No Experiment with id={id_} exists", experiment=id_)
+
+
+def with_default(house: House, namespace: str) -> None:
+    """Make the default experiment of a namespace at the first need. Raises NamespaceNotFound."""
+    with house.catalog.read() as view:
+        if view.experiment(namespace, DEFAULT_EXPERIMENT) is not None:
+            return
+    house.catalog.write(lambda transaction: make_default(house, transaction, namespace))
+
+
+def make_default(house: House, transaction: Transaction, namespace: str) -> None:
+    """The same in a transaction. Raises NamespaceNotFound."""
+    if transaction.namespace(namespace) is None:
+        raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
+    if transaction.experiment(namespace, DEFAULT_EXPERIMENT) is not None:
+        return
+    now = house.clock()
+    location = f"{LOCATION}{DEFAULT_EXPERIMENT}"
+    transaction.add_experiment(
+        namespace, Experiment(0, namespace, DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_NAME, location, now, now)
+    )
