@@ -13,6 +13,8 @@ from budwood.catalog.sql import writer
 from budwood.catalog.sql.writer import GroupWriter
 from budwood.errors import RegistryBusy, StorageFailed, StorageFull
 
+UNSETTLED = "unsettled"
+
 
 class Book:
     """A database that is a list: entries are pending until a commit makes them last."""
@@ -41,6 +43,10 @@ class Page:
 
     def mark(self) -> None:
         self.marked = len(self.pending)
+
+    def settle(self) -> None:
+        if UNSETTLED in self.pending:
+            raise StorageFailed("what was sent later failed")
 
     def keep(self) -> None:
         pass
@@ -131,6 +137,16 @@ def test_work_that_raises_is_undone_and_its_neighbours_stay(group: GroupWriter, 
     one, spoilt, two = together(group, [entry(1), spoil, entry(2)])
     assert (one, two) == (1, 2)
     assert isinstance(spoilt, KeyError)
+    assert book.lasting == [1, 2]
+
+
+def test_work_whose_last_statements_fail_is_undone_and_its_neighbours_stay(group: GroupWriter, book: Book) -> None:
+    one, spoilt, two = together(group, [entry(1), entry(UNSETTLED), entry(2)])
+    assert (one, two) == (1, 2)
+    assert isinstance(spoilt, StorageFailed)
+    assert book.lasting == [1, 2]
+    with pytest.raises(StorageFailed):
+        group.write(entry(UNSETTLED))
     assert book.lasting == [1, 2]
 
 

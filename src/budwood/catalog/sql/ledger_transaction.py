@@ -76,7 +76,7 @@ def sealed(entry: LedgerEntry, salts: Salts) -> Sealed:
 
 def keep(session: Session, sequence: int, one: Sealed) -> None:
     """Write an entry's leaf, and what opens it."""
-    session.change(_ADD_LEAF, sequence=sequence, leaf=one.leaf)
+    session.change_soon(_ADD_LEAF, sequence=sequence, leaf=one.leaf)
     for opening in one.openings:
         value = canon.dumps(opening.value).decode()
-        session.change(_ADD_OPENING, sequence=sequence, field=opening.field, salt=opening.salt, value=value)
+        session.change_soon(_ADD_OPENING, sequence=sequence, field=opening.field, salt=opening.salt, value=value)

@@ -385,7 +385,7 @@ class PeopleWrites(PeopleReads):
         return self._session.change(_FORGET_DELIVERIES, last=max(old)) if old else 0
 
     def remember_answer(self, principal_id: int, key: str, answered: Answered) -> None:
-        self._session.change(
+        self._session.change_soon(
             _REMEMBER,
             principal_id=principal_id,
             key=key,
@@ -459,7 +459,7 @@ class PeopleWrites(PeopleReads):
                 self._session.change(_COUNT_BYTES, of_id=owner, more=change)
 
     def _count_versions(self, namespace: str, more: int) -> None:
-        self._session.change(_COUNT_VERSION, of_name=namespace, more=more)
+        self._session.change_soon(_COUNT_VERSION, of_name=namespace, more=more)
 
     def _announce(self, namespace: str, action: str, sequence: int, at_ms: int) -> None:
         for webhook_id, actions in self._session.all(_LISTENING, name=namespace):

@@ -220,12 +220,13 @@ class _PostgresBatch:
         self._open_session = open_session
         self._salts = salts
         self._session = open_session()
-        self.transaction: Transaction = SqlTransaction(self._session, salts)
+        self.transaction = SqlTransaction(self._session, salts)
         self._number = ""
         self._kept = False
 
     def begin(self) -> None:
         self._kept = False
+        self.transaction.forget()
         try:
             self._number = self._session.control(_BEGIN_AND_LOCK)[1]
         except ConnectionLost:
@@ -233,14 +234,23 @@ class _PostgresBatch:
             self._number = self._session.control(_BEGIN_AND_LOCK)[1]
 
     def mark(self) -> None:
-        # What was kept is released on the way: each journey costs as much as a look-up.
-        self._session.control("RELEASE work; SAVEPOINT work" if self._kept else "SAVEPOINT work")
+        # They go with the work's first question: each journey costs as much as a look-up.
+        if self._kept:
+            self._session.control_soon("RELEASE work")
+        self._session.control_soon("SAVEPOINT work")
         self._kept = False
+
+    def settle(self) -> None:
+        self._session.settle()
 
     def keep(self) -> None:
         self._kept = True
 
     def undo(self) -> bool:
+        self.transaction.forget()
+        # The mark itself may not have been sent yet; without it this would return to the one before.
+        with suppress(BudwoodError):
+            self._session.settle()
         if self._session.is_lost:
             return False
         try:
@@ -259,6 +269,7 @@ class _PostgresBatch:
                 raise StorageFailed("The database dropped a batch.")
 
     def roll_back(self) -> None:
+        self._session.forget()
         if not self._session.is_lost:
             with suppress(BudwoodError):
                 self._session.control("ROLLBACK")

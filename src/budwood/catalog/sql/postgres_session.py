@@ -14,10 +14,12 @@ from typing import Any, Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect
 from sqlalchemy.sql.elements import BinaryExpression
 
+from budwood.catalog.sql.postgres_line import Line
 from budwood.catalog.sql.session import Compiled, Row, Statement
 from budwood.domain.limits import BUSY_S
 from budwood.errors import (
@@ -107,13 +109,14 @@ PostgresDialect.statement_compiler = _Compiler
 class PostgresSession:
     """``sql.session.Session`` over one connection of the driver."""
 
-    __slots__ = ("_connection", "_cursor", "_place", "dialect", "generation", "has_served")
+    __slots__ = ("_connection", "_cursor", "_line", "_place", "dialect", "generation", "has_served")
 
     def __init__(
         self, connection: psycopg.Connection[Row], dialect: PostgresDialect, place: str, generation: int = 0
     ) -> None:
         self._connection = connection
         self._cursor = connection.cursor(binary=True)
+        self._line = Line(connection)
         self._place = place
         self.dialect = dialect
         self.generation = generation
@@ -130,6 +133,7 @@ class PostgresSession:
 
     def control(self, sql: str) -> tuple[str, ...]:
         """Run SQL without values: transaction control and settings. The first row of the last result, as text."""
+        self.settle()
         try:
             done = self._connection.pgconn.exec_(sql.encode())
         except _DRIVER_ERRORS as error:
@@ -141,24 +145,18 @@ class PostgresSession:
         return tuple((done.get_value(0, column) or b"").decode() for column in range(done.nfields))
 
     def run(self, compiled: Compiled) -> list[Row]:
+        self.settle()
         try:
             return self._cursor.execute(compiled.sql, compiled.fixed, prepare=False).fetchall()
         except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def all(self, statement: Statement, **values: object) -> list[Row]:
-        compiled = statement.compiled(self.dialect)
-        try:
-            return self._cursor.execute(compiled.sql, _joined(compiled, values)).fetchall()
-        except _DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+        return self._line.rows(self._asked(statement, values))
 
     def one(self, statement: Statement, **values: object) -> Row | None:
-        compiled = statement.compiled(self.dialect)
-        try:
-            return self._cursor.execute(compiled.sql, _joined(compiled, values)).fetchone()
-        except _DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+        found = self._line.rows(self._asked(statement, values), most=1)
+        return found[0] if found else None
 
     def add(self, statement: Statement, **values: object) -> int:
         row = self.one(statement, **values)
@@ -166,25 +164,51 @@ class PostgresSession:
         return int(row[0])
 
     def change(self, statement: Statement, **values: object) -> int:
-        compiled = statement.compiled(self.dialect)
-        try:
-            return self._cursor.execute(compiled.sql, _joined(compiled, values)).rowcount
-        except _DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+        return self._asked(statement, values).command_tuples or 0
+
+    def change_soon(self, statement: Statement, **values: object) -> None:
+        self.change_many(statement, [values])
 
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
         compiled = statement.compiled(self.dialect)
-        whole = ({**compiled.fixed, **row} for row in rows) if compiled.fixed else rows
         try:
-            self._cursor.executemany(compiled.sql, whole)
+            for row in rows:
+                self._line.later(compiled.sql, _joined(compiled, row))
+        except _DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    def control_soon(self, sql: str) -> None:
+        """Transaction control that goes with the next statement."""
+        try:
+            self._line.later(sql, {})
+        except _DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    def settle(self) -> None:
+        """Everything that was asked for is done in the database when this returns."""
+        try:
+            self._line.settle()
+        except _DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    def forget(self) -> None:
+        """Drop what was not sent yet: it would be rolled back."""
+        self._line.forget()
+
+    def _asked(self, statement: Statement, values: Mapping[str, object]) -> PGresult:
+        compiled = statement.compiled(self.dialect)
+        try:
+            return self._line.ask(compiled.sql, _joined(compiled, values))
         except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def lend(self) -> psycopg.Connection[Row]:
         """The connection itself, for what the driver's own tools must do: migrations."""
+        self.settle()
         return self._connection
 
     def close(self) -> None:
+        self._line.close()
         with suppress(psycopg.Error):
             self._connection.close()
 
@@ -272,5 +296,5 @@ def _parsed(dsn: str) -> dict[str, Any]:
         raise BadValue("The database's address is not understood.", hint=_ADDRESS_HINT) from None
 
 
-def _joined(compiled: Compiled, values: dict[str, object]) -> Mapping[str, Any]:
+def _joined(compiled: Compiled, values: Mapping[str, object]) -> Mapping[str, Any]:
     return {**compiled.fixed, **values} if compiled.fixed else values

@@ -80,8 +80,11 @@ class Session(Protocol):
     def change(self, statement: Statement, **values: object) -> int:
         """Execute; how many rows it touched."""
 
+    def change_soon(self, statement: Statement, **values: object) -> None:
+        """Execute, where nobody asks how many rows: it may go with what comes next, which raises what went wrong."""
+
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
-        """Execute once per row, in one call to the driver."""
+        """Execute once per row, as ``change_soon`` does."""
 
 
 def opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:

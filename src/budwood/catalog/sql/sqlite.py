@@ -244,6 +244,9 @@ class SqliteSession:
         except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
+    def change_soon(self, statement: Statement, **values: object) -> None:
+        self.change(statement, **values)
+
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
         compiled = statement.compiled(DIALECT)
         assert all(value is not None for value in compiled.fixed.values())
@@ -302,18 +305,23 @@ class _SqliteBatch:
 
     def __init__(self, session: SqliteSession, salts: Salts) -> None:
         self._session = session
-        self.transaction: Transaction = SqlTransaction(session, salts)
+        self.transaction = SqlTransaction(session, salts)
 
     def begin(self) -> None:
+        self.transaction.forget()
         self._session.execute("BEGIN IMMEDIATE")
 
     def mark(self) -> None:
         self._session.execute("SAVEPOINT work")
 
+    def settle(self) -> None:
+        """Nothing waits here."""
+
     def keep(self) -> None:
         self._session.execute("RELEASE work")
 
     def undo(self) -> bool:
+        self.transaction.forget()
         # A full disk or a failed write can end the whole transaction, and with it the mark.
         if not self._session.in_transaction:
             return False

@@ -137,11 +137,17 @@ class SqlTransaction(
 ):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
 
-    __slots__ = ("_salts",)
+    __slots__ = ("_newest", "_salts", "_sequence")
 
     def __init__(self, session: Session, salts: Salts = FRESH) -> None:
         super().__init__(session)
         self._salts = salts
+        self.forget()
+
+    def forget(self) -> None:
+        """What was learnt of the database may not be so any more: a batch begins, or a part of it was undone."""
+        self._sequence: int | None = None
+        self._newest: tuple[int, int, int] | None = None
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
         removed = self._session.one(_LAST_REMOVED, namespace=namespace, name=name)
@@ -167,13 +173,14 @@ class SqlTransaction(
             self._session.change(statement, of_model=model_id)
 
     def add_version(self, new: NewVersion) -> VersionRecord:
-        self._session.change(_COUNT_UP, of_model=new.model_id)
+        self._session.change_soon(_COUNT_UP, of_model=new.model_id)
         numbered = self._session.one(_NUMBERED, model_id=new.model_id)
         assert numbered is not None, "a version belongs to a model"
         number, room, name, namespace_id = numbered
         self._refuse_taken(new, room, name)
         values = _version_values(new)
         version_id = self._session.add(_ADD_VERSION, number=number, namespace_id=namespace_id, **values)
+        self._newest = version_id, new.created_ms, namespace_id
         self._add_facts(version_id, namespace_id, new)
         self._add_lineage(version_id, room, new)
         self._count_versions(room, 1)
@@ -226,7 +233,7 @@ class SqlTransaction(
             reason=str(reason),
             before_id=before,
         )
-        self._session.change(
+        self._session.change_soon(
             _PUT_POINTER, model_id=model_id, pointer=pointer, move_id=move_id, version_id=version_id or None
         )
         return Move(move_id, model_id, pointer, version_id, number, at_ms, author, reason, before)
@@ -237,11 +244,17 @@ class SqlTransaction(
     def put_tags(self, version_id: int, tags: Sequence[Tag]) -> None:
         if not tags:
             return
-        created = self._session.one(_CREATED, version_id=version_id)
-        assert created is not None, "a tag belongs to a version"
-        whose = {"version_id": version_id, "created_ms": created[0], "namespace_id": created[1]}
+        whose = self._whose(version_id)
         rows = (whose | {"key": tag.key, "value": tag.value, "author": tag.author, "at_ms": tag.at_ms} for tag in tags)
         self._session.change_many(_PUT_TAG, rows)
+
+    def _whose(self, version_id: int) -> dict[str, object]:
+        newest = self._newest
+        if newest is None or newest[0] != version_id:
+            created = self._session.one(_CREATED, version_id=version_id)
+            assert created is not None, "a tag belongs to a version"
+            newest = version_id, created[0], created[1]
+        return {"version_id": version_id, "created_ms": newest[1], "namespace_id": newest[2]}
 
     def remove_tag(self, version_id: int, key: str) -> bool:
         return self._session.change(_REMOVE_TAG, of_version=version_id, of_key=key) > 0
@@ -249,13 +262,15 @@ class SqlTransaction(
     def add_ledger(
         self, at_ms: int, actor: str, action: str, subject: str, body: Mapping[str, object], namespace: str = ""
     ) -> int:
-        last = self._session.one(_LAST_SEQUENCE)
-        sequence: int = 1 + (last[0] if last else 0)
+        if self._sequence is None:
+            last = self._session.one(_LAST_SEQUENCE)
+            self._sequence = last[0] if last else 0
+        sequence = self._sequence + 1
         plain = {key: canon.pack(value) for key, value in body.items()}
         written = canon.dumps(plain).decode()
         entry = LedgerEntry(sequence, at_ms, actor, action, subject, plain, namespace)
         one = sealed(entry, self._salts)
-        self._session.change(
+        self._session.change_soon(
             _ADD_ENTRY,
             sequence=sequence,
             at_ms=at_ms,
@@ -266,6 +281,7 @@ class SqlTransaction(
             body=written,
         )
         keep(self._session, sequence, one)
+        self._sequence = sequence
         if namespace:
             self._announce(namespace, action, sequence, at_ms)
         return sequence
@@ -301,8 +317,8 @@ class SqlTransaction(
         return self._session.change(_RENEW_LEASE, of_id=lease_id, until_ms=expires_ms) > 0
 
     def drop_lease(self, lease_id: str) -> None:
-        self._session.change(_DROP_LEASE, of_id=lease_id)
-        self._session.change(_UNSTAGE, of_lease=lease_id)
+        self._session.change_soon(_DROP_LEASE, of_id=lease_id)
+        self._session.change_soon(_UNSTAGE, of_lease=lease_id)
 
     def drop_expired_leases(self, *, now_ms: int) -> int:
         dropped = self._session.change(_DROP_EXPIRED, now_ms=now_ms)
@@ -343,6 +359,7 @@ class SqlTransaction(
             dump.load(self._session, name, rows)
         for name, last in counters.items():
             dump.count_on(self._session, name, last)
+        self.forget()
 
     def _pack(self, name: str, owner: int) -> tuple[int, int]:
         """The pack's id and whose it is: ``owner``'s when it is new."""

@@ -22,11 +22,14 @@ _ALIVE_CHECK_S: Final = 1.0
 class Batch(Protocol):
     """A connection that commits several pieces of work together. Errors are those of ``Catalog.write``."""
 
-    transaction: Transaction
-
+    @property
+    def transaction(self) -> Transaction: ...
     def begin(self) -> None: ...
     def mark(self) -> None:
         """Remember this point, before one piece of work."""
+
+    def settle(self) -> None:
+        """Whatever the work asked for is done in the database when this returns."""
 
     def keep(self) -> None:
         """Forget the mark; the work stays."""
@@ -188,6 +191,7 @@ class _Request:
         work, self._work = self._work, _nothing
         try:
             self._value = work(batch.transaction)
+            batch.settle()
         except BaseException as error:
             self.error = error
             self.ended_batch = first or not batch.undo()
