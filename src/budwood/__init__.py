@@ -14,10 +14,20 @@ if TYPE_CHECKING:
     from budwood.client.registry import Registry
     from budwood.client.version import Version
     from budwood.scan.files import scan_files
-    from budwood.wiring import connect, in_memory, restore
+    from budwood.wiring import connect, in_memory, restore, training_run
 
 __version__ = "0.1.0"
-__all__ = ["Registry", "Version", "__version__", "connect", "errors", "in_memory", "restore", "scan_files"]
+__all__ = [
+    "Registry",
+    "Version",
+    "__version__",
+    "connect",
+    "errors",
+    "in_memory",
+    "restore",
+    "scan_files",
+    "training_run",
+]
 
 _HOMES = {
     "connect": "budwood.wiring",
@@ -25,6 +35,7 @@ _HOMES = {
     "restore": "budwood.wiring",
     "Registry": "budwood.client.registry",
     "Version": "budwood.client.version",
+    "training_run": "budwood.wiring",
     "scan_files": "budwood.scan.files",
 }
 

@@ -42,6 +42,7 @@ from budwood.verbs.restore import restore as restore_house
 from budwood.verbs.tag import check_text
 
 if TYPE_CHECKING:
+    from budwood.client.training import TrainingRun
     from budwood.domain.asks import IssuedToken
     from budwood.domain.asks_people import LoginOffer
     from budwood.domain.canon import Json
@@ -268,6 +269,17 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
         expressions=_LateExpressions(),
     )
     return Registry(Near(house, "memory", made=True, grace_s=0.0))
+
+
+def training_run(registry: Registry | None = None, *, command: str | None = None) -> "TrainingRun":
+    """A training run to be measured in a ``with`` block, and pushed with all that is then known of it.
+
+    ``registry`` is where it is pushed to, by default the one that ``connect()`` opens. ``command`` is what was run, by
+    default this program with its arguments; "" keeps none.
+    """
+    from budwood.client.training import TrainingRun
+
+    return TrainingRun(registry, command, connect)
 
 
 def restore(

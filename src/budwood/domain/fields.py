@@ -52,7 +52,7 @@ FIELDS: Final[Mapping[str, Fact]] = {
     ),
     "frameworks": Fact(
         "its framework and that framework's version",
-        f"{_RUN}, {_FILE}: frameworks: {{pytorch: 2.9.1}}",
+        f"{_RUN}, {_FILE}: frameworks: {{torch: 2.9.1}}",
         lambda f: any(f.frameworks.values()),
     ),
     "environment": Fact("the packages it was made with", "Push it with Budwood", lambda f: f.environment is not None),
