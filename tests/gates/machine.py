@@ -118,7 +118,7 @@ def make_template(folder: Path) -> Template:
                 file.write_text(json.dumps({"of": model, "layers": number}))
                 theirs = Registry(Near(replace(house, author=author), "memory", made=False, grace_s=0))
                 pushed = theirs.push(file, model, label=f"{number}.0.0").version
-                versions[model, number] = told.Version(model, pushed.number, pushed.digest, author)
+                versions[model, number] = told.Version(model, pushed.number, pushed.digest, frozenset({author}))
         registry.export(["fraud@v2", "churn@v1"], folder / "bundle")
         with house.catalog.read() as view:
             rows = tuple(
@@ -418,7 +418,7 @@ class Machine:
         request = PushRequest((self.template.folder / "config.json",), model, aliases=(name,))
         pushed = push(Home(self.houses[actor]), request).version
         key = (model, pushed.number)
-        self.reference.versions.setdefault(key, told.Version(model, pushed.number, pushed.digest, actor))
+        self.reference.versions.setdefault(key, told.Version(model, pushed.number, pushed.digest, frozenset({actor})))
         self._put(model, name, pushed.number)
 
     def back(self, actor: str) -> None:
@@ -466,7 +466,9 @@ class Machine:
 
     def import_(self, actor: str) -> None:
         for made in import_bundle(self.houses[actor], self.template.folder / "bundle").versions:
-            version = told.Version(made.model, made.number, made.digest, made.author)
+            # Who brings it made it, as far as reviews go; so did whom the bundle names.
+            authors = frozenset({actor, AUTHORS[made.model][1 if made.model == "fraud" else 0]})
+            version = told.Version(made.model, made.number, made.digest, authors)
             self.reference.versions[made.model, made.number] = version
 
     def restore(self, actor: str) -> None:

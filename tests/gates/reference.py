@@ -35,7 +35,7 @@ class Version:
     model: str
     number: int
     digest: str
-    author: str
+    authors: frozenset[str]
     gone: bool = False
     retired: bool = False
     stage: str = "development"
@@ -199,7 +199,7 @@ class Reference:
         if any(not yes and looked_at == present for yes, _, looked_at in last.values()):
             return False
         doers = {
-            "author": {version.author},
+            "author": version.authors,
             "requester": {asked.requester},
             "evidence": {each.author for each in self.evidence.get(version.digest, ())},
         }

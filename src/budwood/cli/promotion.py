@@ -51,7 +51,7 @@ def list_(
     before: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Only those below this one.")] = 0,
     json: Json = False,
 ) -> None:
-    """List promotions, newest first. Those past the gates that nobody has looked at are marked."""
+    """List promotions, newest first. Those past the gates that nobody has looked at, or not in time, are marked."""
     with opened(ctx) as registry:
         page = registry.gates.promotions(namespace, state=state, before=before, limit=limit)
     answer(
@@ -153,7 +153,7 @@ def draw_promotions(screen: Screen, promotions: "Sequence[Promotion]") -> None:
             str(each.id),
             f"{each.model}@v{each.version_number}",
             each.pointer.removeprefix("stage:"),
-            _state_text(each),
+            _state_text(screen, each),
             each.requester,
             each.reason,
             screen.moment(each.requested_ms),
@@ -166,7 +166,7 @@ def draw_promotions(screen: Screen, promotions: "Sequence[Promotion]") -> None:
 def draw_promotion(screen: Screen, detail: "PromotionDetail") -> None:
     promotion = detail.promotion
     to = promotion.pointer.removeprefix("stage:")
-    screen.line(f"{promotion.id}: {detail.reference} to {to}, {_state_text(promotion)}", "bold")
+    screen.line(f"{promotion.id}: {detail.reference} to {to}, {_state_text(screen, promotion)}", "bold")
     screen.pairs(
         [
             ("asked by", f"{promotion.requester}, {screen.moment(promotion.requested_ms)}"),
@@ -192,12 +192,13 @@ def draw_promotion(screen: Screen, detail: "PromotionDetail") -> None:
         screen.table((Column("person"), Column("says"), Column("reason", elastic=True), Column("when")), said, "  ")
 
 
-def _state_text(promotion: "Promotion") -> str:
+def _state_text(screen: Screen, promotion: "Promotion") -> str:
     if not promotion.broke_glass:
         return str(promotion.state)
-    seen = (
-        f"looked at by {promotion.looked_by}"
-        if promotion.looked_by
-        else f"to look at by {minute_text(promotion.due_ms)}"
-    )
-    return f"past the gates, {seen}"
+    if promotion.looked_by:
+        late = ", too late" if promotion.overdue_ms else ""
+        return f"past the gates, looked at by {promotion.looked_by}{late}"
+    due = minute_text(promotion.due_ms)
+    if screen.is_past(promotion.due_ms):
+        return f"past the gates, OVERDUE: nobody looked at it by {due}"
+    return f"past the gates, to look at by {due}"

@@ -49,6 +49,10 @@ class Screen:
         """Columns of the terminal; None in a pipe, where nothing is wrapped."""
         return self._console.width if self._console else None
 
+    def is_past(self, at_ms: int) -> bool:
+        """Whether the moment was before this screen was made."""
+        return at_ms < self._now_ms
+
     def moment(self, at_ms: int) -> str:
         """How long ago for a person, the moment itself for a file."""
         return ago_text(at_ms, self._now_ms) if self.is_terminal else minute_text(at_ms)

@@ -82,7 +82,8 @@ def make_app(
     Raises ValueError when a route lacks a permission or a handler.
     """
     dispatch = Dispatch(service, routes, handlers, SharedCounts(shared) if shared is not None else None, mounted)
-    metrics = Metrics(process, {"stopping": lambda: float(service.stopping)}, started=started, shared=shared)
+    gauges = {"stopping": lambda: float(service.stopping), "promotions_overdue": lambda: float(service.overdue)}
+    metrics = Metrics(process, gauges, started=started, shared=shared)
     service.metrics = lambda: metrics.page(now())
     log = RequestLog(write, now, partial(_denied, service))
     return Guard(

@@ -35,6 +35,7 @@ from budwood.server.sender import Sender
 from budwood.server.sequencing import Sequencing
 from budwood.server.service import Service
 from budwood.server.tracing import provider
+from budwood.verbs.promotions import flag_overdue
 from budwood.wiring import Served
 
 REFUSING_S: Final = 1.0
@@ -160,18 +161,20 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _tend(self) -> None:
-        """Now and then: the figures of this process for the others, and answers that nobody will ask for again."""
+        """Now and then: the figures of this process for the others, answers that nobody will ask for again, and what
+        went past the gates and was not looked at in time."""
         house, loop = self._service.house, asyncio.get_running_loop()
 
-        def forget() -> None:
+        def tend() -> None:
             before_ms = house.clock() - KEPT_MS
             house.catalog.write(lambda transaction: transaction.forget_answers(before_ms=before_ms))
+            self._service.overdue = flag_overdue(house)
 
         while True:
-            await asyncio.sleep(TENDING_S)
-            self._service.metrics()
             with suppress(Exception):  # Next time will do; whoever needs the catalog meanwhile hears of it.
-                await loop.run_in_executor(self._service.threads.short, forget)
+                await loop.run_in_executor(self._service.threads.short, tend)
+            self._service.metrics()
+            await asyncio.sleep(TENDING_S)
 
 
 class _Parent:

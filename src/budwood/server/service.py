@@ -61,7 +61,7 @@ class Service:
     near enough for point reads in the event loop. ``pages`` are texts made once, by route; ``metrics`` makes the
     page of figures. ``sign_on`` is the identity provider people log in with, if any; ``providers`` asks it, and
     ``issuers`` those that tenants trust, so that these never hold up people. ``guesses`` counts what strangers bring
-    that is none."""
+    that is none. ``overdue`` promotions went past the gates, and nobody looked at them in time."""
 
     house: House
     keys: Keys
@@ -76,5 +76,6 @@ class Service:
     sign_on: SignOn | None = None
     threads: Threads = field(default_factory=Threads)
     stopping: bool = False
+    overdue: int = 0
     pages: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
     metrics: Callable[[], bytes] = bytes

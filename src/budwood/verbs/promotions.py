@@ -332,12 +332,38 @@ def look_at(house: House, by: Caller, namespace: str, number: int, reason: str =
             raise Conflict(f"There is nothing to look at in promotion {number}.")
         if person == promotion.requester or not is_person(transaction, person):
             raise Forbidden("Somebody other than who broke the glass looks at it, and no program.")
-        looked = replace(promotion, looked_by=person)
+        now = house.clock()
+        late = promotion.overdue_ms or (now if now > promotion.due_ms else 0)
+        looked = replace(promotion, looked_by=person, overdue_ms=late)
         transaction.change_promotion(looked)
-        _note(transaction, house, looked, "promotion.looked-at", {"reason": reason})
+        _note(transaction, house, looked, "promotion.looked-at", {"reason": reason, "late": bool(late)})
         return looked
 
     return house.catalog.write(work)
+
+
+def flag_overdue(house: House) -> int:
+    """Say in the ledger, once each, which promotions past the gates nobody looked at in time; how many there are.
+
+    A server asks now and then; a webhook carries the entry to whoever must know.
+    """
+    now = house.clock()
+    with house.catalog.read() as view:
+        overdue = view.overdue_breaks(now_ms=now)
+    fresh = [each.id for each in overdue if not each.overdue_ms]
+
+    def work(transaction: Transaction) -> None:
+        for number in fresh:
+            promotion = transaction.promotion(number)
+            if promotion is None or promotion.looked_by or promotion.overdue_ms:
+                continue
+            flagged = replace(promotion, overdue_ms=now)
+            transaction.change_promotion(flagged)
+            _note(transaction, house, flagged, "promotion.overdue", {"due_ms": promotion.due_ms})
+
+    if fresh:
+        house.catalog.write(work)
+    return len(overdue)
 
 
 # Shared
