@@ -67,7 +67,7 @@ def whole_histories(house: House, namespace: str, ids: Sequence[str], key: str, 
         raise BadValue(f"Invalid value {limit} for parameter 'max_results' supplied: it must be at least 1.")
     gathered: list[RunMetric] = []
     with house.catalog.read() as view:
-        for id_ in ids:
+        for id_ in sorted(ids):
             left = limit - len(gathered)
             if left > 0:
                 gathered += [RunMetric(id_, metric) for metric in _points(view, namespace, id_, key, left)]
