@@ -165,6 +165,19 @@ def test_what_is_required_must_be_there(requires: Requires, good: dict[str, Any]
     assert all(check.why for check in verdict.open)
 
 
+def test_an_evaluation_that_ended_in_an_error_hides_the_good_one_before_it() -> None:
+    good = evidence(metrics={"acc": 0.95}, digest="good", dataset="holdout")
+    crashed = evidence(id=2, at_ms=NOW, outcome=Outcome.ERROR, summary="It crashed.", dataset="holdout")
+    assert states(ACCURATE, case(evidence=(good,))) == [State.PASSED]
+    (check,) = decide([ACCURATE], case(evidence=(good, crashed))).checks
+    assert (check.state, "It crashed." in check.why) == (State.UNDECIDED, True)
+    again = replace(good, id=3, at_ms=NOW + 1)
+    assert states(ACCURATE, case(evidence=(good, crashed, again))) == [State.PASSED]
+    elsewhere = replace(ACCURATE, thresholds=(replace(ACCURATE.thresholds[0], dataset="other"),))
+    assert states(elsewhere, case(evidence=(replace(good, dataset="other"), crashed))) == [State.PASSED]
+    assert states(BETTER, case(evidence=(good,), champion=(good, crashed))) == [State.PASSED]
+
+
 def test_only_the_registrys_own_scan_lets_through_and_anybodys_newer_no_blocks() -> None:
     policy = Policy("p", requires=Requires(scanned=True))
     own = evidence(kind=EvidenceKind.SCAN, outcome=Outcome.PASSED, roles=("scanner",), digest="own")

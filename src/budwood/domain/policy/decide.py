@@ -118,10 +118,13 @@ def _unsigned(kind: EvidenceKind) -> str:
 
 
 def _reached(policy: str, name: str, threshold: Threshold, case: Case, *, signed: bool) -> Check:
-    found = _newest(threshold, case.evidence)
+    found = _newest(threshold, case.evidence, errors=True)
     if found is None:
         wanted = f" on {threshold.dataset}" if threshold.dataset else ""
         return Check(policy, name, State.UNDECIDED, f"No {threshold.kind} gives {threshold.metric}{wanted}.")
+    if threshold.metric not in found.metrics:
+        why = f"The newest {threshold.kind} ended in an error: {found.summary}"
+        return Check(policy, name, State.UNDECIDED, why, {"evidence": found.digest})
     value = found.metrics[threshold.metric]
     inputs: dict[str, Json] = {"evidence": found.digest, "samples": found.samples, "value": _plain(value)}
     if signed and found.digest not in case.vouched:
@@ -167,13 +170,16 @@ def _bound(threshold: Threshold, case: Case, *, signed: bool) -> tuple[float | N
     return best.metrics[threshold.metric] - less, "the version in force"
 
 
-def _newest(threshold: Threshold, evidence: Sequence[Evidence]) -> Evidence | None:
-    """The newest that fits. Never the best: a good result of last month must not hide a bad one of today."""
+def _newest(threshold: Threshold, evidence: Sequence[Evidence], *, errors: bool = False) -> Evidence | None:
+    """The newest that fits. Never the best: a good result of last month must not hide a bad one of today.
+
+    With ``errors`` one that should have measured it and ended in an error fits as well.
+    """
     fitting = (
         each
         for each in evidence
         if each.kind is threshold.kind
-        and threshold.metric in each.metrics
+        and (threshold.metric in each.metrics or (errors and each.outcome is Outcome.ERROR))
         and threshold.dataset in ("", each.dataset)
         and (threshold.role is None or threshold.role in each.roles)
     )
