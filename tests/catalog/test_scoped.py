@@ -52,6 +52,8 @@ WHOLE = {
     "checkpoints",
     "put_tile",
     "add_checkpoint",
+    "change_checkpoint",
+    "forget_checkpoints",
     "forget_openings",
     "blank_entry",
     "holds_anywhere",

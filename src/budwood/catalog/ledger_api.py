@@ -1,7 +1,7 @@
 """The part of the catalog's port that keeps the ledger honest: leaves, what opens them, tiles, signed checkpoints.
 
 ``add_ledger`` writes an entry's leaf and openings with it (``domain/tree/leaf.py``). A leaf never changes. An opening
-goes when a person is forgotten; a tile at the right edge grows until it is full; checkpoints are only added.
+goes when a person is forgotten; a tile at the right edge grows until it is full; a checkpoint gains signatures, and of old ones most go.
 """
 
 from collections.abc import Sequence
@@ -59,6 +59,12 @@ class LedgerTransaction(Protocol):
 
     def put_tile(self, level: int, index: int, body: bytes) -> None: ...
     def add_checkpoint(self, checkpoint: KeptCheckpoint) -> None: ...
+    def change_checkpoint(self, checkpoint: KeptCheckpoint) -> bool:
+        """Put its note in the place of the one of that size; whether there was one. For more signatures only."""
+
+    def forget_checkpoints(self, sizes: Sequence[int]) -> None:
+        """Old ones that nothing needs."""
+
     def forget_openings(self, openings: Sequence[KeptOpening]) -> None:
         """Delete them; their leaves stay."""
 

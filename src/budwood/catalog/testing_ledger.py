@@ -70,3 +70,14 @@ class LedgerSuite:
             assert view.checkpoint() == KeptCheckpoint(9, b"note 9", 9)
             assert [each.size for each in view.checkpoints()] == [1, 4, 9]
             assert [each.size for each in view.checkpoints(after=1, limit=1)] == [4]
+
+    def test_a_checkpoint_gains_signatures_and_old_ones_go(self, catalog: Catalog) -> None:
+        for size in (1, 4, 9):
+            kept = KeptCheckpoint(size, b"note", size)
+            catalog.write(lambda transaction: transaction.add_checkpoint(kept))  # noqa: B023 used at once
+        signed = KeptCheckpoint(4, b"note, signed again", 4)
+        assert catalog.write(lambda transaction: transaction.change_checkpoint(signed))
+        assert not catalog.write(lambda transaction: transaction.change_checkpoint(KeptCheckpoint(5, b"", 0)))
+        catalog.write(lambda transaction: transaction.forget_checkpoints([1, 7]))
+        with catalog.read() as view:
+            assert list(view.checkpoints()) == [signed, KeptCheckpoint(9, b"note", 9)]

@@ -9,12 +9,14 @@ from budwood.cli.face import Json, Limit, answer, note, opened
 from budwood.cli.help import Command, examples
 from budwood.cli.ledger import draw_entries
 from budwood.cli.plain import plain
-from budwood.cli.screen import Screen
+from budwood.cli.screen import Column, Screen
 from budwood.cli.words import count
 from budwood.errors import Invalid, LedgerDamaged
 
 if TYPE_CHECKING:
-    from budwood.domain.asks_audit import Erased, LedgerVerified, ProvenLeaf, SignedCheckpoint
+    from collections.abc import Sequence
+
+    from budwood.domain.asks_audit import Erased, LedgerVerified, ProvenLeaf, SignedCheckpoint, Witnessed
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -47,12 +49,57 @@ def checkpoint(
     forget: Annotated[
         bool, typer.Option("--forget", help="Do not compare it with the last one seen: the registry was made anew.")
     ] = False,
+    witnessed: Annotated[bool, typer.Option("--witnessed", help="The newest that a witness signed, too.")] = False,
     json: Json = False,
 ) -> None:
     """Print the newest signed state, once it was compared with the last one seen. Keep it somewhere else."""
     with opened(ctx) as registry:
-        found = registry.audit.checkpoint(forget=forget)
+        found = registry.audit.checkpoint(forget=forget, witnessed=witnessed)
     answer(found, lambda screen: _draw_checkpoint(screen, found), json=json)
+
+
+@app.command(
+    cls=Command,
+    epilog=examples(
+        "budwood audit witness witness.key --name auditors.example/one", "budwood audit witness witness.key"
+    ),
+)
+def witness(
+    ctx: typer.Context,
+    key_file: Annotated[str, typer.Argument(metavar="FILE", help="Where the witness's key is; its own, and secret.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="Make the key, under this name, and print it.")] = "",
+    public: Annotated[bool, typer.Option("--public", help="Only print the key's public half, for an admin.")] = False,
+    json: Json = False,
+) -> None:
+    """Sign the newest checkpoint as a witness, once it continues the last one that this key signed.
+
+    For another machine than the registry's. An admin names the witness first: budwood audit witnesses --add KEY.
+    """
+    from budwood.client.witness import open_witness
+
+    if name or public:
+        key = open_witness(key_file, name).key.text
+        answer({"key": key}, lambda screen: screen.lines(key), json=json)
+        return
+    with opened(ctx) as registry:
+        found = registry.audit.witness(key_file)
+    told = f"{found.key.partition('+')[0]} signed {_entries(found.size)}; it had signed {found.before:,}."
+    answer(found, lambda screen: screen.line(told), json=json)
+
+
+@app.command(cls=Command, epilog=examples("budwood audit witnesses", "budwood audit witnesses --add KEY"))
+def witnesses(
+    ctx: typer.Context,
+    add: Annotated[str, typer.Option(metavar="KEY", help="Keep the lines of this witness.")] = "",
+    remove: Annotated[str, typer.Option(metavar="KEY", help="Take no more lines of this one.")] = "",
+    json: Json = False,
+) -> None:
+    """List the witnesses of the ledger, and how much of it each has signed."""
+    with opened(ctx) as registry:
+        if remove:
+            registry.audit.remove_witness(remove)
+        found = registry.audit.add_witness(add) if add else registry.audit.witnesses()
+    answer({"witnesses": found}, lambda screen: _draw_witnesses(screen, found), json=json)
 
 
 @app.command(cls=Command, epilog=examples("budwood audit verify", "budwood audit verify --json"))
@@ -133,6 +180,23 @@ def _draw_verified(screen: Screen, found: "LedgerVerified") -> None:
         screen.line(f"First bad entry: index {found.first_bad}{upto} (entry {found.first_bad + 1}).", "bold red")
     for problem in found.problems:
         screen.line(f"- {problem}")
+    for each in found.witnesses:
+        name, seen = each.key.partition("+")[0], screen.moment(each.at_s * 1000)
+        screen.line(f"{name} signed {_entries(each.size)}, {seen}." if each.size else f"{name} signed nothing yet.")
+
+
+def _draw_witnesses(screen: Screen, found: "Sequence[Witnessed]") -> None:
+    columns = (Column("witness", style="bold"), Column("signed", right=True), Column("at", style="dim"), Column("key"))
+    rows = [
+        (
+            each.key.partition("+")[0],
+            f"{each.size:,}",
+            screen.moment(each.at_s * 1000) if each.size else "",
+            each.key,
+        )
+        for each in found
+    ]
+    screen.table(columns, rows) if rows else screen.line("There are no witnesses: budwood audit witnesses --add KEY")
 
 
 def _draw_proven(screen: Screen, found: "ProvenLeaf") -> None:

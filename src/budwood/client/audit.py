@@ -14,6 +14,7 @@ from pathlib import Path
 
 from budwood.client.place import Place
 from budwood.client.remembered import Remembered, remember, remembered
+from budwood.client.witness import open_witness
 from budwood.domain import asks_audit as asks
 from budwood.domain.routes import audit
 from budwood.domain.tree.bundle import AuditPart, ProvenEntry, SignedState, bundle_head, proof_parts
@@ -36,16 +37,56 @@ class Audit:
         name = place.name
         self._known_as = name if "://" in name else str(Path(name).resolve())
 
-    def checkpoint(self, *, forget: bool = False) -> asks.SignedCheckpoint:
-        """The newest signed state; ``forget``: do not compare it with the last one seen.
+    def checkpoint(self, *, forget: bool = False, witnessed: bool = False) -> asks.SignedCheckpoint:
+        """The newest signed state; ``forget``: do not compare it with the last one seen. ``witnessed``: the newest that
+        a witness signed, too.
 
-        Raises LedgerDamaged when the ledger is not a continuation of that one.
+        Raises LedgerDamaged when the ledger is not a continuation of that one, RecordNotFound.
         """
         before = None if forget else self._remembered()
         size = _opened(before.note, parse_key(before.key)).size if before else 0
         found: asks.SignedCheckpoint = self._place.ask(audit.CHECKPOINT, query=asks.ReadCheckpoint(size))
         self._take(found, before)
-        return found
+        if not witnessed:
+            return found
+        older: asks.SignedCheckpoint = self._place.ask(audit.CHECKPOINT, query=asks.ReadCheckpoint(0, witnessed=True))
+        _opened(older.note, parse_key(found.key))
+        return older
+
+    def witness(self, key_file: str | Path, name: str = "") -> asks.Cosigned:
+        """Sign the newest checkpoint with a witness's key, once it continues the last one that this key signed.
+
+        ``name`` makes the key in its file the first time. Raises LedgerDamaged for a ledger that does not continue,
+        BadValue where the registry does not know this witness, SourceNotFound, StorageFailed.
+        """
+        witness = open_witness(key_file, name)
+        first: asks.SignedCheckpoint = self._place.ask(audit.CHECKPOINT, query=asks.ReadCheckpoint())
+        origin = parse_key(first.key).name
+        before = witness.last(origin)
+        size = _opened(before.note, parse_key(before.key)).size if before else 0
+        found: asks.SignedCheckpoint = self._place.ask(audit.CHECKPOINT, query=asks.ReadCheckpoint(size))
+        state = _opened(found.note, parse_key(found.key))
+        if before is not None:
+            _compare(found, state, before)
+        # First what was seen, then the signature: whoever stops between has signed nothing it does not know of.
+        witness.keep(origin, Remembered(found.note, found.key))
+        cosigned: asks.Cosigned = self._place.ask(audit.COSIGN, body=asks.Cosign(state.size, witness.line(found.note)))
+        return cosigned
+
+    def witnesses(self) -> tuple[asks.Witnessed, ...]:
+        """Those whose lines are kept, and what each signed last."""
+        answer: asks.Witnesses = self._place.ask(audit.WITNESSES)
+        return answer.witnesses
+
+    def add_witness(self, key: str) -> tuple[asks.Witnessed, ...]:
+        """Keep the lines of a witness from now on. Raises BadValue, LimitExceeded, Forbidden."""
+        answer: asks.Witnesses = self._place.ask(audit.ADD_WITNESS, body=asks.NameWitness(key))
+        return answer.witnesses
+
+    def remove_witness(self, key: str) -> tuple[asks.Witnessed, ...]:
+        """Take no more lines of a witness. Raises BadValue, RecordNotFound, Forbidden."""
+        answer: asks.Witnesses = self._place.ask(audit.REMOVE_WITNESS, body=asks.NameWitness(key))
+        return answer.witnesses
 
     def verify(self) -> asks.LedgerVerified:
         """Compute everything again where the registry is, against the last checkpoint seen here, too."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReadCheckpoint:
-    """``before`` is the size of a checkpoint that the caller kept; 0 for none."""
+    """``before`` is the size of a checkpoint that the caller kept; 0 for none. ``witnessed``: the newest that a witness
+    signed, too."""
 
     before: int = 0
+    witnessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,46 @@ class VerifyLedger:
 
 
 @dataclass(frozen=True, slots=True)
+class Witnesses:
+    """Keys of those whose lines are kept, and the newest checkpoint that each has signed."""
+
+    witnesses: "tuple[Witnessed, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """``at_s`` is when the witness says it saw a ledger of ``size`` entries; 0 and 0 for one that signed none."""
+
+    key: str
+    size: int = 0
+    at_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NameWitness:
+    """A witness by its key, as ``budwood audit witness`` prints it."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cosign:
+    """A witness's line below the checkpoint of ``size``."""
+
+    size: int
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """What a witness signed, and what it had signed before."""
+
+    key: str
+    size: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerVerified:
     """``size`` entries are signed, ``pending`` are not yet. The first bad entry has an index from ``first_bad`` to
     ``last_bad``; -1 where nothing is wrong, or no entry can be named. ``erased`` counts hidden fields without opening.
@@ -58,6 +100,7 @@ class LedgerVerified:
     first_bad: int = -1
     last_bad: int = -1
     problems: tuple[str, ...] = ()
+    witnesses: tuple[Witnessed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from budwood.catalog.api import Transaction, View
-from budwood.domain.tree.note import NoteKey, Sign
+from budwood.domain.tree.note import KeyKind, NoteKey, Sign
 from budwood.errors import CatalogDamaged, FrameworkMissing
 
 META: Final = "ledger-key"
@@ -30,7 +30,7 @@ def kept_key(view: View) -> LogKey | None:
     if not origin:
         return None
     try:
-        return _from_seed(origin, bytes.fromhex(seed))
+        return from_seed(origin, bytes.fromhex(seed))
     except ValueError as error:
         raise CatalogDamaged("The ledger's key in the catalog is none.") from error
 
@@ -40,12 +40,10 @@ def own_key(transaction: Transaction) -> LogKey:
     found = kept_key(transaction)
     if found is not None:
         return found
-    with _driver():
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    made = Ed25519PrivateKey.generate()
-    origin = f"budwood/{hashlib.sha256(made.public_key().public_bytes_raw()).hexdigest()[:16]}"
-    transaction.set_meta(META, f"{origin} {made.private_bytes_raw().hex()}")
-    return _from_seed(origin, made.private_bytes_raw())
+    seed = new_seed()
+    origin = f"budwood/{hashlib.sha256(from_seed('new', seed).public.public).hexdigest()[:16]}"
+    transaction.set_meta(META, f"{origin} {seed.hex()}")
+    return from_seed(origin, seed)
 
 
 def check(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -60,11 +58,19 @@ def check(public: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def _from_seed(origin: str, seed: bytes) -> LogKey:
+def new_seed() -> bytes:
+    """The secret half of a new key. Raises FrameworkMissing."""
+    with _driver():
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    return Ed25519PrivateKey.generate().private_bytes_raw()
+
+
+def from_seed(name: str, seed: bytes, kind: KeyKind = KeyKind.LOG) -> LogKey:
+    """The key of a seed, a log's or a witness's. Raises ValueError, FrameworkMissing."""
     with _driver():
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     private = Ed25519PrivateKey.from_private_bytes(seed)
-    return LogKey(NoteKey(origin, private.public_key().public_bytes_raw()), private.sign)
+    return LogKey(NoteKey(name, private.public_key().public_bytes_raw(), kind), private.sign)
 
 
 class _driver:  # noqa: N801 used as a statement

@@ -5,17 +5,24 @@ below them. What does not fit stops it: a log must never sign what contradicts w
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from budwood.catalog.api import Catalog, Transaction, View
 from budwood.catalog.ledger_api import KeptCheckpoint, KeptLeaf
-from budwood.domain.limits import PAGE_ROWS, SEQUENCED_AT_ONCE
+from budwood.domain.limits import PAGE_ROWS, SEQUENCED_AT_ONCE, THINNED_AT_ONCE
 from budwood.domain.tree.checkpoint import Checkpoint, open_checkpoint
 from budwood.domain.tree.hashes import HASH_BYTES, Frontier, leaf_hash
 from budwood.domain.tree.note import Note, sign_note
 from budwood.domain.tree.proofs import frontier_at
+from budwood.domain.tree.thinning import HOUR_MS, Dated, spare
 from budwood.domain.tree.tiles import TILE_WIDTH, ReadTile, TilePlace, grow
 from budwood.errors import LedgerDamaged
 from budwood.govern.log_key import LogKey, check, own_key
+
+THINNED: Final = "ledger-thinned"
+"""When old checkpoints were last let go, in milliseconds."""
+SIGNED_BY: Final = "\n— ".encode()
+"""What begins each line of a signature."""
 
 
 def sequence(catalog: Catalog, clock: Callable[[], int]) -> KeptCheckpoint | None:
@@ -27,6 +34,8 @@ def sequence(catalog: Catalog, clock: Callable[[], int]) -> KeptCheckpoint | Non
         with catalog.read() as view:
             newest, count = view.checkpoint(), view.leaf_count()
         if count == (newest.size if newest else 0):
+            if newest is not None:
+                _thin(catalog, clock())
             return newest
         catalog.write(lambda transaction: _step(transaction, clock()))
 
@@ -74,6 +83,32 @@ def _step(transaction: Transaction, at_ms: int) -> None:
     text = Checkpoint(key.public.name, after.size, after.root()).text
     note = sign_note(Note(text), key.public, key.sign)
     transaction.add_checkpoint(KeptCheckpoint(after.size, note.encode(), at_ms))
+
+
+def _thin(catalog: Catalog, now_ms: int) -> None:
+    """Let old checkpoints go, an hour after it was last done."""
+    with catalog.read() as view:
+        last = view.meta(THINNED)
+    if last.isdigit() and now_ms - int(last) < HOUR_MS:
+        return
+
+    def work(transaction: Transaction) -> int:
+        found: list[Dated] = []
+        while len(found) < THINNED_AT_ONCE:
+            after = found[-1].size if found else 0
+            page = transaction.checkpoints(after=after, limit=PAGE_ROWS)
+            if not page:
+                break
+            found += (Dated(each.size, each.at_ms, each.note.count(SIGNED_BY) > 1) for each in page)
+        gone = spare(found, now_ms)
+        transaction.forget_checkpoints(gone)
+        if len(found) < THINNED_AT_ONCE or not gone:
+            transaction.set_meta(THINNED, str(now_ms))
+            return 0
+        return len(gone)
+
+    while catalog.write(work):
+        pass
 
 
 def _next_leaves(view: View, size: int) -> list[KeptLeaf]:

@@ -5,6 +5,7 @@ What needs the newest entries asks the sequencer first, so that a folder needs n
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 
 from budwood.catalog.api import Transaction, View
 from budwood.catalog.ledger_api import KeptCheckpoint
@@ -22,16 +23,18 @@ from budwood.govern.ledger_check import check_ledger
 from budwood.govern.log_key import check, kept_key
 from budwood.govern.sequencer import damaged, sequence, tiles_of
 from budwood.verbs.house import House
+from budwood.verbs.witnesses import forged_lines, newest_witnessed, witnessed_by
 
 
-def checkpoint(house: House, before: int = 0) -> SignedCheckpoint:
+def checkpoint(house: House, before: int = 0, *, witnessed: bool = False) -> SignedCheckpoint:
     """The newest, over every entry there is. ``before``: also prove that the tree of that size is its beginning.
+    ``witnessed``: the newest that a witness signed, too.
 
     Raises RecordNotFound for an empty ledger, LedgerDamaged, FrameworkMissing.
     """
     sequence(house.catalog, house.clock)
     with house.catalog.read() as view:
-        return _signed(view, before)
+        return _signed(view, before, witnessed=witnessed)
 
 
 def prove(house: House, whole: House, number: int) -> ProvenLeaf:
@@ -45,7 +48,7 @@ def prove(house: House, whole: House, number: int) -> ProvenLeaf:
         raise RecordNotFound(f"There is no entry {number} in the ledger.", hint="'budwood ledger' shows them.")
     sequence(whole.catalog, whole.clock)
     with whole.catalog.read() as view:
-        signed = _signed(view, 0)
+        signed = _signed(view, 0, witnessed=False)
         leaf = next((each.leaf for each in view.leaves(after=number - 1, limit=1) if each.sequence == number), b"")
         try:
             proof = inclusion_proof(number - 1, signed.size, tiles_of(view))
@@ -66,13 +69,18 @@ def verify_log(house: House, remembered: VerifyLedger) -> LedgerVerified:
     """
     given, state = _remembered(remembered)
     with house.catalog.read() as view:
-        key = kept_key(view)
-        found = check_ledger(view, key.public if key else None, given, state)
+        found = _checked(view, given, state)
     if found.problems or not found.pending:
         return found
     sequence(house.catalog, house.clock)
     with house.catalog.read() as view:
-        return check_ledger(view, _key(view), given, state)
+        return _checked(view, given, state)
+
+
+def _checked(view: View, given: NoteKey | None, state: Checkpoint | None) -> LedgerVerified:
+    found = check_ledger(view, _key(view), given, state)
+    forged = tuple(forged_lines(view))
+    return replace(found, witnesses=tuple(witnessed_by(view)), problems=(*found.problems, *forged))
 
 
 def erase(house: House, person: str, also: Sequence[str] = ()) -> Erased:
@@ -97,8 +105,10 @@ def erase(house: House, person: str, also: Sequence[str] = ()) -> Erased:
     return house.catalog.write(work)
 
 
-def _signed(view: View, before: int) -> SignedCheckpoint:
-    newest, key = view.checkpoint(), _key(view)
+def _signed(view: View, before: int, *, witnessed: bool) -> SignedCheckpoint:
+    newest, key = newest_witnessed(view) if witnessed else view.checkpoint(), _key(view)
+    if newest is None and witnessed:
+        raise RecordNotFound("No witness has signed a checkpoint.", hint="See 'budwood audit witness'.")
     if newest is not None and key is None:
         raise damaged("The ledger's key is gone.", 0)
     if newest is None or key is None:

@@ -28,6 +28,10 @@ _ADD_LEAF: Final = insert_row(ledger_leaf)
 _ADD_OPENING: Final = insert_row(ledger_opening)
 _PUT_TILE: Final = upsert(ledger_tile, "level", "index")
 _ADD_CHECKPOINT: Final = insert_row(ledger_checkpoint)
+_CHANGE_CHECKPOINT: Final = Statement(
+    update(ledger_checkpoint).where(ledger_checkpoint.c.size == bindparam("of_size")).values(note=bindparam("to_note"))
+)
+_FORGET_CHECKPOINT: Final = Statement(delete(ledger_checkpoint).where(ledger_checkpoint.c.size == bindparam("of_size")))
 _FORGET_OPENING: Final = Statement(
     delete(ledger_opening).where(
         ledger_opening.c.sequence == bindparam("of_sequence"), ledger_opening.c.field == bindparam("of_field")
@@ -50,6 +54,12 @@ class LedgerWrites(LedgerReads):
 
     def add_checkpoint(self, checkpoint: KeptCheckpoint) -> None:
         self._session.change(_ADD_CHECKPOINT, size=checkpoint.size, note=checkpoint.note, at_ms=checkpoint.at_ms)
+
+    def change_checkpoint(self, checkpoint: KeptCheckpoint) -> bool:
+        return self._session.change(_CHANGE_CHECKPOINT, of_size=checkpoint.size, to_note=checkpoint.note) > 0
+
+    def forget_checkpoints(self, sizes: Sequence[int]) -> None:
+        self._session.change_many(_FORGET_CHECKPOINT, ({"of_size": size} for size in sizes))
 
     def forget_openings(self, openings: Sequence[KeptOpening]) -> None:
         rows = ({"of_sequence": each.index + 1, "of_field": each.opening.field} for each in openings)

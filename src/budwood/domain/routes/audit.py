@@ -5,14 +5,18 @@ from typing import Final
 from budwood.domain.access import Permission
 from budwood.domain.asks_audit import (
     BundleParts,
+    Cosign,
+    Cosigned,
     Erase,
     Erased,
     LedgerVerified,
+    NameWitness,
     ProvenLeaf,
     ReadCheckpoint,
     ReadParts,
     SignedCheckpoint,
     VerifyLedger,
+    Witnesses,
 )
 from budwood.domain.routes.route import Route
 from budwood.errors import BadValue, FrameworkMissing, LedgerDamaged, NotFound
@@ -68,4 +72,44 @@ ERASE: Final = Route(
     errors=(BadValue, LedgerDamaged),
 )
 
-ROUTES: Final = (CHECKPOINT, PROVE, VERIFY, PARTS, ERASE)
+WITNESSES: Final = Route(
+    name="audit.witnesses",
+    method="GET",
+    path="/v1/audit/witnesses",
+    permission=Permission.KNOWN,
+    summary="Those on other machines who sign checkpoints, too, and what they signed last.",
+    response=Witnesses,
+    errors=(FrameworkMissing,),
+)
+ADD_WITNESS: Final = Route(
+    name="audit.add-witness",
+    method="POST",
+    path="/v1/audit/witnesses",
+    permission=Permission.ADMINISTER,
+    summary="Keep the lines of a witness from now on.",
+    request=NameWitness,
+    response=Witnesses,
+    errors=(BadValue, FrameworkMissing),
+)
+REMOVE_WITNESS: Final = Route(
+    name="audit.remove-witness",
+    method="POST",
+    path="/v1/audit/witnesses/remove",
+    permission=Permission.ADMINISTER,
+    summary="Take no more lines of a witness; those there are stay.",
+    request=NameWitness,
+    response=Witnesses,
+    errors=(BadValue, FrameworkMissing, NotFound),
+)
+COSIGN: Final = Route(
+    name="audit.cosign",
+    method="POST",
+    path="/v1/audit/cosignatures",
+    permission=Permission.KNOWN,
+    summary="A witness's line below a checkpoint; its signature is what counts, not who brings it.",
+    request=Cosign,
+    response=Cosigned,
+    errors=(BadValue, FrameworkMissing, NotFound),
+)
+
+ROUTES: Final = (CHECKPOINT, PROVE, VERIFY, PARTS, ERASE, WITNESSES, ADD_WITNESS, REMOVE_WITNESS, COSIGN)

@@ -3,16 +3,28 @@
 import base64
 from typing import Final
 
-from budwood.domain.asks_audit import BundlePart, BundleParts, Erased, LedgerVerified, ProvenLeaf, SignedCheckpoint
+from budwood.domain.asks_audit import (
+    BundlePart,
+    BundleParts,
+    Cosigned,
+    Erased,
+    LedgerVerified,
+    ProvenLeaf,
+    ReadCheckpoint,
+    SignedCheckpoint,
+    Witnesses,
+)
 from budwood.domain.routes import audit
 from budwood.errors import RecordNotFound
 from budwood.verbs import audit as verbs
+from budwood.verbs import witnesses
 from budwood.verbs.audit_export import ExportedParts, export_parts
 from budwood.verbs.by_route.asked import Asked, Deed
 
 
 def _checkpoint(asked: Asked) -> SignedCheckpoint:
-    return verbs.checkpoint(asked.whole, asked.query.before if asked.query else 0)
+    query = asked.query or ReadCheckpoint()
+    return verbs.checkpoint(asked.whole, query.before, witnessed=query.witnessed)
 
 
 def _prove(asked: Asked) -> ProvenLeaf:
@@ -39,7 +51,27 @@ def _erase(asked: Asked) -> Erased:
     return verbs.erase(asked.whole, asked.body.person, asked.body.also)
 
 
+def _witnesses(asked: Asked) -> Witnesses:
+    return witnesses.list_witnesses(asked.whole)
+
+
+def _add_witness(asked: Asked) -> Witnesses:
+    return witnesses.add_witness(asked.whole, asked.body.key)
+
+
+def _remove_witness(asked: Asked) -> Witnesses:
+    return witnesses.remove_witness(asked.whole, asked.body.key)
+
+
+def _cosign(asked: Asked) -> Cosigned:
+    return witnesses.cosign(asked.whole, asked.body)
+
+
 DEEDS: Final = {
+    audit.WITNESSES.name: Deed(_witnesses),
+    audit.ADD_WITNESS.name: Deed(_add_witness),
+    audit.REMOVE_WITNESS.name: Deed(_remove_witness),
+    audit.COSIGN.name: Deed(_cosign),
     audit.CHECKPOINT.name: Deed(_checkpoint),
     audit.PROVE.name: Deed(_prove),
     audit.VERIFY.name: Deed(_verify, long=True),
