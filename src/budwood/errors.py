@@ -34,6 +34,7 @@
     │   ├── FileChanged        a file changed while it was read
     │   ├── TargetDiffers      the folder to pull into holds something else
     │   ├── LeaseLost          a sweep ran while the push slept; push again
+    │   ├── RolloutRunning     a rollout moves this traffic
     │   └── NothingBefore      there is nothing to roll back to
     ├── Refused        rules forbid it                                         exit 5
     │   ├── Unauthenticated    no token, or not a valid one
@@ -275,6 +276,10 @@ class TargetDiffers(Conflict):
 class LeaseLost(Conflict):
     code = "lease_lost"
     default_hint = "Nothing was published. Run the same push again."
+
+
+class RolloutRunning(Conflict):
+    code = "rollout_running"
 
 
 class NothingBefore(Conflict):

@@ -90,7 +90,7 @@ class DeliverySuite:
 
     def test_a_tally_reads_back_exactly(self, catalog: Catalog) -> None:
         requests = [Request(at, at % 3 == 0, at % 5 == 0, 1_000 + at, 0.3) for at in range(5_000)]
-        counted = Counted(fold(Tally(), requests, Users()), {"edge-1": 12_345}, bytes(range(256)))
+        counted = Counted(fold(Tally(), requests, Users()), bytes(range(256)), 12_345)
         catalog.write(lambda transaction: transaction.put_counted(7, Counted()))
         catalog.write(lambda transaction: transaction.put_counted(7, counted))
         with catalog.read() as view:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from budwood.client.admin import Admin
     from budwood.client.audit import Audit
     from budwood.client.datasets import Datasets
+    from budwood.client.delivery import Endpoints, Rollouts
     from budwood.client.evaluating.evaluate import Evaluated
     from budwood.client.gates import Gates
     from budwood.client.standards import Standards
@@ -159,6 +160,20 @@ class Registry:
         return Gates(self._place)
 
     @property
+    @property
+    def endpoints(self) -> "Endpoints":
+        """Where traffic arrives, and which versions answer it."""
+        from budwood.client.delivery import Endpoints
+
+        return Endpoints(self._place)
+
+    @property
+    def rollouts(self) -> "Rollouts":
+        """Moving traffic to a version step by step, on evidence."""
+        from budwood.client.delivery import Rollouts
+
+        return Rollouts(self._place)
+
     def retention(self) -> "Retention":
         """How long bytes are kept, what may go, and letting it go."""
         from budwood.client.retention import Retention

@@ -16,7 +16,9 @@ def open_paths(endpoint: Endpoint) -> tuple[str, ...]:
 
 
 def pinned_paths(endpoint: Endpoint, arm: Arm) -> tuple[str, ...]:
-    """Where the client says which version: each name of the arm."""
+    """Where the client says which version: each name of an arm that may answer."""
+    if arm.shadow_only:
+        return ()
     at = _room(endpoint)
     names = dict.fromkeys((*arm.names, f"v{arm.number}"))
     return (

@@ -59,11 +59,6 @@ def cluster_name(endpoint: Endpoint, arm: Arm) -> str:
     return f"{endpoint.namespace}.{endpoint.name}.{arm.name}"
 
 
-def arm_of_cluster(cluster: str) -> str:
-    """The arm's name: what comes after the last dot, since arms' names have none."""
-    return cluster.rpartition(".")[2]
-
-
 def _route(routing: Routing, why: str, match: Plain, action: Plain, *, captured: bool = False) -> Plain:
     endpoint = routing.endpoint
     route: Plain = {

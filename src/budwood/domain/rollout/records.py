@@ -1,7 +1,6 @@
 """What is kept of a rollout. Times are milliseconds since the epoch, UTC; 0 where there is none."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from budwood.domain.rollout.next_action import Progress
@@ -61,9 +60,9 @@ class RolloutEvent:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What an engine has counted, and how far it has read each source: bytes by the name of a log. ``users`` are the
-    bits of who was counted, test by test, packed."""
+    """What was counted so far. ``users`` are the bits of who was, test by test, packed; ``seen_to`` is the number of
+    the last observation that is in the tally."""
 
     tally: Tally = Tally()
-    read: Mapping[str, int] = field(default_factory=dict)
     users: bytes = b""
+    seen_to: int = 0

@@ -5,6 +5,7 @@ at their first event of the whole rollout: an arm is drawn once for each user, a
 """
 
 import math
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -103,12 +104,38 @@ class Users:
     slow: tuple[Seen, ...] = field(default_factory=lambda: tuple(Seen() for _ in QUANTILES))
 
 
+def packed(users: Users) -> bytes:
+    """For keeping; ``unpacked`` reads it."""
+    return zlib.compress(b"".join(seen.bits for seen in _every(users)), 1)
+
+
+def unpacked(content: bytes) -> Users:
+    """The users as they were packed; none where nothing was. Raises ValueError for anything else."""
+    users = Users()
+    if not content:
+        return users
+    size = len(users.units.bits)
+    try:
+        bits = zlib.decompressobj().decompress(content, size * len(_every(users)) + 1)
+    except zlib.error as error:
+        raise ValueError("not the bits of users") from error
+    if len(bits) != size * len(_every(users)):
+        raise ValueError("not the bits of users")
+    for number, seen in enumerate(_every(users)):
+        seen.bits[:] = bits[number * size : (number + 1) * size]
+    return users
+
+
 def fold(tally: Tally, requests: Iterable[Request], users: Users) -> Tally:
     """The tally with these requests in it; ``users`` learns who was counted."""
     batch = _Batch(tally, users)
     for request in requests:
         batch.take(request)
     return batch.flushed()
+
+
+def _every(users: Users) -> tuple[Seen, ...]:
+    return (users.units, users.failed, *users.slow)
 
 
 def paired(tally: Tally, pairs: int, disagreed: int) -> Tally:

@@ -6,6 +6,8 @@ from budwood.domain.routes import (
     about,
     audit,
     blobs,
+    delivery,
+    dossier,
     gates,
     grants,
     lineage,
@@ -46,3 +48,4 @@ ROUTES: Final[tuple[Route, ...]] = (
     *audit.ROUTES,
     *lineage.ROUTES,
 )
+    *delivery.ROUTES,

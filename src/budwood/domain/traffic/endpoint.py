@@ -21,7 +21,8 @@ class Backend:
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One version receiving part of the traffic. ``names`` are the references it answers to: 2.1.3, champion.
-    ``health`` is the path that says whether a backend may be asked."""
+    ``health`` is the path that says whether a backend may be asked. ``shadow_only``: no policy let it through to
+    answer, so it may hear copies of requests and nothing else."""
 
     name: str
     number: int
@@ -29,6 +30,7 @@ class Arm:
     backends: tuple[Backend, ...]
     names: tuple[str, ...] = ()
     health: str = ""
+    shadow_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

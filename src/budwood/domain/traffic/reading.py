@@ -114,7 +114,7 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         arms,
         _split(spec.get("split", {baseline: 100}), names),
         _sticky(spec.get("sticky", {})),
-        _READ.text(spec.get("guardedBy", "stage:production"), "spec.guardedBy"),
+        _READ.text(spec.get("guardedBy", "production"), "spec.guardedBy"),
         body,
     )
 

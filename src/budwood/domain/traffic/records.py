@@ -47,7 +47,7 @@ class RoutingRecord:
 @dataclass(frozen=True, slots=True)
 class GatewayRecord:
     """``took`` and ``refused`` are versions and messages by type of configuration; ``generations`` those of the
-    endpoints it has taken."""
+    endpoints it has taken. ``log`` names the log it writes now, ``read`` is how many bytes of it were taken in."""
 
     name: str
     address: str = ""
@@ -56,6 +56,8 @@ class GatewayRecord:
     took: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
+    log: str = ""
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True)

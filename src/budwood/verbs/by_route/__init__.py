@@ -8,6 +8,7 @@ from typing import Final
 
 from budwood.verbs.by_route import (
     audit,
+    delivery,
     gates,
     grants,
     lineage,
@@ -37,4 +38,5 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **lineage.DEEDS,
 }
 
+    **delivery.DEEDS,
 __all__ = ["DEEDS", "Asked", "Deed"]

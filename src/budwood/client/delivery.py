@@ -1,0 +1,154 @@
+"""Endpoints and rollouts: ``registry.endpoints`` and ``registry.rollouts``. The same over HTTP and in a folder.
+
+registry.endpoints.put(Path("fraud.yaml").read_text())
+registry.endpoints.split("fraud", {"stable": 9_500, "canary": 500})
+registry.rollouts.start("fraud", "fraud-detector@v2", Path("careful.yaml").read_text())
+registry.endpoints.back("fraud", "errors went up")
+"""
+
+from collections.abc import Mapping, Sequence
+
+from budwood.client.place import Place
+from budwood.domain.asks_delivery import (
+    Answered,
+    AtMoment,
+    EndpointShown,
+    ListRollouts,
+    PutEndpoint,
+    RolloutPage,
+    RolloutShown,
+    SendBack,
+    SetSplit,
+    StartRollout,
+    Steer,
+)
+from budwood.domain.names import DEFAULT_NAMESPACE
+from budwood.domain.routes import delivery as routes
+from budwood.domain.routes.route import Route
+from budwood.verbs.endpoints import wanted_from
+from budwood.verbs.rollout_text import plan_from
+
+
+class Endpoints:
+    """Where traffic arrives, and which versions answer it."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def put(self, text: str, *, namespace: str = DEFAULT_NAMESPACE, expected: str = "") -> EndpointShown:
+        """Make or change an endpoint. ``text`` is YAML; ``expected`` the generation you looked at.
+
+        Raises BadEndpoint, BadSplit, VersionNotFound, GateClosed, PreconditionFailed, RolloutRunning, Forbidden.
+        """
+        name = wanted_from(text, namespace).name
+        return self._ask(routes.PUT, namespace, name, PutEndpoint(text), expected)
+
+    def list(self, namespace: str = DEFAULT_NAMESPACE) -> tuple[EndpointShown, ...]:
+        """By name. Raises NamespaceNotFound."""
+        found: tuple[EndpointShown, ...] = self._place.ask(routes.LIST, {"namespace": namespace}).endpoints
+        return found
+
+    def show(self, name: str, *, namespace: str = DEFAULT_NAMESPACE, at_ms: int = 0) -> EndpointShown:
+        """Where it stands, or stood at a moment (milliseconds since the epoch). Raises RecordNotFound."""
+        holes = {"namespace": namespace, "endpoint": name}
+        found: EndpointShown = self._place.ask(routes.SHOW, holes, query=AtMoment(at_ms))
+        return found
+
+    def split(
+        self,
+        name: str,
+        split: Mapping[str, int],
+        reason: str = "",
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        expected: str = "",
+    ) -> EndpointShown:
+        """Move traffic: basis points by arm, 10,000 together.
+
+        Raises BadSplit, GateClosed, PreconditionFailed, RolloutRunning, RecordNotFound, Forbidden.
+        """
+        return self._ask(routes.SPLIT, namespace, name, SetSplit(dict(split), reason), expected)
+
+    def back(self, name: str, reason: str, *, namespace: str = DEFAULT_NAMESPACE) -> EndpointShown:
+        """Everything to the baseline at once; nobody is asked. Raises RecordNotFound, Forbidden."""
+        return self._ask(routes.BACK, namespace, name, SendBack(reason))
+
+    def remove(self, name: str, *, namespace: str = DEFAULT_NAMESPACE) -> EndpointShown:
+        """Its history stays. Raises RecordNotFound, RolloutRunning, Forbidden."""
+        holes = {"namespace": namespace, "endpoint": name}
+        gone: EndpointShown = self._place.ask(routes.REMOVE, holes)
+        return gone
+
+    def which(self, request: str, *, namespace: str = DEFAULT_NAMESPACE) -> Answered:
+        """Which version answered a request, by the id in its answer. Raises RecordNotFound."""
+        holes = {"namespace": namespace, "request": request}
+        found: Answered = self._place.ask(routes.WHICH, holes)
+        return found
+
+    def _ask(self, route: Route, namespace: str, name: str, body: object, expected: str = "") -> EndpointShown:
+        holes = {"namespace": namespace, "endpoint": name}
+        done: EndpointShown = self._place.ask(route, holes, body=body, expected=expected)
+        return done
+
+
+class Rollouts:
+    """Moving traffic to a version step by step, on evidence."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def start(
+        self,
+        endpoint: str,
+        candidate: str,
+        plan: str,
+        *,
+        backends: Sequence[str] = (),
+        alias: str = "",
+        reason: str = "",
+        namespace: str = DEFAULT_NAMESPACE,
+    ) -> RolloutShown:
+        """``plan`` is YAML. ``backends`` are URLs of the candidate's servers, where the endpoint has no arm for it.
+
+        Raises BadPlan, BadValue, VersionNotFound, GateClosed, RolloutRunning, RecordNotFound, Forbidden.
+        """
+        plan_from(plan)
+        body = StartRollout(candidate, plan, tuple(backends), alias, reason)
+        holes = {"namespace": namespace, "endpoint": endpoint}
+        started: RolloutShown = self._place.ask(routes.START, holes, body=body)
+        return started
+
+    def list(
+        self, endpoint: str, *, before: int = 0, limit: int = 100, namespace: str = DEFAULT_NAMESPACE
+    ) -> RolloutPage:
+        """Newest first. Raises RecordNotFound."""
+        holes = {"namespace": namespace, "endpoint": endpoint}
+        page: RolloutPage = self._place.ask(routes.ROLLOUTS, holes, query=ListRollouts(before, limit))
+        return page
+
+    def show(self, endpoint: str, number: int = 0, *, namespace: str = DEFAULT_NAMESPACE) -> RolloutShown:
+        """The newest, or one of them. Raises RecordNotFound."""
+        holes = {"namespace": namespace, "endpoint": endpoint, "rollout": str(number or "newest")}
+        found: RolloutShown = self._place.ask(routes.ROLLOUT, holes)
+        return found
+
+    def pause(self, endpoint: str, reason: str = "", *, namespace: str = DEFAULT_NAMESPACE) -> RolloutShown:
+        """It goes no further; what is condemned still goes back. Raises RecordNotFound, Forbidden."""
+        return self._steer(endpoint, "pause", reason, namespace)
+
+    def resume(self, endpoint: str, reason: str = "", *, namespace: str = DEFAULT_NAMESPACE) -> RolloutShown:
+        """It goes on. Raises RecordNotFound, Forbidden."""
+        return self._steer(endpoint, "resume", reason, namespace)
+
+    def promote(self, endpoint: str, reason: str = "", *, namespace: str = DEFAULT_NAMESPACE) -> RolloutShown:
+        """The candidate answers everything from now on. Raises GateClosed, RecordNotFound, Forbidden."""
+        return self._steer(endpoint, "promote", reason, namespace)
+
+    def abort(self, endpoint: str, reason: str = "", *, namespace: str = DEFAULT_NAMESPACE) -> RolloutShown:
+        """The baseline answers everything again. Raises RecordNotFound, Forbidden."""
+        return self._steer(endpoint, "abort", reason, namespace)
+
+    def _steer(self, endpoint: str, act: str, reason: str, namespace: str) -> RolloutShown:
+        holes = {"namespace": namespace, "endpoint": endpoint}
+        done: RolloutShown = self._place.ask(routes.STEER, holes, body=Steer(act, reason))
+        return done

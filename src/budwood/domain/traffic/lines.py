@@ -1,0 +1,128 @@
+"""A gateway's access log: one JSON object a line, read strictly, because whoever sends requests writes parts of it.
+
+The names of the fields are what ``delivery/gateway/config.py`` tells a gateway to write. A line that is none is counted
+as garbled and says nothing.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from budwood.domain.limits import LOG_LINE_BYTES
+
+FIELDS: Final = (
+    *("at", "request", "endpoint", "generation", "why", "cluster", "tenant", "user", "code", "flags", "us"),
+    *("backend_us", "sent"),
+)
+SPLIT: Final = frozenset({"split", "shadow"})
+"""Why a request went where it did, when it was the split that said so."""
+
+_REQUEST: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_NOTHING: Final = frozenset({None, "-", ""})
+_MOST: Final = 1 << 53
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One answered request. ``endpoint`` is ``namespace.name``; ``arm`` is empty where no backend was asked, ``user``
+    and ``tenant`` where nobody said. ``code`` 0: the client went away. Latency in µs, -1 where there is none."""
+
+    at_ms: int
+    request: str
+    endpoint: str
+    generation: int
+    why: str
+    arm: str
+    code: int
+    latency_us: int
+    user: str = ""
+    tenant: str = ""
+    flags: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the arm is to blame: what a client did wrong or gave up is not the version's fault."""
+        return self.code >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What was read, in order, and how many lines were none."""
+
+    lines: tuple[Line, ...]
+    garbled: int = 0
+
+
+def read_lines(content: bytes) -> Lines:
+    """Whole lines of a log. Those of requests that met no endpoint are left out."""
+    read = [_read(line) for line in content.split(b"\n") if line.strip()]
+    return Lines(
+        tuple(line for line in read if isinstance(line, Line) and line.endpoint), sum(line is None for line in read)
+    )
+
+
+def arm_of_cluster(cluster: str) -> str:
+    """The arm's name: what comes after the last dot, since arms' names have none."""
+    return cluster.rpartition(".")[2]
+
+
+def _read(text: bytes) -> Line | None:
+    if len(text) > LOG_LINE_BYTES:
+        return None
+    try:
+        said = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict):
+        return None
+    at, request = _number(said, "at"), _text(said, "request")
+    generation, code, latency = (_number(said, name) for name in ("generation", "code", "us"))
+    endpoint = _text(said, "endpoint")
+    if not endpoint:
+        return Line(0, request, "", 0, "", "", 0, -1)
+    if at is None or at < 0 or generation is None or code is None or not 0 <= code <= 999:
+        return None
+    if not _REQUEST.fullmatch(request):
+        return None
+    return Line(
+        int(at * 1_000),
+        request,
+        endpoint,
+        int(generation),
+        _text(said, "why"),
+        arm_of_cluster(_text(said, "cluster")),
+        int(code),
+        int(latency) if latency is not None and latency >= 0 else -1,
+        _text(said, "user"),
+        _text(said, "tenant"),
+        _text(said, "flags"),
+    )
+
+
+def _number(said: dict[str, Any], name: str) -> float | None:
+    value = said.get(name)
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value if abs(value) < _MOST else None
+
+
+def _text(said: dict[str, Any], name: str) -> str:
+    value = said.get(name)
+    return "" if not isinstance(value, str) or value in _NOTHING else value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def in_order(lines: Iterable[Line]) -> list[Line]:
+    """By when they were answered; a gateway's workers write side by side."""
+    return sorted(lines, key=lambda line: line.at_ms)

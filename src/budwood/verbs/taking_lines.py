@@ -1,0 +1,110 @@
+"""Taking in what a gateway wrote of the requests it answered: who answered what, and what running rollouts count.
+
+One transaction takes a piece of a log, adds it to every tally it concerns and moves the gateway's position on, so that
+each line counts once, whoever is killed when. A gateway that is not where we think is told where we are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from budwood.catalog.api import Transaction
+from budwood.domain.limits import LOG_BATCH_BYTES, SERVED_KEPT_S
+from budwood.domain.rollout.fixed import held_to_limits
+from budwood.domain.rollout.records import Counted, Rollout
+from budwood.domain.rollout.tally import Request, fold, packed, unpacked
+from budwood.domain.traffic.lines import SPLIT, Line, in_order, read_lines
+from budwood.domain.traffic.records import GatewayRecord, RoutingRecord, Served
+from budwood.errors import LimitExceeded
+from budwood.verbs.house import House
+from budwood.verbs.rollout_text import plan_from
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How far the log was taken in, and how much of this piece was readable."""
+
+    log: str
+    read: int
+    lines: int = 0
+    garbled: int = 0
+
+
+def take_lines(house: House, gateway: str, log: str, start: int, content: bytes) -> Taken:
+    """Whole lines of a gateway's log, from a position on. Where that is not the next one, nothing is taken.
+
+    Raises LimitExceeded.
+    """
+    if len(content) > LOG_BATCH_BYTES:
+        raise LimitExceeded(f"A piece of a log has at most {LOG_BATCH_BYTES} bytes.", limit="LOG_BATCH_BYTES")
+    read = read_lines(content)
+    lines, now = in_order(read.lines), house.clock()
+
+    def work(transaction: Transaction) -> Taken:
+        known = {each.name: each for each in transaction.gateways()}
+        record = known.get(gateway, GatewayRecord(gateway))
+        begins = record.read if record.log == log else 0
+        if start != begins:
+            return Taken(log, begins)
+        routings = _routings(transaction, lines)
+        transaction.add_served([served for line in lines if (served := _served(line, routings))])
+        transaction.forget_served(before_ms=now - SERVED_KEPT_S * 1_000)
+        for rollout in transaction.running_rollouts():
+            _count(transaction, rollout, lines, routings, read.garbled)
+        end = start + len(content)
+        transaction.put_gateway(replace(record, log=log, read=end, seen_ms=now))
+        return Taken(log, end, len(lines), read.garbled)
+
+    return house.catalog.write(work)
+
+
+Routings = dict[tuple[str, int], RoutingRecord | None]
+
+
+def _routings(transaction: Transaction, lines: Sequence[Line]) -> Routings:
+    """Those the lines speak of, by endpoint and generation."""
+    ids = {f"{each.body.namespace}.{each.body.name}": each.endpoint_id for each in transaction.routings_in_force()}
+    wanted = {(line.endpoint, line.generation) for line in lines}
+    return {
+        (endpoint, generation): transaction.routing(ids[endpoint], generation) if endpoint in ids else None
+        for endpoint, generation in wanted
+    }
+
+
+def _served(line: Line, routings: Routings) -> Served | None:
+    routing = routings[line.endpoint, line.generation]
+    if routing is None:
+        return None
+    number = next((arm.number for arm in routing.body.arms if arm.name == line.arm), 0)
+    return Served(
+        line.request, line.at_ms, routing.endpoint_id, line.generation, number, line.code, max(0, line.latency_us)
+    )
+
+
+def _count(transaction: Transaction, rollout: Rollout, lines: Sequence[Line], routings: Routings, garbled: int) -> None:
+    key = f"{rollout.namespace}.{rollout.endpoint}"
+    requests = [request for line in lines if line.endpoint == key and (request := _request(line, rollout, routings))]
+    if not requests and not garbled:
+        return
+    counted = transaction.counted(rollout.id)
+    users = unpacked(counted.users)
+    tally = fold(counted.tally, requests, users)
+    tally = held_to_limits(tally, plan_from(rollout.plan_text), requests)
+    tally = replace(tally, garbled=tally.garbled + garbled)
+    transaction.put_counted(rollout.id, Counted(tally, packed(users), counted.seen_to))
+
+
+def _request(line: Line, rollout: Rollout, routings: Routings) -> Request | None:
+    """What counts: the split sent it to one of the two, since the rollout began."""
+    routing = routings[line.endpoint, line.generation]
+    if routing is None or line.why not in SPLIT or line.arm not in (rollout.candidate, rollout.baseline):
+        return None
+    if line.code == 0 or line.latency_us < 0 or line.at_ms < rollout.started_ms:
+        return None
+    split = routing.table.split
+    mine, others = split.get(rollout.candidate, 0), split.get(rollout.baseline, 0)
+    if not mine + others:
+        return None
+    user = line.user if routing.body.sticky else ""
+    return Request(
+        line.at_ms, line.arm == rollout.candidate, line.failed, line.latency_us, mine / (mine + others), user
+    )
