@@ -57,7 +57,7 @@ def fingerprint_query(
     Raises BadValue, LimitExceeded, NotOffered, FrameworkMissing, SourceNotFound, TargetUnreachable.
     """
     query = check_query(query)
-    address = _address(url)
+    address, kept = _address(url), kept_address(url)
     rows = _Rows(ordered=ordered)
     is_sqlite = address.get_backend_name() == "sqlite"
     asked = _sqlite(_sqlite_path(address), query) if is_sqlite else _server(address, password, query)
@@ -65,7 +65,7 @@ def fingerprint_query(
         _read(result, rows, progress)
     return Fingerprint(
         Form.SQL,
-        source=kept_address(url),
+        source=kept,
         sha256=rows.sha256,
         pointer=True,
         rows=rows.count,
@@ -92,6 +92,8 @@ def check_query(query: str) -> str:
 
 def kept_address(url: str) -> str:
     """A database's address without its password; a file by its whole path. Raises BadValue, NotOffered."""
+    from sqlalchemy import URL
+
     address = _address(url)
     for name in address.query:
         if _SECRET.search(name):
@@ -99,7 +101,10 @@ def kept_address(url: str) -> str:
             raise BadValue(f"The address holds what looks like a secret, in its parameter {name[:80]!r}.", hint=hint)
     if address.get_backend_name() == "sqlite":
         return str(address.set(database=str(_sqlite_path(address))).render_as_string())
-    return str(address.set(password=None).render_as_string())
+    bare = URL.create(
+        address.drivername, address.username, None, address.host, address.port, address.database, address.query
+    )
+    return str(bare.render_as_string())
 
 
 def _address(url: str) -> "URL":
@@ -140,11 +145,11 @@ def _server(address: "URL", password: str, query: str) -> Iterator[_Result]:
         raise FrameworkMissing(f"The driver for {backend} is not installed.", hint=hint) from error
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(_READ_ONLY[backend]))
     try:
-        with engine.connect() as connection:
+        with engine.connect() as connection, connection.begin():
             # Without parameters a '%' or ':' in the query is itself.
-            reading = connection.execution_options(stream_results=True, no_parameters=True, yield_per=ROWS_AT_ONCE)
-            result = reading.exec_driver_sql(query)
-            yield _Result(list(result.keys()) if result.returns_rows else [], result.fetchmany)
+            options = {"stream_results": True, "no_parameters": True, "yield_per": ROWS_AT_ONCE}
+            with closing(connection.exec_driver_sql(query, execution_options=options)) as result:
+                yield _Result(list(result.keys()) if result.returns_rows else [], result.fetchmany)
     except SQLAlchemyError as error:
         raise _refused(getattr(error, "orig", None) or error) from error
     finally:

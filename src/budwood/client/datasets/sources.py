@@ -117,11 +117,19 @@ def _file(path: Path) -> Iterator[Iterator[bytes]]:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise UnsafeEntry(f"{path} is no plain file.", hint="Give a plain file or a folder.", path=str(path))
-        yield iter(lambda: file.read(STEP), b"")
+        yield _up_to(file, before.st_size)
         after = os.fstat(descriptor)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             hint = "Something is still writing it. Wait until it is finished."
             raise FileChanged(f"{path} changed while it was read.", hint=hint, path=str(path))
+
+
+def _up_to(file: io.RawIOBase, size: int) -> Iterator[bytes]:
+    """A file that grows without end is not read without end."""
+    left = size
+    while left and (chunk := file.read(min(left, STEP))):
+        left -= len(chunk)
+        yield chunk
 
 
 @contextmanager

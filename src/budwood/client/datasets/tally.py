@@ -75,9 +75,9 @@ class Tally:
             self._widen_lengths(min(texts), max(texts))
         if len(self._types) == 1 or self._types <= {"integer", "number"}:
             self._widen([value for value in present if _is_ordered(value)])
-        numbers = [float(value) for value in present if isinstance(value, int | float | Decimal) and _is_finite(value)]
+        numbers = [_float(value) for value in present if isinstance(value, int | float | Decimal) and _is_finite(value)]
         self._numbers += len(numbers)
-        self._sum += math.fsum(numbers)
+        self._sum += _total(numbers)
 
     def column(self, name: str) -> Column:
         """What it is, now that all values went by."""
@@ -96,7 +96,8 @@ class Tally:
             nulls=self._nulls,
             least=text_of(low) if kept else "",
             most=text_of(high) if kept else "",
-            mean=mean if mean is not None and math.isfinite(mean) else None,
+            # So many digits do not depend on the order of the rows.
+            mean=float(f"{mean:.12g}") if mean is not None and math.isfinite(mean) else None,
             distinct=self._distinct.estimate(),
         )
 
@@ -114,7 +115,7 @@ class Tally:
         values = {text: int(text) if whole else float(text) for text in counted}
         self._widen(list(values.values()))
         self._numbers += counted.total()
-        self._sum += math.fsum(values[text] * times for text, times in counted.items())
+        self._sum += _total([values[text] * times for text, times in counted.items()])
 
     def _widen(self, values: Sequence[object]) -> None:
         bounds = [bound for bound in (self._least, self._most) if bound is not None]
@@ -172,6 +173,20 @@ class _Distinct:
     def _shrink(self) -> None:
         self._kept = set(sorted(self._kept)[:DISTINCT_EXACT])
         self._below = max(self._kept)
+
+
+def _total(numbers: Sequence[float]) -> float:
+    try:
+        return math.fsum(numbers)
+    except OverflowError:
+        return math.inf
+
+
+def _float(value: int | float | Decimal) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _is_ordered(value: object) -> bool:
