@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from budwood.domain.asks_gates import Attached
     from budwood.domain.policy.evidence import Evidence
 
+_NUMBER = "Write KEY=VALUE with a finite number: accuracy=0.91."
 SignKey = Annotated[
     Path | None, typer.Option("--sign", metavar="FILE", help="Your private key, in PEM: sign what is recorded with it.")
 ]
@@ -187,4 +188,4 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise BadValue(f"The metric {name!r} is {text!r}, not a number.", metric=name) from error
+        raise BadValue(f"The metric {name!r} is {text!r}, not a number.", hint=_NUMBER, metric=name) from error

@@ -76,7 +76,7 @@ def key_values(pairs: Sequence[str], what: str) -> dict[str, str]:
         if not key or not equals:
             raise BadValue(f"{pair!r} is not a {what}.", hint=f"Write KEY=VALUE, for example {_EXAMPLES[what]}.")
         if key in found:
-            raise BadValue(f"The {what} {key!r} is given twice.")
+            raise BadValue(f"The {what} {key!r} is given twice.", hint=f"Keep one --{what} {key}=….")
         found[key] = value
     return found
 

@@ -17,6 +17,7 @@ from budwood.errors import Invalid
 _LASTS: Final = re.compile(r"([1-9][0-9]{0,6})(s|m|h|d)")
 _LASTS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TEXT_BYTES: Final = 1_000
+_LARGEST: Final = 10**300
 Word = TypeVar("Word", bound=StrEnum)
 T = TypeVar("T")
 
@@ -65,8 +66,11 @@ class Reader:
 
     def number(self, value: object, at: str, *, least: float = -math.inf, most: float = math.inf) -> float:
         """A finite one within bounds."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        # Not isfinite: it cannot take a whole number of more than 308 digits.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
             self.bad(at, f"is {said(value)} and not a number", "Write a finite number: 0.9.")
+        if abs(value) >= _LARGEST:
+            self.bad(at, "is a very large number", "Write a smaller one.")
         if not least <= value <= most:
             self.bad(at, f"is {said(value)}", f"It is a number from {least:g} to {most:g}.")
         return float(value)
@@ -136,6 +140,8 @@ def said(value: object) -> str:
         return "empty"
     if isinstance(value, Mapping):
         return "a mapping"
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        return "a very large number"
     return repr(value)[:80] if isinstance(value, str | int | float | bool) else f"a {type(value).__name__}"
 
 

@@ -30,6 +30,7 @@ from budwood.verbs.tag import check_text
 from budwood.verbs.vouched import checked_key
 
 LEAST_DIGITS: Final = 8
+_NUMBER: Final = "A metric is a finite number: accuracy=0.91."
 
 
 def add_evidence(
@@ -126,7 +127,7 @@ def _check(wish: AddEvidence) -> None:
         _check_number(name, value)
     _check_intervals(wish.intervals, wish.metrics)
     if not 0 <= wish.samples <= 10**15:
-        raise BadValue(f"{wish.samples} is no number of samples.")
+        raise BadValue(f"{wish.samples} is no number of samples.", hint="Say on how many it was measured: samples=2000.")
     check_text(wish.dataset, "The dataset", VALUE_BYTES, "VALUE_BYTES")
     check_text(wish.summary, "The summary", MESSAGE_BYTES, "MESSAGE_BYTES")
     if len(wish.details) > EVIDENCE_DETAILS:
@@ -157,4 +158,4 @@ def _check_key(name: str) -> None:
 
 def _check_number(name: str, value: float) -> None:
     if not math.isfinite(value):
-        raise BadValue(f"The metric {name[:80]!r} is {value}, which is no number.", metric=name[:80])
+        raise BadValue(f"The metric {name[:80]!r} is {value}, which is no number.", hint=_NUMBER, metric=name[:80])

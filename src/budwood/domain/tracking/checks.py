@@ -12,6 +12,8 @@ from typing import Final
 from budwood.domain.limits import (
     EXPERIMENT_NAME_CHARS,
     EXPERIMENT_TAG_CHARS,
+    INPUT_TAG_CHARS,
+    INPUT_TAG_KEY_CHARS,
     LOGGED_AT_ONCE,
     METRICS_AT_ONCE,
     PARAM_CHARS,
@@ -101,10 +103,12 @@ def run_tag(key: str, value: str) -> tuple[str, str]:
 
 
 def experiment_tag(key: str, value: str) -> tuple[str, str]:
-    """A tag of an experiment as it is kept. Raises BadValue, LimitExceeded."""
+    """A tag of an experiment; one that is too long is not cut. Raises BadValue, LimitExceeded."""
     check_key("tag", key)
     _check_text("value", value)
-    return key, value[:EXPERIMENT_TAG_CHARS]
+    if len(value) > EXPERIMENT_TAG_CHARS:
+        raise _too_long("value", EXPERIMENT_TAG_CHARS, "EXPERIMENT_TAG_CHARS")
+    return key, value
 
 
 def run_name(name: str) -> str:
@@ -123,8 +127,8 @@ def metrics(said: Sequence[Metric]) -> list[Metric]:
 def input_tag(key: str, value: str) -> tuple[str, str]:
     """What a run says of a dataset it read. Raises LimitExceeded."""
     for what, text, most, name in (
-        ("key", key, TRACKING_KEY_CHARS, "TRACKING_KEY_CHARS"),
-        ("value", value, RUN_TAG_CHARS, "RUN_TAG_CHARS"),
+        ("key", key, INPUT_TAG_KEY_CHARS, "INPUT_TAG_KEY_CHARS"),
+        ("value", value, INPUT_TAG_CHARS, "INPUT_TAG_CHARS"),
     ):
         _check_text(what, text)
         if len(text) > most:

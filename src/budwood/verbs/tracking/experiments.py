@@ -89,7 +89,7 @@ def delete_experiment(house: House, namespace: str, id_: str) -> None:
 
     def work(transaction: Transaction) -> None:
         if checks.experiment_number(id_) == DEFAULT_EXPERIMENT:
-            raise BadValue("Cannot delete the default experiment with ID '0'. This is an internally reserved one.")
+            found.make_default(house, transaction, namespace)
         before = found.experiment(transaction, namespace, id_)
         if before.removed_ms:
             raise found.no_experiment(id_)

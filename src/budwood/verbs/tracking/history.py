@@ -25,7 +25,7 @@ def metric_history(
     house: House, namespace: str, id_: str, key: str, *, limit: int | None = None, token: str = ""
 ) -> History:
     """Without a limit all points, up to ``HISTORY_ALL``. Raises BadValue, RecordNotFound."""
-    if limit is not None:
+    if limit:  # MLflow answers nothing to whoever asks for nothing.
         checks.check_page("max_results", limit, HISTORY_PAGE)
     search = (id_, key)
     after = _metric(key, *read_token(search, token, (int, int, float, int))) if token else None
@@ -33,8 +33,8 @@ def metric_history(
     with house.catalog.read() as view:
         run = found.run(view, namespace, id_)
         points = view.metric_history(run.id, key, after=after, limit=most + 1)
-    if len(points) <= most:
-        return History(points)
+    if len(points) <= most or most == 0:
+        return History(points[:most])
     last = points[most - 1]
     nan = last.value != last.value
     return History(points[:most], write_token(search, (last.at_ms, last.step, 0.0 if nan else last.value, int(nan))))

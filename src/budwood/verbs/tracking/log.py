@@ -126,5 +126,5 @@ def _checked(dataset: Dataset) -> Dataset:
     )
     for name, value, most in bounds:
         if len(value) > most:
-            raise BadValue(f"Dataset {name} exceeds the maximum length of {most} characters.")
+            raise BadValue(f"'{name}' exceeds the maximum length of {most} characters.")
     return dataset
