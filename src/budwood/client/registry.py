@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from budwood.client.standards import Standards
     from budwood.client.lineage import Lineage
     from budwood.client.retention import Holds, Retention
+    from budwood.domain.dossier.signed import DossierChecked
     from budwood.domain.policy.evidence import Evidence
     from budwood.domain.reproduction import Reproduced
     from budwood.scan.report import Report
@@ -398,6 +399,15 @@ class Registry:
         from budwood.domain.bom import bill_of_materials
 
         return bill_of_materials(portrait_of(self.get(reference), self.gates), form)
+
+    def dossier(self, reference: str, folder: str | Path) -> "DossierChecked":
+        """Write all that is known of a version as one signed folder of pages and JSON; gaps are told as gaps.
+
+        Raises NotFound, TargetDiffers, LimitExceeded, StorageFailed, FrameworkMissing.
+        """
+        from budwood.client.dossier import write_dossier
+
+        return write_dossier(self._place, reference, Path(folder))
 
     def sign(self, reference: str, key: str | bytes, *, password: str = "") -> "Evidence":
         """Sign a version's files with a private key in PEM, and keep the signature beside it; no weights are read.

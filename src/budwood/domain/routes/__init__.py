@@ -45,6 +45,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *signing.ROUTES,
     *standards.ROUTES,
     *retention.ROUTES,
+    *dossier.ROUTES,
     *audit.ROUTES,
     *lineage.ROUTES,
 )

@@ -21,6 +21,7 @@ from budwood.verbs.by_route import (
     webhooks,
 )
 from budwood.verbs.by_route.asked import Asked, Deed
+from budwood.verbs.by_route.dossier import DEEDS as DOSSIER
 from budwood.verbs.by_route.retention import DEEDS as RETENTION
 
 DEEDS: Final[Mapping[str, Deed]] = {
@@ -34,6 +35,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **signing.DEEDS,
     **standards.DEEDS,
     **RETENTION,
+    **DOSSIER,
     **audit.DEEDS,
     **lineage.DEEDS,
 }
