@@ -1,4 +1,4 @@
-"""A witness on another machine signs what continues, and nothing else; the registry keeps its lines and no stranger's."""
+"""A witness elsewhere signs what continues, and nothing else; the registry keeps its lines and no stranger's."""
 
 import sqlite3
 from pathlib import Path
@@ -17,6 +17,7 @@ from budwood.verifier import budwood_verify
 from tests.server.conftest import token_of
 
 NAME = "auditors.example/one"
+AT_S = 1_790_000_000
 
 
 @pytest.fixture(autouse=True)
@@ -40,11 +41,11 @@ def test_a_witness_over_http_signs_and_everybody_can_check_it(fresh: Any, tmp_pa
     key = open_witness(tmp_path / "w.key", NAME).key
     with connected(fresh) as admin, connected(fresh, "reader") as reader:
         with pytest.raises(BadValue, match="no witness"):
-            reader.audit.witness(tmp_path / "w.key")
+            reader.audit.witness(tmp_path / "w.key", AT_S)
         with pytest.raises(Forbidden):
             reader.audit.add_witness(key.text)
         admin.audit.add_witness(key.text)
-        first = reader.audit.witness(tmp_path / "w.key")
+        first = reader.audit.witness(tmp_path / "w.key", AT_S)
         assert (first.key, first.before) == (key.text, 0)
         checkpoint = admin.audit.checkpoint(witnessed=True)
         note = parse_note(checkpoint.note.encode())
@@ -52,9 +53,9 @@ def test_a_witness_over_http_signs_and_everybody_can_check_it(fresh: Any, tmp_pa
         assert standing(note, parse_key(checkpoint.key), check) is Standing.SIGNED
         (seen,) = admin.audit.verify().witnesses
         assert (seen.key, seen.size) == (key.text, first.size)
-        assert seen.at_s > 1_700_000_000
+        assert seen.at_s == AT_S
         fresh.ask("PUT", "/v1/models/ours/encoder/aliases/champion", by="owner", json={"version": "v1"})
-        second = reader.audit.witness(tmp_path / "w.key")
+        second = reader.audit.witness(tmp_path / "w.key", AT_S)
         assert second.before == first.size < second.size
 
 
@@ -62,7 +63,7 @@ def test_a_witness_signs_no_second_history(tmp_path: Path) -> None:
     with budwood.connect(tmp_path / "registry", author="mara", create=True) as registry:
         add_entries(registry, 5)
         registry.audit.add_witness(open_witness(tmp_path / "w.key", NAME).key.text)
-        registry.audit.witness(tmp_path / "w.key")
+        registry.audit.witness(tmp_path / "w.key", AT_S)
         place = tmp_path / "registry" / "catalog.sqlite3"
     with sqlite3.connect(place) as database:
         # With the key in hand: the tree is made again over other entries.
@@ -72,7 +73,7 @@ def test_a_witness_signs_no_second_history(tmp_path: Path) -> None:
     with budwood.connect(tmp_path / "registry", author="mara") as registry:
         add_entries(registry, 9)
         with pytest.raises(LedgerDamaged, match="no continuation"):
-            registry.audit.witness(tmp_path / "w.key")
+            registry.audit.witness(tmp_path / "w.key", AT_S)
         assert registry.audit.witnesses()[0].size == 6
 
 
@@ -88,8 +89,8 @@ def test_a_line_of_another_checkpoint_or_key_is_not_kept(tmp_path: Path) -> None
         add_entries(registry, 1)
         new = registry.audit.checkpoint()
         for size, line in (
-            (new.size, witness.line(old.note)),
-            (new.size, other.line(new.note)),
+            (new.size, witness.line(old.note, AT_S)),
+            (new.size, other.line(new.note, AT_S)),
             (new.size, old.note.splitlines()[-1]),
             (new.size, "— x y"),
             (new.size, ""),
@@ -100,10 +101,10 @@ def test_a_line_of_another_checkpoint_or_key_is_not_kept(tmp_path: Path) -> None
                 cosign(registry.house, Cosign(size, line))
         for size in (0, -1, 4, 10**15):
             with pytest.raises(RecordNotFound):
-                cosign(registry.house, Cosign(size, witness.line(new.note)))
-        assert cosign(registry.house, Cosign(old.size, witness.line(old.note))).size == old.size
-        assert cosign(registry.house, Cosign(new.size, witness.line(new.note))).before == old.size
-        assert cosign(registry.house, Cosign(new.size, witness.line(new.note))).before == new.size
+                cosign(registry.house, Cosign(size, witness.line(new.note, AT_S)))
+        assert cosign(registry.house, Cosign(old.size, witness.line(old.note, AT_S))).size == old.size
+        assert cosign(registry.house, Cosign(new.size, witness.line(new.note, AT_S))).before == old.size
+        assert cosign(registry.house, Cosign(new.size, witness.line(new.note, AT_S))).before == new.size
         assert len(parse_note(registry.audit.checkpoint(witnessed=True).note.encode()).signatures) == 2
 
 
@@ -111,7 +112,7 @@ def test_a_forged_line_in_the_database_is_found(tmp_path: Path) -> None:
     with budwood.connect(tmp_path / "registry", author="mara", create=True) as registry:
         add_entries(registry, 5)
         registry.audit.add_witness(open_witness(tmp_path / "w.key", NAME).key.text)
-        size = registry.audit.witness(tmp_path / "w.key").size
+        size = registry.audit.witness(tmp_path / "w.key", AT_S).size
         add_entries(registry, 3)
         newest = registry.audit.checkpoint()
         with sqlite3.connect(tmp_path / "registry" / "catalog.sqlite3") as database:
@@ -131,7 +132,7 @@ def test_the_verifier_that_stands_alone_asks_for_the_witness(
         add_entries(registry, 5)
         key = open_witness(tmp_path / "w.key", NAME).key.text
         registry.audit.add_witness(key)
-        registry.audit.witness(tmp_path / "w.key")
+        registry.audit.witness(tmp_path / "w.key", AT_S)
         log = registry.audit.checkpoint().key
         registry.audit.export(tmp_path / "audit")
     assert budwood_verify.main([str(tmp_path / "audit"), "--key", log, "--key", key]) == 0

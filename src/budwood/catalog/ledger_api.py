@@ -1,7 +1,8 @@
 """The part of the catalog's port that keeps the ledger honest: leaves, what opens them, tiles, signed checkpoints.
 
 ``add_ledger`` writes an entry's leaf and openings with it (``domain/tree/leaf.py``). A leaf never changes. An opening
-goes when a person is forgotten; a tile at the right edge grows until it is full; a checkpoint gains signatures, and of old ones most go.
+goes when a person is forgotten; a tile at the right edge grows until it is full; a checkpoint gains signatures, and of
+old ones most go.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """budwood audit: the ledger for those who trust nobody: checkpoints, checking, proofs, bundles, erasing."""
 
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -82,7 +83,7 @@ def witness(
         answer({"key": key}, lambda screen: screen.lines(key), json=json)
         return
     with opened(ctx) as registry:
-        found = registry.audit.witness(key_file)
+        found = registry.audit.witness(key_file, int(time.time()))
     told = f"{found.key.partition('+')[0]} signed {_entries(found.size)}; it had signed {found.before:,}."
     answer(found, lambda screen: screen.line(told), json=json)
 

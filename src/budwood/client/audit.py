@@ -53,10 +53,11 @@ class Audit:
         _opened(older.note, parse_key(found.key))
         return older
 
-    def witness(self, key_file: str | Path, name: str = "") -> asks.Cosigned:
+    def witness(self, key_file: str | Path, at_s: int, name: str = "") -> asks.Cosigned:
         """Sign the newest checkpoint with a witness's key, once it continues the last one that this key signed.
 
-        ``name`` makes the key in its file the first time. Raises LedgerDamaged for a ledger that does not continue,
+        ``at_s`` is now, in seconds since the epoch, by the witness's own clock. ``name`` makes the key in its file the
+        first time. Raises LedgerDamaged for a ledger that does not continue,
         BadValue where the registry does not know this witness, SourceNotFound, StorageFailed.
         """
         witness = open_witness(key_file, name)
@@ -70,7 +71,8 @@ class Audit:
             _compare(found, state, before)
         # First what was seen, then the signature: whoever stops between has signed nothing it does not know of.
         witness.keep(origin, Remembered(found.note, found.key))
-        cosigned: asks.Cosigned = self._place.ask(audit.COSIGN, body=asks.Cosign(state.size, witness.line(found.note)))
+        wish = asks.Cosign(state.size, witness.line(found.note, at_s))
+        cosigned: asks.Cosigned = self._place.ask(audit.COSIGN, body=wish)
         return cosigned
 
     def witnesses(self) -> tuple[asks.Witnessed, ...]:

@@ -5,8 +5,6 @@ two histories would be worth nothing. The signature is a line in C2SP's tlog-cos
 """
 
 import os
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,6 @@ from budwood.errors import BadValue, SourceNotFound, StorageFailed
 from budwood.govern.log_key import from_seed, new_seed
 
 
-def _now_s() -> int:
-    return int(time.time())
-
-
 @dataclass(frozen=True, slots=True)
 class Witness:
     """``seen`` is where it keeps what it signed."""
@@ -28,7 +22,6 @@ class Witness:
     key: NoteKey
     sign: Sign
     seen: Path
-    now_s: Callable[[], int] = _now_s
 
     def last(self, origin: str) -> Remembered | None:
         """What it signed last of the ledger of this name. Raises BadValue."""
@@ -38,9 +31,9 @@ class Witness:
         """Raises StorageFailed."""
         remember(self.seen, origin, signed)
 
-    def line(self, note: str) -> str:
-        """Its signature below a note."""
-        signed = sign_note(Note(parse_note(note.encode()).text), self.key, self.sign, self.now_s())
+    def line(self, note: str, at_s: int) -> str:
+        """Its signature below a note it saw ``at_s``, in seconds since the epoch."""
+        signed = sign_note(Note(parse_note(note.encode()).text), self.key, self.sign, at_s)
         return signed.encode().decode().removesuffix("\n").rpartition("\n")[2]
 
 
