@@ -161,7 +161,6 @@ class Registry:
         return Gates(self._place)
 
     @property
-    @property
     def endpoints(self) -> "Endpoints":
         """Where traffic arrives, and which versions answer it."""
         from budwood.client.delivery import Endpoints
@@ -175,6 +174,7 @@ class Registry:
 
         return Rollouts(self._place)
 
+    @property
     def retention(self) -> "Retention":
         """How long bytes are kept, what may go, and letting it go."""
         from budwood.client.retention import Retention

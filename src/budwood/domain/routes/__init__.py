@@ -48,5 +48,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *dossier.ROUTES,
     *audit.ROUTES,
     *lineage.ROUTES,
-)
     *delivery.ROUTES,
+)

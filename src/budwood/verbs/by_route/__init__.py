@@ -38,7 +38,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **DOSSIER,
     **audit.DEEDS,
     **lineage.DEEDS,
+    **delivery.DEEDS,
 }
 
-    **delivery.DEEDS,
 __all__ = ["DEEDS", "Asked", "Deed"]
