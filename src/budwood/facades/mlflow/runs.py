@@ -1,11 +1,12 @@
 """Runs: begun, ended, hidden, searched; what they log."""
 
 import json
+from dataclasses import replace
 from typing import Final
 
 from budwood.domain.access import Permission
 from budwood.domain.canon import Json
-from budwood.domain.limits import RUNS_PAGE
+from budwood.domain.limits import REQUEST_BYTES, RUNS_PAGE
 from budwood.domain.tracking.records import Dataset, DatasetUse, ModelUse
 from budwood.errors import BadValue
 from budwood.facades.face import Asked, Endpoint, Pace, Run, Work
@@ -183,6 +184,6 @@ ENDPOINTS: Final = (
     _writes("delete-tag", "delete-tag", delete_tag),
     _writes("log-batch", "log-batch", log_batch),
     _writes("log-model", "log-model", log_model),
-    _writes("log-inputs", "log-inputs", log_inputs),
+    replace(_writes("log-inputs", "log-inputs", log_inputs), body_bytes=2 * REQUEST_BYTES),
     _writes("log-outputs", "outputs", log_outputs),
 )

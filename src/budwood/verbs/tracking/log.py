@@ -11,6 +11,7 @@ from budwood.domain.limits import (
     DATASET_NAME_CHARS,
     DATASET_PROFILE_BYTES,
     DATASET_SCHEMA_BYTES,
+    DATASET_SOURCE_CHARS,
     INPUTS_AT_ONCE,
     RUN_TAG_CHARS,
 )
@@ -120,7 +121,7 @@ def _checked(dataset: Dataset) -> Dataset:
     bounds = (
         ("name", dataset.name, DATASET_NAME_CHARS),
         ("digest", dataset.digest, DATASET_DIGEST_CHARS),
-        ("source", dataset.source, DATASET_SCHEMA_BYTES),
+        ("source", dataset.source, DATASET_SOURCE_CHARS),
         ("schema", dataset.schema, DATASET_SCHEMA_BYTES),
         ("profile", dataset.profile, DATASET_PROFILE_BYTES),
     )
