@@ -41,7 +41,8 @@ def test_a_standard_that_is_broken_or_not_there_is_refused(ask: Any, standard: P
     assert "spec.requires.development[0] is 'dat', which is no field." in broken.err
     assert "Did you mean data?" in broken.err
     assert ask("standard", "set", "default", standard.parent / "nothing.yaml").code == 3
-    assert ask("standard", "set", "nowhere", standard).code == 2
+    standard.write_text(STANDARD)
+    assert ask("standard", "set", "nowhere", standard).code == 3
     standard.write_text("#" * 70_000)
     assert "STANDARD_BYTES" in ask("standard", "set", "default", standard, "--json").out
 
@@ -72,15 +73,8 @@ def test_what_is_missing_is_listed_and_what_was_given_is_shown(ask: Any, here: P
     (here / "facts.json").write_text(json.dumps(facts))
     ask("push", "encoder", "known", "--facts", "facts.json", "--dataset", "reviews@v3", "--metric", "auc=0.9")
     known = ask("show", "known", "--facts").out
-    for words in (
-        "trained in          1 h 30 min",
-        "H100",
-        "energy_kwh",
-        "torch 2.9.1",
-        "gap  0.02",
-        "python train.py",
-    ):
-        assert words in known or words.split()[-1] in known, words
+    for words in ("1 h 30 min", "H100", "energy_kwh", "torch 2.9.1", "Fairness", "python train.py"):
+        assert words in known, words
     missing = ask("show", "known", "--json").json["missing"]
     assert set(missing) <= {"code"}
     assert ask("card", "known").out.count("how long training took") == 0

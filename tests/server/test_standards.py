@@ -117,3 +117,26 @@ def test_a_marked_version_says_so_to_everyone_who_reads_it(fresh: Any, push: Cal
     push(fresh, "ours/ranker")
     with budwood.connect(fresh.url, token=token_of("reader")) as registry:
         assert registry.get("ours/ranker").detail().short_of == ("message",)
+
+
+def test_a_lineage_event_makes_no_edge_across_namespaces_that_both_do_not_allow(fresh: Any) -> None:
+    def told(run: str) -> list[str]:
+        event = {
+            "eventTime": "2026-11-21T10:00:00Z",
+            "eventType": "COMPLETE",
+            "producer": "https://example.org/etl",
+            "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+            "run": {"runId": run},
+            "job": {"namespace": "ours", "name": "score"},
+            "inputs": [{"namespace": "budwood", "name": "theirs/secret@v1"}],
+            "outputs": [{"namespace": "warehouse://x", "name": "public.scores"}],
+        }
+        assert fresh.ask("POST", "/api/v1/lineage?namespace=ours", by="admin", json=event).status == 200
+        secret = "/v1/models/theirs/secret/versions/v1/trace?direction=down"
+        return [each["name"] for each in fresh.ask("GET", secret, by="admin").value["named"]]
+
+    assert told("refused") == []
+    put(fresh, HEAD + "  lineage: {to: [ours]}\n", by="elsewhere", room="theirs")
+    assert told("half") == []
+    put(fresh, HEAD + "  lineage: {from: [theirs]}\n")
+    assert told("allowed") != []

@@ -34,6 +34,7 @@ from budwood.domain.webhooks import TESTED
 from budwood.errors import BadName, BudwoodError, Forbidden, NamespaceNotFound
 from budwood.govern.log_key import META
 from budwood.verbs.house import House
+from budwood.verbs.judge import refusing_side
 from budwood.verbs.resolve import resolve
 
 SHOWN: Final = 20
@@ -108,7 +109,9 @@ def _edges(transaction: Transaction, told: Told, room: str, author: str, now: in
 
     def node(thing: Thing, *, written: bool) -> int:
         version = _version(transaction, thing)
-        if version is not None and not (written and version.namespace != room):
+        # Another namespace's version is no end of an edge that its standard, or ours, does not allow.
+        is_ours = version is not None and version.namespace == room
+        if version is not None and (is_ours or not (written or refusing_side(transaction, room, version.namespace))):
             return version.id
         return transaction.name_thing(Named(0, room, NamedKind.DATASET, thing.source, thing.name), at_ms=now).id
 
