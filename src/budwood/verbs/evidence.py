@@ -127,7 +127,7 @@ def _check(wish: AddEvidence) -> None:
         _check_number(name, value)
     _check_intervals(wish.intervals, wish.metrics)
     if not 0 <= wish.samples <= 10**15:
-        raise BadValue(f"{wish.samples} is no number of samples.", hint="Say on how many it was measured: samples=2000.")
+        raise BadValue(f"{wish.samples} is no number of samples.", hint="On how many was it measured? 2000.")
     check_text(wish.dataset, "The dataset", VALUE_BYTES, "VALUE_BYTES")
     check_text(wish.summary, "The summary", MESSAGE_BYTES, "MESSAGE_BYTES")
     if len(wish.details) > EVIDENCE_DETAILS:
