@@ -81,6 +81,25 @@ class Answer:
     path: str = ""
 
 
+class Client:
+    """Keeps its connection."""
+
+    def __init__(self, place: Place) -> None:
+        self._connection = http.client.HTTPConnection(place.host, place.port, timeout=10)
+
+    def ask(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        told = {"content-type": "application/json", **(headers or {})}
+        self._connection.request("POST", path, b'{"inputs": []}', told)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        said = json.loads(body) if body.startswith(b"{") else {}
+        heard = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, said.get("arm", ""), heard, said.get("heard", {}), said.get("path", ""))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 @dataclass
 class Gateway:
     """What a test holds: the gateway, its control plane, and a client that keeps its connection."""
@@ -91,7 +110,7 @@ class Gateway:
     control: Control
     server: Any
     port: int
-    client: http.client.HTTPConnection
+    client: Client
 
     def obey(self, *routings: Routing) -> Mapping[str, str]:
         """Tell it, and wait until it took it: what it refused."""
@@ -104,17 +123,7 @@ class Gateway:
         return refused
 
     def ask(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        self.client.request("POST", path, b'{"inputs": []}', {"content-type": "application/json", **(headers or {})})
-        answer = self.client.getresponse()
-        body = answer.read()
-        said = json.loads(body) if body.startswith(b"{") else {}
-        return Answer(
-            answer.status,
-            said.get("arm", ""),
-            {name.lower(): value for name, value in answer.getheaders()},
-            said.get("heard", {}),
-            said.get("path", ""),
-        )
+        return self.client.ask(path, headers)
 
 
 @pytest.fixture(scope="session")
@@ -152,12 +161,10 @@ def gateway(tmp_path: Path, loop: Loop) -> Iterator[Gateway]:
     control = Control()
     server, port = loop.run(serve(control, "127.0.0.1", 0))
     place = Place("127.0.0.1", free_port(), str(tmp_path / "access.log"))
-    told = written(boot(NODE, Backend("127.0.0.1", port), str(tmp_path / "admin.sock")))
+    told = written(boot(NODE, place, Backend("127.0.0.1", port), str(tmp_path / "admin.sock")))
     loop.run(control.publish(NODE, snapshot(place, {})))
     process.start(tmp_path, told, process.program(), workers=1)
-    made = Gateway(
-        tmp_path, place, loop, control, server, port, http.client.HTTPConnection(place.host, place.port, timeout=10)
-    )
+    made = Gateway(tmp_path, place, loop, control, server, port, Client(place))
     yield made
     made.client.close()
     process.stop(tmp_path)

@@ -11,7 +11,7 @@ from typing import Final
 from budwood.catalog.api import Transaction, View
 from budwood.domain.asks_delivery import ArmFigures, RolloutShown, StartRollout
 from budwood.domain.canon import Json
-from budwood.domain.limits import MESSAGE_BYTES
+from budwood.domain.limits import ENGINE_S, MESSAGE_BYTES
 from budwood.domain.names import AliasName
 from budwood.domain.rollout.next_action import Action, Hold, Progress, Promote, RollBack, Shift, next_action
 from budwood.domain.rollout.plan import Plan, Step, Way
@@ -34,6 +34,7 @@ from budwood.verbs.tag import check_text
 ENGINE: Final = "rollout"
 CANDIDATE: Final = "candidate"
 _ASK_AGAIN_MS: Final = 60_000
+_LEADER: Final = "rollout-engine"
 ACTS: Final = ("pause", "resume", "promote", "abort")
 
 
@@ -71,6 +72,27 @@ def start(
         transaction.add_ledger(now, house.author, "rollout.started", endpoint, body, namespace)
         return shown(transaction, rollout)
 
+    return house.catalog.write(work)
+
+
+def lead(house: House, holder: str) -> bool:
+    """Whether this engine runs the rollouts for the next ``ENGINE_S``: it did before, or nobody does."""
+    now = house.clock()
+
+    def work(transaction: Transaction) -> bool:
+        who, _, until = transaction.meta(_LEADER).partition(" ")
+        if who not in ("", holder) and until.isdigit() and int(until) > now:
+            return False
+        if who != holder or int(until or 0) - now < ENGINE_S * 500:
+            transaction.set_meta(_LEADER, f"{holder} {now + ENGINE_S * 1_000}")
+        return True
+
+    with house.catalog.read() as view:
+        who, _, until = view.meta(_LEADER).partition(" ")
+        if who == holder and int(until or 0) - now >= ENGINE_S * 500:
+            return True
+        if not view.running_rollouts():
+            return False
     return house.catalog.write(work)
 
 

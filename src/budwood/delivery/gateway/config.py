@@ -16,7 +16,6 @@ from budwood.delivery.gateway.routes import (
     USER_HEADER,
     Plain,
     cluster_name,
-    routes_of,
     runtime_of,
 )
 from budwood.delivery.xds.messages import TYPE
@@ -68,16 +67,6 @@ def listener(place: Place) -> Plain:
     }
 
 
-def route_table(routings: Mapping[str, Routing]) -> Plain:
-    """Every endpoint's routes, one after another: paths are exact, so no endpoint can take another's."""
-    routes = [route for key in sorted(routings) for route in routes_of(routings[key])]
-    return {
-        "name": ROUTES,
-        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
-        "max_direct_response_body_size_bytes": 65_536,
-    }
-
-
 def clusters(routings: Mapping[str, Routing]) -> Iterator[Plain]:
     """The backends of every arm."""
     for key in sorted(routings):
@@ -91,10 +80,12 @@ def runtime(routings: Mapping[str, Routing]) -> Plain:
     return {"name": RUNTIME, "layer": runtime_of(routings)}
 
 
-def boot(node: str, control: Backend, admin: str) -> Plain:
-    """What a gateway starts with: where it is told everything else. ``admin`` is the path of a socket."""
+def boot(node: str, place: Place, control: Backend, admin: str) -> Plain:
+    """What a gateway starts with: where it is told everything else. ``admin`` is the path of a socket. It tells where
+    it is itself, because its listener is made there."""
+    told = {"host": place.host, "port": place.port, "log": place.log}
     return {
-        "node": {"id": node, "cluster": "budwood"},
+        "node": {"id": node, "cluster": "budwood", "metadata": told},
         "admin": {"address": {"pipe": {"path": admin, "mode": 0o600}}},
         "dynamic_resources": {
             "ads_config": {

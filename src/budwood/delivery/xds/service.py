@@ -23,9 +23,11 @@ _UNBOUNDED: Final = (("grpc.max_send_message_length", -1), ("grpc.max_receive_me
 
 @dataclass(slots=True)
 class Node:
-    """One gateway as its streams know it: the version it has of each type, and what it refused of which."""
+    """One gateway as its streams know it: where it says it is, the version it has of each type, and what it refused
+    of which."""
 
     name: str
+    place: Mapping[str, str | float] = field(default_factory=dict)
     connected: int = 0
     has: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class Control:
             return
         node = self._node(first.node.id)
         talk = _Talk(node)
+        node.place = dict(first.node.metadata)
         node.connected += 1
         self._heard(node)
         hearing = asyncio.create_task(self._hear(talk, first, requests))

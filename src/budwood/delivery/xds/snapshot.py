@@ -5,11 +5,13 @@ that starts again sends nothing that a gateway has already.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from budwood.delivery.gateway.config import Place, clusters, listener, route_table, runtime
+from budwood.delivery.gateway.config import ROUTES as ROUTE_TABLE
+from budwood.delivery.gateway.config import Place, clusters, listener, runtime
+from budwood.delivery.gateway.routes import routes_of
 from budwood.delivery.xds.messages import TYPE, encoded
 from budwood.domain.traffic.endpoint import Routing
 
@@ -17,6 +19,10 @@ CLUSTER: Final = "envoy.config.cluster.v3.Cluster"
 LISTENER: Final = "envoy.config.listener.v3.Listener"
 ROUTES: Final = "envoy.config.route.v3.RouteConfiguration"
 RUNTIME: Final = "envoy.service.runtime.v3.Runtime"
+_HOST: Final = "envoy.config.route.v3.VirtualHost"
+_ROUTE: Final = "envoy.config.route.v3.Route"
+_HOSTS_OF_TABLE: Final = 2
+_ROUTES_OF_HOST: Final = 3
 ORDER: Final = (RUNTIME, CLUSTER, LISTENER, ROUTES)
 """Of sending: what is named must be there before what names it."""
 
@@ -50,18 +56,69 @@ class Snapshot:
         return found.version if found else ""
 
 
+class Encoded:
+    """The bytes of every endpoint, kept by generation: a change of one costs that one, however many there are.
+
+    A table of routes is the bytes of its routes, one after another, behind a few bytes of its own.
+    """
+
+    def __init__(self) -> None:
+        self._routes: dict[str, tuple[int, bytes]] = {}
+        self._clusters: dict[str, tuple[int, tuple[bytes, ...]]] = {}
+
+    def snapshot(self, place: Place, routings: Mapping[str, Routing]) -> Snapshot:
+        """For a gateway at a place. Raises ValueError when a value is none that a gateway has."""
+        for gone in self._routes.keys() - routings.keys():
+            del self._routes[gone], self._clusters[gone]
+        keys = sorted(routings)
+        return Snapshot(
+            {
+                RUNTIME: Resources.of([encoded(RUNTIME, runtime(routings))]),
+                CLUSTER: Resources.of(body for key in keys for body in self._clusters_of(key, routings[key])),
+                LISTENER: Resources.of([encoded(LISTENER, listener(place))]),
+                ROUTES: Resources.of([self._table(keys, routings)]),
+            }
+        )
+
+    def _table(self, keys: Sequence[str], routings: Mapping[str, Routing]) -> bytes:
+        host = encoded(_HOST, {"name": "all", "domains": ["*"]})
+        host += b"".join(self._routes_of(key, routings[key]) for key in keys)
+        return encoded(ROUTES, {"name": ROUTE_TABLE}) + _field(_HOSTS_OF_TABLE, host)
+
+    def _routes_of(self, key: str, routing: Routing) -> bytes:
+        known = self._routes.get(key)
+        if known is None or known[0] != routing.generation:
+            body = b"".join(_field(_ROUTES_OF_HOST, encoded(_ROUTE, each)) for each in routes_of(routing))
+            known = self._routes[key] = (routing.generation, body)
+        return known[1]
+
+    def _clusters_of(self, key: str, routing: Routing) -> tuple[bytes, ...]:
+        known = self._clusters.get(key)
+        if known is None or known[0] != routing.generation:
+            bodies = tuple(encoded(CLUSTER, each) for each in clusters({key: routing}))
+            known = self._clusters[key] = (routing.generation, bodies)
+        return known[1]
+
+
 def snapshot(place: Place, routings: Mapping[str, Routing]) -> Snapshot:
-    """For a gateway at a place. Raises ValueError when a value is none that a gateway has."""
-    return Snapshot(
-        {
-            LISTENER: Resources.of([encoded(LISTENER, listener(place))]),
-            CLUSTER: Resources.of(encoded(CLUSTER, each) for each in clusters(routings)),
-            ROUTES: Resources.of([encoded(ROUTES, route_table(routings))]),
-            RUNTIME: Resources.of([encoded(RUNTIME, runtime(routings))]),
-        }
-    )
+    """All of it, made anew."""
+    return Encoded().snapshot(place, routings)
 
 
 def type_url(kind: str) -> str:
     """As it is written on the wire."""
     return TYPE + kind
+
+
+def _field(number: int, body: bytes) -> bytes:
+    """A field of bytes as a message holds it: its number and kind, its length, itself."""
+    return _varint(number << 3 | 2) + _varint(len(body)) + body
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

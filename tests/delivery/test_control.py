@@ -1,0 +1,154 @@
+"""Rollouts on a real gateway: the good version is promoted, the bad one goes back by itself."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import budwood
+from budwood.client.registry import Registry
+from budwood.delivery.gateway import process
+from budwood.delivery.gateway.config import Place, boot, written
+from budwood.domain.rollout.records import RolloutState
+from budwood.domain.traffic.endpoint import Backend
+from budwood.server.control import ControlPlane
+
+from .conftest import Client, Says, free_port
+
+ENDPOINT = """\
+apiVersion: budwood.dev/v1
+kind: Endpoint
+metadata: {{name: fraud}}
+spec:
+  model: fraud
+  arms:
+    stable: {{version: v1, backends: ["http://127.0.0.1:{stable}"]}}
+"""
+PLAN = """\
+apiVersion: budwood.dev/v1
+kind: Rollout
+metadata: {name: quick}
+spec:
+  steps:
+    - {canary: 10%, samples: 50}
+    - {canary: 50%, samples: 300}
+  tolerated: 3
+  proof: false
+  silence: 30s
+"""
+
+
+@dataclass
+class World:
+    registry: Registry
+    control: ControlPlane
+    place: Place
+    backends: dict[str, Says]
+
+    def load(self, until: float, want: RolloutState) -> int:
+        """Ask until the rollout has ended; how many requests were answered with an error."""
+        counter, failed = itertools.count(), 0
+
+        def ask() -> int:
+            client = Client(self.place)
+            wrong = 0
+            while time.monotonic() < until and self.state() is RolloutState.RUNNING:
+                for _ in range(40):
+                    next(counter)
+                    wrong += client.ask("/predict/fraud").status >= 500
+            client.close()
+            return wrong
+
+        with ThreadPoolExecutor(2) as pool:
+            failed = sum(pool.map(lambda _: ask(), range(2)))
+        assert self.state() is want, self.registry.rollouts.show("fraud")
+        return failed
+
+    def state(self) -> RolloutState:
+        return self.registry.rollouts.show("fraud").rollout.state
+
+
+@pytest.fixture
+def world(tmp_path: Path, backends: dict[str, Says]) -> Iterator[World]:
+    with budwood.connect(tmp_path / "registry", author="mara") as registry:
+        for number in (1, 2):
+            (tmp_path / "config.json").write_text(f'{{"layers": {number}}}')
+            registry.push(tmp_path / "config.json", "fraud")
+        control = ControlPlane(registry.house)
+        control.start()
+        folder = tmp_path / "gateway"
+        folder.mkdir()
+        place = Place("127.0.0.1", free_port(), str(folder / "access.log"))
+        admin = str(folder / "admin.sock")
+        process.start(
+            folder, written(boot("edge-1", place, Backend("127.0.0.1", control.port), admin)), process.program()
+        )
+        registry.endpoints.put(ENDPOINT.format(stable=backends["stable"].backend.port))
+        control.moved()
+        yield World(registry, control, place, backends)
+        process.stop(folder)
+        control.close()
+
+
+def begin(world: World) -> None:
+    canary = f"http://127.0.0.1:{world.backends['canary'].backend.port}"
+    world.registry.rollouts.start("fraud", "fraud@v2", PLAN, backends=[canary], alias="champion")
+    world.control.moved()
+    until = time.monotonic() + 5
+    client = Client(world.place)
+    while client.ask("/predict/fraud").status != 200 and time.monotonic() < until:
+        time.sleep(0.05)
+    client.close()
+
+
+def test_a_good_version_is_promoted_and_nobody_notices(world: World) -> None:
+    begin(world)
+    assert world.load(time.monotonic() + 60, RolloutState.PROMOTED) == 0
+    shown = world.registry.rollouts.show("fraud")
+    assert [event.kind for event in shown.events] == ["started", "shifted", "promoted"]
+    assert shown.candidate.requests > 300
+    assert world.registry.get("fraud@champion").number == 2
+    assert world.registry.endpoints.show("fraud").body.baseline == shown.rollout.candidate
+
+
+def test_a_version_that_fails_goes_back_by_itself(world: World) -> None:
+    world.backends["canary"].answers = 500
+    begin(world)
+    failed = world.load(time.monotonic() + 60, RolloutState.ROLLED_BACK)
+    assert 0 < failed < 300
+    shown = world.registry.rollouts.show("fraud")
+    assert shown.rollout.ended_why.startswith("errors:")
+    assert world.registry.endpoints.show("fraud").split == {"stable": 10_000}
+    client = Client(world.place)
+    until = time.monotonic() + 2
+    while client.ask("/predict/fraud").arm != "stable" and time.monotonic() < until:
+        time.sleep(0.01)
+    assert {client.ask("/predict/fraud").arm for _ in range(50)} == {"stable"}
+
+
+def test_a_request_is_told_its_version(world: World) -> None:
+    begin(world)
+    client = Client(world.place)
+    answer = client.ask("/predict/fraud/v2")
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        try:
+            known = world.registry.endpoints.which(answer.headers["x-request-id"])
+            break
+        except budwood.errors.RecordNotFound:
+            time.sleep(0.1)
+    assert known.version == "fraud@v2"
+    assert str(known.generation) == answer.headers["x-budwood-generation"]
+    assert known.digest == world.registry.get("fraud@v2").digest
+
+
+def test_another_engine_takes_over_where_the_first_stopped(world: World) -> None:
+    begin(world)
+    second = ControlPlane(world.registry.house)
+    second.start()
+    assert world.load(time.monotonic() + 60, RolloutState.PROMOTED) == 0
+    second.close()
