@@ -34,7 +34,9 @@ def put_policy(
     for number, validation in enumerate(policy.validations):
         if problem := house.expressions.check(validation.expression):
             at = f"spec.validations[{number}].expression"
-            raise BadPolicy(f"{at}: {problem}", hint="Correct the expression.", field=at)
+            raise BadPolicy(
+                f"{at}: {problem}", hint="Correct the expression; docs/policies.md lists the variables.", field=at
+            )
 
     def work(transaction: Transaction) -> PolicyRecord:
         room = namespace_named(transaction, namespace).name

@@ -6,6 +6,7 @@ before it, over what never changes or is bound by digest, and count only if noth
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.access import Caller, Permission
@@ -37,6 +38,7 @@ from budwood.verbs.manifests import load_manifest
 from budwood.verbs.namespaces import check_page, namespace_named
 from budwood.verbs.people import afresh
 from budwood.verbs.pointers import point
+from budwood.verbs.policy_text import policy_from
 from budwood.verbs.resolve import resolve
 from budwood.verbs.scans import scan_where_asked
 from budwood.verbs.signing import is_signed
@@ -63,8 +65,8 @@ def request(
         version = resolve(transaction, reference)
         policies = policies_guarding(transaction, version, name)
         if not policies:
-            hint = f"Nothing guards it: budwood {'stage' if ':' in name else 'alias'} {version.reference} {pointer}"
-            raise BadValue(f"{pointer!r} of {version.model} needs no promotion.", hint=hint)
+            message = f"{pointer!r} of {version.model} needs no promotion."
+            raise BadValue(message, hint=_free(transaction, version, name), pointer=pointer[:200])
         _check_new(transaction, version, name, now)
         binds = binds_of(version, name, policies, transaction.evidence(version.namespace, version.digest))
         promotion = transaction.add_promotion(_asked(house, by, version, name, reason, binds, now))
@@ -91,6 +93,16 @@ def _asked(
         now_ms,
         binds,
     )
+
+
+def _free(view: View, version: VersionRecord, pointer: str) -> str:
+    """What to do about a pointer that nothing guards: name it right, or move it."""
+    shown = shown_pointer(pointer)
+    policies = [policy_from(record.text) for record in view.policies(version.namespace)]
+    guarded = sorted({name for policy in policies for name in (*policy.stages, *policy.aliases)} - {shown})
+    if close := get_close_matches(shown, guarded, n=1):
+        return f"Did you mean {close[0]}?"
+    return f"Nothing guards it: budwood {'stage' if ':' in pointer else 'alias'} {version.reference} {shown}"
 
 
 def _check_new(view: View, version: VersionRecord, pointer: str, now_ms: int) -> None:
@@ -308,7 +320,8 @@ def break_glass(house: House, by: Caller, reference: str, pointer: str, reason: 
             raise Conflict(f"The promotion {unseen[0].id} went past the gates, and nobody has looked at it.", hint=hint)
         policies = policies_guarding(transaction, version, name)
         if not policies:
-            raise BadValue(f"{pointer!r} of {version.model} is not guarded.", hint="Move it as usual.")
+            message = f"{pointer!r} of {version.model} is not guarded."
+            raise BadValue(message, hint=_free(transaction, version, name), pointer=pointer[:200])
         binds = binds_of(version, name, policies, transaction.evidence(version.namespace, version.digest))
         asked = transaction.add_promotion(_asked(house, by, version, name, reason, binds, now))
         _move(transaction, house, version, name, now, MoveReason.PAST_GATES)

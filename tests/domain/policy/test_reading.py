@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budwood.domain.access import Role
@@ -180,6 +180,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_no_document_gets_anything_but_a_policy_or_an_answer(document: object) -> None:
     with pytest.raises(BadPolicy):
@@ -201,6 +202,7 @@ PATHS = [
 ]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PATHS), ANYTHING)
 def test_no_value_anywhere_gets_anything_but_a_policy_or_an_answer(path: str, value: object) -> None:
     document = copy.deepcopy(GOOD)

@@ -50,16 +50,19 @@ _KNOWN_FACTS: Final = (
 _OF_FACT: Final = ("metrics", "params", "frameworks")
 Word = TypeVar("Word", bound=StrEnum)
 T = TypeVar("T")
+_DEPTH: Final = 32
+_LARGEST: Final = 1e300
 
 
 def read_policy(document: object) -> Policy:
     """The policy a document holds, with its digest. Raises BadPolicy, naming the field and the fix."""
-    top = _fields(document, "", required=("apiVersion", "kind", "metadata", "spec"))
+    plain = _plain(document, "")
+    top = _fields(plain, "", required=("apiVersion", "kind", "metadata", "spec"))
     _same(top["apiVersion"], API_VERSION, "apiVersion")
     _same(top["kind"], KIND, "kind")
     metadata = _fields(top["metadata"], "metadata", required=("name",), optional=("labels", "annotations"))
     policy = _spec(_name(metadata["name"]), top["spec"])
-    return replace(policy, digest=hashlib.sha256(dumps(_plain(document))).hexdigest())
+    return replace(policy, digest=hashlib.sha256(dumps(plain)).hexdigest())
 
 
 def _spec(name: str, value: object) -> Policy:
@@ -241,12 +244,11 @@ def _fields(value: object, at: str, *, required: Sequence[str] = (), optional: S
     known = (*required, *optional)
     for name in value:
         if name not in known:
-            where = f"{at}.{name}" if at else str(name)
-            near = _near(name, known) if isinstance(name, str) else ""
-            _bad(where[:200], "is not known here", near or f"Known are {', '.join(known)}.")
+            close = _near(name, known)
+            _bad(_below(at, name), "is not known here", close or f"Known are {', '.join(known)}.")
     for name in required:
         if name not in value:
-            _bad(f"{at}.{name}" if at else name, "is missing", f"Give {name}.")
+            _bad(_below(at, name), "is missing", f"Give {name}.")
     return value
 
 
@@ -265,19 +267,43 @@ def _each(given: Mapping[str, Any], name: str, at: str, read: Callable[[object, 
     return found
 
 
-def _plain(value: object) -> Any:
-    """The document with mappings by text keys only: what is not, was refused before."""
+def _plain(value: object, at: str, depth: int = 0) -> Any:
+    """The document in values that JSON has, too: what cannot be written the same everywhere has no digest."""
+    where = at or "The document"
+    if depth > _DEPTH:
+        _bad(where, "is nested too deep", f"At most {_DEPTH} levels are allowed.")
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        for key in value:
+            if not isinstance(key, str):
+                hint = "Write it in quotes. YAML reads yes, no, on and off as true and false."
+                _bad(where, f"has the key {_said(key)}, which is no text", hint)
+        return {_text_itself(key, where): _plain(each, _below(at, key), depth + 1) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if value is not None and not isinstance(value, bool | int | float | str):
-        _bad("The document", f"holds {_said(value)}", "Write dates and such in quotes.")
+        return [_plain(each, f"{at}[{number}]", depth + 1) for number, each in enumerate(value)]
+    if isinstance(value, str):
+        return _text_itself(value, where)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) < _LARGEST:
+            _bad(where, "is not a number that can be kept", "Write a finite number: 0.9.")
+    elif value is not None and not isinstance(value, bool):
+        _bad(where, f"is {_said(value)}", "Write dates and such in quotes, and numbers plainly: 0.9.")
     return value
 
 
+def _text_itself(text: str, at: str) -> str:
+    """Raises BadPolicy for what UTF-8 cannot write."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        _bad(at, "holds half a character (a lone surrogate)", "Write the character itself.")
+    return text
+
+
+def _below(at: str, name: str) -> str:
+    return (f"{at}.{name}" if at else name)[:200]
+
+
 def _near(text: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(text[:80], known, n=1, cutoff=0.6)
+    same_letters = [word for word in known if sorted(word) == sorted(text)]
+    close = same_letters or difflib.get_close_matches(text[:80], known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]}?" if close else ""
 
 
@@ -286,6 +312,8 @@ def _said(value: object) -> str:
         return "empty"
     if isinstance(value, Mapping):
         return "a mapping"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LARGEST:
+        return "a very large number"
     return repr(value)[:80] if isinstance(value, str | int | float | bool) else f"a {type(value).__name__}"
 
 
