@@ -11,7 +11,7 @@ from budwood.domain.facts import Facts, Relation
 from budwood.domain.limits import PARENTS_PER_VERSION
 from budwood.domain.names import Kind
 from budwood.domain.records import VersionRecord, model_path
-from budwood.domain.reference import Newest, parse_reference
+from budwood.domain.reference import ByDigest, Newest, parse_reference
 from budwood.errors import BadValue, Invalid, LimitExceeded, NotFound, VersionNotFound
 from budwood.verbs.workplace import Workplace
 
@@ -49,11 +49,13 @@ def _version(place: Workplace, text: str) -> VersionRecord | None:
     except Invalid:
         return None
     is_bare = isinstance(reference.selector, Newest)
+    # A digest may be that of the data, as budwood.training_run writes it, and of no version.
+    may_be_missing = is_bare or isinstance(reference.selector, ByDigest)
     try:
         version = place.desk.version(text)
     except VersionNotFound:
         # 'tickets@v9' of a dataset that ends at v8 is a slip, and no name.
-        if is_bare or not _is_dataset(place, reference.path):
+        if may_be_missing or not _is_dataset(place, reference.path):
             return None
         raise
     except NotFound:
