@@ -45,6 +45,8 @@ WHOLE = {
     "remove_namespace",
     "leaf_count",
     "leaves",
+    "written",
+    "written_openings",
     "openings",
     "openings_with",
     "tile",

@@ -7,7 +7,7 @@ old ones most go.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from budwood.domain.records import LedgerEntry
 from budwood.domain.tree.bundle import KeptOpening
@@ -30,6 +30,28 @@ class KeptCheckpoint:
     at_ms: int
 
 
+class WrittenEntry(NamedTuple):
+    """An entry and its leaf as they are kept: ``body`` is JSON. A row of a database costs nothing to be one."""
+
+    sequence: int
+    at_ms: int
+    actor: str
+    action: str
+    subject: str
+    namespace: str
+    body: str
+    leaf: bytes
+
+
+class WrittenOpening(NamedTuple):
+    """The same of an opening; ``value`` is JSON."""
+
+    sequence: int
+    field: str
+    salt: bytes
+    value: str
+
+
 class LedgerView(Protocol):
     """What can be read beside the entries themselves. All of it is the whole registry's."""
 
@@ -40,6 +62,12 @@ class LedgerView(Protocol):
         """By sequence, those above ``after``."""
 
     def openings(self, *, after: int, through: int) -> Sequence[KeptOpening]:
+        """Of entries above ``after`` up to ``through``, by sequence and field."""
+
+    def written(self, *, after: int = 0, limit: int = 1000) -> Sequence[WrittenEntry]:
+        """Entries that have a leaf, by sequence, those above ``after``."""
+
+    def written_openings(self, *, after: int, through: int) -> Sequence[WrittenOpening]:
         """Of entries above ``after`` up to ``through``, by sequence and field."""
 
     def openings_with(self, text: str, *, after: int = 0, limit: int = 1000) -> Sequence[KeptOpening]:

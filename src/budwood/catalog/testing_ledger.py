@@ -27,6 +27,13 @@ class LedgerSuite:
                 assert reveal(read_leaf(kept.leaf), [each.opening for each in found]) == entry
                 assert b"mara" not in kept.leaf
             assert [each.sequence for each in view.leaves(after=1, limit=5)] == [2]
+            written = view.written()
+            assert [each.leaf for each in written] == [each.leaf for each in leaves]
+            assert written[0][:6] == (1, 5, "mara", "alias.set", "encoder@v1", "default")
+            assert written[0].body == '{"alias":"champion","reason":"for bo"}'
+            assert [each.sequence for each in view.written(after=1, limit=5)] == [2]
+            opened = view.written_openings(after=0, through=1)
+            assert [(each.field, each.value) for each in opened] == [("actor", '"mara"'), ("body.reason", '"for bo"')]
 
     def test_a_transaction_that_fails_leaves_no_leaf(self, catalog: Catalog) -> None:
         def fail(transaction: Transaction) -> None:

@@ -33,6 +33,10 @@ def dumps(value: Json) -> bytes:
 
 def loads(text: bytes | str) -> Json:
     """Parse JSON; duplicate keys, NaN and infinities raise ValueError."""
+    if isinstance(text, str):
+        # A decoder that is there already: making one costs as much as reading a small value.
+        decoded: Json = _DECODER.decode(text)
+        return decoded
     value: Json = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     return value
 

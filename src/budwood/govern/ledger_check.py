@@ -5,23 +5,27 @@ the lowest index: an entry that is not its leaf, a leaf whose hash is not in its
 one above, or a root that is not the one that was signed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
+from typing import cast
 
 from budwood.catalog.api import View
-from budwood.catalog.ledger_api import KeptCheckpoint, KeptLeaf
+from budwood.catalog.ledger_api import KeptCheckpoint, KeptLeaf, WrittenEntry, WrittenOpening
+from budwood.domain import canon
 from budwood.domain.asks_audit import LedgerVerified
+from budwood.domain.canon import Json
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.records import LedgerEntry
 from budwood.domain.tree.bundle import KeptOpening
 from budwood.domain.tree.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from budwood.domain.tree.hashes import HASH_BYTES, Frontier, leaf_hash, perfect_root
-from budwood.domain.tree.leaf import is_told, read_leaf, reveal
+from budwood.domain.tree.leaf import Opening, is_told, read_leaf, reveal
 from budwood.domain.tree.note import NoteKey, parse_note
 from budwood.domain.tree.tiles import LEVELS, TILE_WIDTH
 from budwood.errors import CatalogDamaged
 from budwood.govern.log_key import check
+from budwood.govern.told import gives_its_leaf
 
 LOWEST = -(1 << 62)
 
@@ -88,15 +92,51 @@ class _Walk:
         self._look_below()
         self._next = next(self._signed, None)
         after = 0
-        while page := self._page(after):
-            for index, (entry, leaf, openings) in enumerate(page, start=after):
-                self._check_entry(index, entry, leaf, openings)
-            self._hash(after, [leaf.leaf for _, leaf, _ in page if leaf])
-            after += len(page)
+        while leaves := self._quick(after) or self._thorough(after):
+            self._hash(after, leaves)
+            after += len(leaves)
         if after < self._size:
             raise _Wrong(after, after, f"The ledger ends after {after} entries; {self._size} were signed.")
         for level in range(LEVELS):
             self._compare(level)
+
+    def _quick(self, after: int) -> list[bytes]:
+        """The leaves of the next entries that are surely what was sealed; those that may not be are read."""
+        try:
+            rows = self._view.written(after=after, limit=PAGE_ROWS)
+            kept = self._view.written_openings(after=after, through=after + len(rows)) if rows else ()
+        except CatalogDamaged:
+            return []
+        by_sequence: dict[int, list[WrittenOpening]] = {}
+        for each in kept:
+            by_sequence.setdefault(each.sequence, []).append(each)
+        leaves: list[bytes] = []
+        for index, row in enumerate(rows, start=after):
+            openings = by_sequence.get(row.sequence, ())
+            if row.sequence != index + 1 or not (gives_its_leaf(row, openings) or self._reads(index, row, openings)):
+                break
+            leaves.append(bytes(row.leaf))
+        return leaves
+
+    def _reads(self, index: int, row: WrittenEntry, openings: Sequence[WrittenOpening]) -> bool:
+        """Whether it is well once its JSON is read; False where that cannot be done."""
+        try:
+            body = cast(Mapping[str, Json], canon.loads(row.body))
+            found = [
+                KeptOpening(index, Opening(each.field, bytes(each.salt), canon.loads(each.value))) for each in openings
+            ]
+        except (ValueError, RecursionError):
+            return False
+        entry = LedgerEntry(row.sequence, row.at_ms, row.actor, row.action, row.subject, body, row.namespace)
+        self._check_entry(index, entry, KeptLeaf(row.sequence, bytes(row.leaf)), found)
+        return True
+
+    def _thorough(self, after: int) -> list[bytes]:
+        """The same, row by row from each table: it finds what a page lacks. Empty at the end."""
+        page = self._page(after)
+        for index, (entry, leaf, openings) in enumerate(page, start=after):
+            self._check_entry(index, entry, leaf, openings)
+        return [leaf.leaf for _, leaf, _ in page if leaf]
 
     def _look_below(self) -> None:
         with suppress(CatalogDamaged):  # A first row that cannot be read is found in its page.
@@ -150,9 +190,7 @@ class _Walk:
 
     def _hash(self, first: int, leaves: Sequence[bytes]) -> None:
         hashes = [leaf_hash(leaf) for leaf in leaves]
-        for index, digest in enumerate(hashes, start=first):
-            if index < self._size:
-                self._add(0, digest)
+        self._grow(hashes[: max(0, self._size - first)])
         done = 0
         while self._next and self._next[0] <= first + len(hashes):
             size, root, what = self._next
@@ -217,11 +255,23 @@ class _Walk:
             what = f"A remembered checkpoint saw {self._remembered.size} entries: the ledger was rolled back."
             raise _Wrong(self._size, self._remembered.size - 1, what)
 
+    def _grow(self, hashes: Sequence[bytes]) -> None:
+        """The lowest tiles, one after the other."""
+        at = 0
+        while at < len(hashes):
+            taken = hashes[at : at + TILE_WIDTH - len(self._rows[0])]
+            self._rows[0] += taken
+            self._count += len(taken)
+            at += len(taken)
+            self._close(0)
+
     def _add(self, level: int, digest: bytes) -> None:
+        self._rows[level].append(digest)
+        self._close(level)
+
+    def _close(self, level: int) -> None:
+        """Once a tile is full, it is compared and becomes one hash of the one above."""
         row = self._rows[level]
-        row.append(digest)
-        if level == 0:
-            self._count += 1
         if len(row) == TILE_WIDTH:
             self._compare(level)
             self._rows[level] = []

@@ -5,10 +5,11 @@ from typing import Final
 
 from sqlalchemy import bindparam, func, select
 
-from budwood.catalog.ledger_api import KeptCheckpoint, KeptLeaf
+from budwood.catalog.ledger_api import KeptCheckpoint, KeptLeaf, WrittenEntry, WrittenOpening
 from budwood.catalog.sql.gate_view import GateReads
 from budwood.catalog.sql.ledger_tables import ledger_checkpoint, ledger_leaf, ledger_opening, ledger_tile
 from budwood.catalog.sql.session import Row, Statement
+from budwood.catalog.sql.tables import ledger
 from budwood.domain import canon
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.tree.bundle import KeptOpening
@@ -30,6 +31,22 @@ _openings = (
 _OPENINGS: Final = Statement(_openings.where(ledger_opening.c.sequence <= bindparam("through")))
 _OPENINGS_WITH: Final = Statement(
     _openings.where(ledger_opening.c.value.contains(bindparam("text"), autoescape=False)).limit(bindparam("limit"))
+)
+_WRITTEN: Final = Statement(
+    select(
+        ledger.c.sequence,
+        ledger.c.at_ms,
+        ledger.c.actor,
+        ledger.c.action,
+        ledger.c.subject,
+        ledger.c.namespace,
+        ledger.c.body,
+        ledger_leaf.c.leaf,
+    )
+    .join_from(ledger, ledger_leaf, ledger_leaf.c.sequence == ledger.c.sequence)
+    .where(ledger.c.sequence > bindparam("after"))
+    .order_by(ledger.c.sequence)
+    .limit(bindparam("limit"))
 )
 _TILE: Final = Statement(
     select(ledger_tile.c.body).where(
@@ -62,6 +79,13 @@ class LedgerReads(GateReads):
 
     def openings(self, *, after: int, through: int) -> Sequence[KeptOpening]:
         return [_opening(row) for row in self._session.all(_OPENINGS, after=after, through=through)]
+
+    def written(self, *, after: int = 0, limit: int = 1000) -> Sequence[WrittenEntry]:
+        rows = self._session.all(_WRITTEN, after=after, limit=min(limit, PAGE_ROWS))
+        return list(map(WrittenEntry._make, rows))
+
+    def written_openings(self, *, after: int, through: int) -> Sequence[WrittenOpening]:
+        return list(map(WrittenOpening._make, self._session.all(_OPENINGS, after=after, through=through)))
 
     def openings_with(self, text: str, *, after: int = 0, limit: int = 1000) -> Sequence[KeptOpening]:
         rows = self._session.all(_OPENINGS_WITH, after=after, text=text, limit=min(limit, PAGE_ROWS))
