@@ -36,8 +36,9 @@ from budwood.errors import BadValue, FrameworkMissing, NotFound, NotOffered, Reg
 from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
+from budwood.store.ballast import FolderBallast
 from budwood.verbs.bootstrap import BOOTSTRAP_PREFIX
-from budwood.verbs.house import House
+from budwood.verbs.house import House, NoRoom
 from budwood.verbs.restore import restore as restore_house
 from budwood.verbs.tag import check_text
 
@@ -88,6 +89,7 @@ def connect(
         scratch=root / CACHE_FOLDER,
         expressions=_LateExpressions(),
         networks=settings.allow_networks,
+        ballast=NoRoom() if settings.database else FolderBallast(root / CATALOG_FILE),
     )
     return Registry(Near(house, str(root), made, settings.grace_s), checkpoints_file())
 
@@ -137,6 +139,7 @@ def served(registry: str | Path | None = None, *, threads: int | None = None) ->
         message = f"A registry is served where it lies, not through another server ({settings.url})."
         raise NotOffered(message, hint="Give its folder: budwood --registry PATH serve")
     house = connect(registry, author="server", threads=threads).house
+    house.ballast.keep()
     root = settings.registry or user_registry()
     folder = root / "tmp"
     try:

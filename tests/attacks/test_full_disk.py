@@ -12,32 +12,48 @@ from pathlib import Path
 import pytest
 
 import budwood
+from budwood.domain.limits import BALLAST_BYTES_LEAST
 from budwood.errors import StorageFull
 from tests.attacks.sending import pack_of, pushing
 from tests.attacks.siege import Siege
 from tests.server.conftest import Start, token_of
 
 ENCODER = "/v1/models/ours/encoder"
-ROOM = 16 << 20
+ROOM = 24 << 20
+
+
+Mount = Callable[[int], Siege]
 
 
 @pytest.fixture
-def full(
+def mounted(
     start: Start, make_team: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Siege]:
-    """A server on a file system of its own of 16 MiB; skipped where this user may not mount one."""
+) -> Iterator[Mount]:
+    """A server on a file system of its own, so large; skipped where this user may not mount one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    shutil.copytree(made := make_team(), disk / "registry")
-    shutil.rmtree(made)
-    siege = Siege(start(disk / "registry"))
-    yield siege
-    siege.end()
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    sieges = []
+
+    def mount(size: int) -> Siege:
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("mounting is not allowed here")
+        shutil.copytree(made := make_team(), disk / "registry")
+        shutil.rmtree(made)
+        sieges.append(Siege(start(disk / "registry")))
+        return sieges[0]
+
+    yield mount
+    for siege in sieges:
+        siege.end()
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.fixture
+def full(mounted: Mount) -> Siege:
+    """A small one."""
+    return mounted(ROOM)
 
 
 def ballast(siege: Siege) -> Path:
@@ -77,7 +93,6 @@ def test_reads_go_on_and_writes_say_that_there_is_no_room(full: Siege, tmp_path:
         writes = [
             full.ask("PUT", f"{ENCODER}/aliases/next", by="writer", json={"version": "v2"}),
             full.ask("PATCH", f"{ENCODER}/versions/v1/tags", by="writer", json={"put": {"k": "v" * 8_000}}),
-            full.ask("DELETE", f"{ENCODER}/versions/v2", by="owner"),
             full.ask("POST", "/v1/tokens", by="owner", json={"name": "t"}),
             full.ask("POST", "/v1/groups", by="admin", json={"name": "g"}),
             push.put(address, content),
@@ -137,3 +152,34 @@ def test_a_push_that_found_no_room_goes_on_where_it_was(full: Siege, tmp_path: P
         registry.pull("ours/large", tmp_path / "out")
     assert (tmp_path / "out" / "a.bin").read_bytes() == (tmp_path / "m" / "a.bin").read_bytes()
     full.assert_well()
+
+
+def test_what_is_full_to_the_last_byte_can_be_deleted_from_and_swept(mounted: Mount, tmp_path: Path) -> None:
+    siege = mounted(64 << 20)
+    kept = siege.server.registry / "ballast"
+    assert kept.stat().st_size == kept.stat().st_blocks * 512 == BALLAST_BYTES_LEAST
+    (folder := tmp_path / "m").mkdir()
+    with budwood.connect(siege.server.url, token=token_of("owner"), threads=2) as registry:
+        for number in range(4):
+            (folder / "a.bin").write_bytes(random.Random(number).randbytes(5_000_000))
+            registry.push(folder, "ours/large")
+    fill(ballast(siege))
+    assert tagged(siege) == 507
+    for number in (1, 2):
+        assert siege.ask("DELETE", f"/v1/models/ours/large/versions/v{number}", by="owner").status == 200
+    # What deleting was lent comes back at once: nobody else gets it.
+    assert kept.stat().st_size > BALLAST_BYTES_LEAST // 2
+    fill(ballast(siege))
+    assert tagged(siege) == 507
+    swept = siege.ask("POST", "/v1/registry/sweep", by="admin", json={"dry_run": False, "grace_s": 0})
+    assert (swept.status, swept.value["freed_bytes"] > 9_000_000) == (200, True)
+    assert kept.stat().st_size == BALLAST_BYTES_LEAST
+    assert tagged(siege) == 200
+    assert siege.ask("POST", "/v1/registry/verify", by="admin", json={"read_data": True}).value["problems"] == []
+    siege.assert_well()
+
+
+def tagged(siege: Siege) -> int:
+    """The status of a write that needs some pages."""
+    words = {f"k{number}": "v" * 8_000 for number in range(20)}
+    return siege.ask("PATCH", f"{ENCODER}/versions/v1/tags", by="writer", json={"put": words}).status

@@ -4,6 +4,7 @@ from budwood.catalog.api import Transaction
 from budwood.domain.records import ModelRecord, VersionRecord
 from budwood.domain.reference import Newest, parse_reference
 from budwood.errors import BadReference, StillInUse
+from budwood.verbs.ballast import with_room
 from budwood.verbs.held import check_free
 from budwood.verbs.house import House
 from budwood.verbs.resolve import model_of, resolve
@@ -34,7 +35,7 @@ def delete(house: House, reference: str) -> VersionRecord:
         transaction.add_ledger(now, house.author, "version.deleted", version.reference, body, version.namespace)
         return version
 
-    return house.catalog.write(work)
+    return with_room(house, lambda: house.catalog.write(work))
 
 
 def delete_model(house: House, model: str) -> ModelRecord:
@@ -52,7 +53,7 @@ def delete_model(house: House, model: str) -> ModelRecord:
         transaction.add_ledger(now, house.author, "model.deleted", record.path, {}, record.namespace)
         return record
 
-    return house.catalog.write(work)
+    return with_room(house, lambda: house.catalog.write(work))
 
 
 def _users(transaction: Transaction, version: VersionRecord) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from budwood.domain.targets import Network
 from budwood.store.api import BlockRow, Objects
 from budwood.store.read import BlockReader
 
-OWN_NAMES: Final = ("catalog.sqlite3", "packs", "tmp", "cache")
+OWN_NAMES: Final = ("catalog.sqlite3", "packs", "tmp", "cache", "ballast")
 """What a registry keeps in its folder."""
 
 
@@ -26,6 +26,37 @@ class Evaluates(Protocol):
 
     def close(self) -> None:
         """End what was started for it."""
+
+
+class KeepsRoom(Protocol):
+    """Room on the catalog's disk for what frees room; see ``store/ballast.py``."""
+
+    def keep(self) -> None:
+        """Have it, where that is possible."""
+
+    def take_back(self) -> None:
+        """Have it again after it was given up."""
+
+    def give_up(self) -> bool:
+        """Whether there was any."""
+
+    def give_up_when_full(self) -> None: ...
+
+
+class NoRoom:
+    """Where there is no disk of our own: a catalog in memory, or in a database server."""
+
+    def keep(self) -> None:
+        """There is none to keep."""
+
+    def take_back(self) -> None:
+        """There is none to take."""
+
+    def give_up(self) -> bool:
+        return False
+
+    def give_up_when_full(self) -> None:
+        """There is none to give up."""
 
 
 class Nobody:
@@ -56,6 +87,7 @@ class House:
     scratch: Path | None = None
     networks: Sequence[Network] = ()
     expressions: Evaluates = Nobody()
+    ballast: KeepsRoom = NoRoom()
 
     @property
     def index(self) -> "CatalogIndex":

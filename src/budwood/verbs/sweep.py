@@ -21,6 +21,7 @@ from budwood.domain.results import Swept
 from budwood.errors import PackDamaged, RegistryBusy
 from budwood.store.api import BlockRow, StoredObject
 from budwood.store.packs import NewBlock, PackSet
+from budwood.verbs.ballast import with_room
 from budwood.verbs.house import House
 from budwood.verbs.lease import BACKING_UP, REBUILDING, SWEEPING, is_held, leased, pack_lease
 from budwood.verbs.needed import (
@@ -52,6 +53,12 @@ class _Packs:
 
 def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> Swept:
     """Raises ManifestDamaged (nothing is freed while any version cannot be read), RegistryBusy, StorageFailed."""
+    if dry_run:
+        return _swept(house, dry_run=True, grace_s=grace_s)
+    return with_room(house, partial(_swept, house, dry_run=False, grace_s=grace_s))
+
+
+def _swept(house: House, *, dry_run: bool, grace_s: float) -> Swept:
     now = house.clock()
     before_ms = now - int(grace_s * 1000) + 1
     condemned = _condemn(house, now, dry_run=dry_run)
