@@ -61,7 +61,8 @@ class Service:
     near enough for point reads in the event loop. ``pages`` are texts made once, by route; ``metrics`` makes the
     page of figures. ``sign_on`` is the identity provider people log in with, if any; ``providers`` asks it, and
     ``issuers`` those that tenants trust, so that these never hold up people. ``guesses`` counts what strangers bring
-    that is none. ``overdue`` promotions went past the gates, and nobody looked at them in time."""
+    that is none. ``overdue`` promotions went past the gates, and nobody looked at them in time.
+    ``moved`` tells the control plane of gateways that a request may have moved traffic."""
 
     house: House
     keys: Keys
@@ -79,3 +80,4 @@ class Service:
     overdue: int = 0
     pages: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
     metrics: Callable[[], bytes] = bytes
+    moved: Callable[[], None] = lambda: None
