@@ -282,7 +282,7 @@ def training_run(registry: Registry | None = None, *, command: str | None = None
     """
     from budwood.client.training import TrainingRun
 
-    return TrainingRun(registry, command, connect)
+    return TrainingRun(registry, command, connect, _now_ms)
 
 
 def restore(

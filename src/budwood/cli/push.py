@@ -25,6 +25,14 @@ EPILOG = examples(
     "budwood push model.safetensors config.json risk/encoder --label 2.0.0 --alias champion",
 )
 FLAGS_SHOWN = 5
+Parents = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[RELATION=]REF", help="A version it came from: trained-on=reviews@v3. Repeatable."),
+]
+Excluded = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Leave out files that match. Repeatable.")]
+FactsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="YAML or JSON: training, statistics, search, fairness, ...")
+]
 
 
 def push(
@@ -35,10 +43,7 @@ def push(
     bump: Annotated[
         str, typer.Option(metavar="STEP", help="The next label: major, minor, patch, or auto (from the diff).")
     ] = "",
-    parent: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[RELATION=]REF", help="A version it came from: trained-on=reviews@v3. Repeatable."),
-    ] = None,
+    parent: Parents = None,
     relation: Annotated[str, typer.Option(help="How it came from parents that do not say: derived-from, ...")] = "",
     alias: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Point an alias at it. Repeatable.")] = None,
     dataset: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Data it learned from. Repeatable.")] = None,
@@ -48,13 +53,9 @@ def push(
     message: Annotated[str, typer.Option("--message", "-m", metavar="TEXT", help="What is new, in words.")] = "",
     kind: Annotated[str, typer.Option(help="model, adapter, prompt, retrieval, dataset or bundle.")] = "",
     base_model: Annotated[str, typer.Option(metavar="NAME", help="The public model it was made from.")] = "",
-    facts: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML or JSON: training, statistics, search, fairness, ...")
-    ] = None,
+    facts: FactsFile = None,
     no_diff: Annotated[bool, typer.Option("--no-diff", help="Do not keep uncommitted changes as a patch.")] = False,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="PATTERN", help="Leave out files that match. Repeatable.")
-    ] = None,
+    exclude: Excluded = None,
     author: Annotated[str, typer.Option(metavar="NAME", help="Who pushes, when not as the settings say.")] = "",
     json: Json = False,
 ) -> None:

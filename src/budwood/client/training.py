@@ -14,7 +14,6 @@ are captured; the rest is what the program tells. Nothing is guessed: what was n
 import os
 import shlex
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -48,9 +47,16 @@ class TrainingRun:
     Each method may be called at any time until then; of two values under one name the last one counts.
     """
 
-    def __init__(self, registry: "Registry | None", command: str | None, connect: Callable[[], "Registry"]) -> None:
+    def __init__(
+        self,
+        registry: "Registry | None",
+        command: str | None,
+        connect: Callable[[], "Registry"],
+        clock: Callable[[], int],
+    ) -> None:
         self._registry = registry
         self._connect = connect
+        self._clock = clock
         self._command = _own_command() if command is None else command
         self._measuring: Measuring | None = None
         self._training: Training | None = None
@@ -66,7 +72,7 @@ class TrainingRun:
     def __enter__(self) -> Self:
         if self._measuring is not None:
             raise Conflict("This run was begun before.", hint="Begin another: budwood.training_run().")
-        self._began_ms = time.time_ns() // 1_000_000
+        self._began_ms = self._clock()
         self._measuring = Measuring()
         return self
 
