@@ -19,6 +19,7 @@ from budwood.domain.policy.case import Review
 from budwood.domain.policy.evidence import Evidence, EvidenceKind
 from budwood.domain.policy.records import PolicyRecord, Promotion
 from budwood.domain.query_parser import parse_query
+from budwood.domain.retention import Hold, RulesRecord, Scope
 from budwood.errors import NamespaceNotFound
 
 NEAR = frozenset({"near"})
@@ -100,6 +101,8 @@ def furnish(transaction: Transaction, room: str) -> None:
         Promotion(0, room, "encoder", 1, 1, 1, "ab" * 32, "champion", "mara", "", 1, "b", broke_glass=True)
     )
     transaction.add_review(promotion.id, Review("bea", True, 2, "b", {Role.REVIEWER: 1}))
+    transaction.add_rules(RulesRecord(room, 0, "text", "mara", 1))
+    transaction.add_hold(Hold(0, room, Scope.NAMESPACE, room, "why", "LEG-1", "mara", 1))
     transaction.take_lease(Lease(f"lease-{room}", "push", 1, 99, room, "mara"))
     transaction.add_blocks(block_rows(3, f"packs/{room}.pack", seed=len(room)), room)
 
@@ -132,6 +135,11 @@ BY_NAME: dict[str, Question] = {
     "evidence": lambda view, room: view.evidence(room, "ab" * 32),
     "promotions": lambda view, room: view.promotions(room),
     "breaks": lambda view, room: view.unseen_breaks(room),
+    "rules": lambda view, room: view.retention_rules(room),
+    "rule editions": lambda view, room: view.retention_editions(room),
+    "versions": lambda view, room: view.versions_in(room),
+    "holds": lambda view, room: view.holds(room),
+    "holds on": lambda view, room: view.holds_on(room),
     "ledger": lambda view, room: view.ledger(reach=frozenset({room})),
     "search": lambda view, room: view.search(parse_query(f"namespace = '{room}'", now_ms=0)).versions,
     "blocks": lambda view, room: view.find_blocks([row.id for row in block_rows(3, seed=len(room))]),
@@ -208,6 +216,8 @@ WRITES: dict[str, Callable[[Transaction, str], object]] = {
     "no grant": lambda transaction, room: transaction.remove_grant(Grant(room, "mara-near", Role.OWNER)),
     "trust": lambda transaction, room: transaction.add_trust(Trust(0, room, "i", "a", "s", Role.OWNER)),
     "webhook": lambda transaction, room: transaction.add_webhook(Webhook(0, room, "https://b.example"), b"s"),
+    "rules": lambda transaction, room: transaction.add_rules(RulesRecord(room, 0, "text", "mara", 1)),
+    "hold": lambda transaction, room: transaction.add_hold(Hold(0, room, Scope.QUERY, "q", "why", "L", "m", 1), [1]),
 }
 
 

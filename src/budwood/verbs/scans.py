@@ -19,7 +19,7 @@ from budwood.store.read import Placed, placed_in_file
 from budwood.verbs.evidence import keep_evidence
 from budwood.verbs.guard import policies_guarding
 from budwood.verbs.house import House
-from budwood.verbs.manifests import load_manifest
+from budwood.verbs.manifests import check_bytes, load_manifest
 from budwood.verbs.resolve import resolve
 from budwood.verbs.workplace import Reads
 
@@ -125,6 +125,7 @@ def _is_of_now(scan: Evidence) -> bool:
 
 
 def _scan(house: House, version: VersionRecord) -> Evidence:
+    check_bytes(version)
     report = scan_manifest(house, load_manifest(house, version))
     said = _said(version.digest, report, house.clock())
 
