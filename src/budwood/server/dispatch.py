@@ -40,6 +40,7 @@ JSON: Final = (b"content-type", b"application/json")
 LONG_MODES: Final = frozenset({Mode.LONG, Mode.LONG_WRITE, Mode.DEED})
 WRITING_MODES: Final = frozenset({Mode.WRITE, Mode.LONG_WRITE, Mode.DEED})
 SHORT_BODY_BYTES: Final = 1 << 16
+MOVING: Final = frozenset({"endpoint", "rollout"})
 _ANSWERED: Final[Rendered] = (0, [], b"")
 Binding = Mapping[str, Call | RawCall]
 
@@ -133,6 +134,8 @@ class Dispatch:
             holes = faces.named(face, holes, scope["headers"])
         coming = _Coming(route, holes, scope, receive, send, exchange, face)
         status, headers, body = await self._run(coming, handler)
+        if route.noun in MOVING and route.writes:
+            self._service.moved()
         if status:
             await _send(send, scope, status, headers, body)
 
