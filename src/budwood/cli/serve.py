@@ -34,6 +34,9 @@ def serve(
     traces: Annotated[
         bool, typer.Option("--traces", help="Send OpenTelemetry traces to OTEL_EXPORTER_OTLP_ENDPOINT.")
     ] = False,
+    control_port: Annotated[
+        int, typer.Option("--control-port", min=0, max=65535, help="Tell gateways what to do, here; 0 for nowhere.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Serve the registry over HTTP until stopped.
@@ -54,7 +57,8 @@ def serve(
     token = _offer(first, anew=new_bootstrap)
     _say(address_of(listener), first.place, token, as_json=json)
     opened = (lambda: first) if processes == 1 else (lambda: served(registry))
-    plan = Plan(opened, listener, _to_stderr, tuple(allow_host or ()), processes, traces)
+    control = (host, control_port) if control_port else None
+    plan = Plan(opened, listener, _to_stderr, tuple(allow_host or ()), processes, traces, control)
     if processes > 1:
         # Nothing of it may be shared by the processes to come.
         first.house.close()

@@ -20,12 +20,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from budwood.domain.limits import STOPPING_S
-from budwood.errors import BadValue
+from budwood.errors import BadValue, FrameworkMissing
 from budwood.server.app import make_app, make_service
 from budwood.server.guard import Guard
 from budwood.server.keyed import KEPT_MS
@@ -39,6 +39,9 @@ from budwood.server.tracing import provider
 from budwood.verbs.promotions import flag_overdue
 from budwood.wiring import Served
 
+if TYPE_CHECKING:
+    from budwood.server.control import ControlPlane
+
 REFUSING_S: Final = 1.0
 TENDING_S: Final = 30.0
 BORN_DEAD_S: Final = 2.0
@@ -46,7 +49,8 @@ BORN_DEAD_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. ``open`` opens the registry, once in each process; ``write`` takes lines of the log."""
+    """What to run. ``open`` opens the registry, once in each process; ``write`` takes lines of the log. ``control`` is
+    where gateways are told what to do, if anywhere."""
 
     open: Callable[[], Served]
     listener: socket.socket
@@ -54,6 +58,7 @@ class Plan:
     hosts: Sequence[str] = ()
     processes: int = 1
     traces: bool = False
+    control: tuple[str, int] | None = None
     now: Callable[[], float] = field(default=time.time)
 
 
@@ -107,6 +112,7 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     )
     sender = Sender(served.house, Outgoing(served.allow_networks), random.SystemRandom().random)
     sequencing = Sequencing(served.house)
+    control = _control(plan, served, service)
     sender.start()
     sequencing.start()
     # What lives as long as the server is not looked at again: that took 60 ms a time, in which nobody was answered.
@@ -117,11 +123,32 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     finally:
         sender.close()
         sequencing.close()
+        if control is not None:
+            control.close()
         if spans is not None:
             spans.shutdown()
         service.threads.close()
         served.house.close()
     return 0
+
+
+def _control(plan: Plan, served: Served, service: Service) -> "ControlPlane | None":
+    """Where gateways are told what to do, when the plan says so. Raises FrameworkMissing, BadValue."""
+    if plan.control is None:
+        return None
+    try:
+        from budwood.server.control import ControlPlane
+    except ImportError as error:
+        hint = "pip install 'budwood[gateway]'"
+        raise FrameworkMissing("Telling gateways needs libraries that are not installed.", hint=hint) from error
+    control = ControlPlane(served.house, *plan.control)
+    try:
+        control.start()
+    except (OSError, RuntimeError) as error:
+        host, port = plan.control
+        raise BadValue(f"Gateways cannot be told at {host}:{port}.", hint="Choose another --control-port.") from error
+    service.moved = control.moved
+    return control
 
 
 class Server(uvicorn.Server):
