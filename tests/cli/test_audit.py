@@ -246,7 +246,7 @@ def test_a_forgotten_person_is_gone_and_every_proof_holds(
 ) -> None:
     key = key_of(run, registry)
     ran = run("--registry", registry, "audit", "erase", "bo", "--yes", "--json")
-    assert json.loads(ran.out) == {"fields": ENTRIES, "entries": ENTRIES}
+    assert json.loads(ran.out) == {"fields": ENTRIES, "entries": ENTRIES, "account": False}
     (entry,) = json.loads(run("--registry", registry, "ledger", "--limit", "1", "--json").out)["entries"]
     assert (entry["actor"], entry["body"]["reason"]) == ("mara", "(erased)")
     found = verified(run, registry)
@@ -254,6 +254,22 @@ def test_a_forgotten_person_is_gone_and_every_proof_holds(
     assert run("--registry", registry, "audit", "export", tmp_path / "all").code == 0
     assert checked(tmp_path / "all", capsys, key)["good"] is True
     assert b'"for bo"' not in b"".join(path.read_bytes() for path in (tmp_path / "all").rglob("*") if path.is_file())
+
+
+def test_an_account_is_emptied_with_the_ledger_and_the_last_admin_stays(run: Run, registry: Path) -> None:
+    for name in ("bo", "ada"):
+        run("--registry", registry, "person", "add", name, "--email", f"{name}@example.com")
+    run("--registry", registry, "person", "change", "ada", "--admin")
+    ran = run("--registry", registry, "audit", "erase", "bo", "--account", "--yes")
+    assert "The account is disabled and empty." in ran.out
+    people = json.loads(run("--registry", registry, "person", "list", "--json").out)["people"]
+    (bo,) = [each for each in people if each["name"] == "bo"]
+    assert (bo["email"], bool(bo["disabled_ms"])) == ("", True)
+    ledger = run("--registry", registry, "ledger", "--after", str(ENTRIES), "--json").out
+    assert "bo@example.com" not in ledger
+    assert run("--registry", registry, "audit", "erase", "ada", "--account", "--yes").code == 5
+    assert run("--registry", registry, "audit", "erase", "nobody-here", "--account", "--yes").code == 3
+    assert verified(run, registry)["first_bad"] == -1
 
 
 def test_erasing_asks_where_somebody_can_answer(run: Run, registry: Path) -> None:

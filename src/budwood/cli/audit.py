@@ -140,18 +140,21 @@ def export(
     answer({"folder": folder, "files": files}, lambda screen: screen.line(told), json=json)
 
 
-@app.command(cls=Command, epilog=examples("budwood audit erase mara --yes --also mara@example.com"))
+@app.command(cls=Command, epilog=examples("budwood audit erase mara --account --also mara@example.com"))
 def erase(
     ctx: typer.Context,
     person: Annotated[str, typer.Argument(metavar="PERSON", help="Their name, as the ledger has it.")],
     also: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Another word for them; repeatable.")] = None,
+    account: Annotated[
+        bool, typer.Option("--account", help="Disable their account, too, and forget its address and log-in.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can answer.")] = False,
     json: Json = False,
 ) -> None:
     """Forget what the ledger says of a person. It cannot be brought back; every proof goes on holding."""
     _ask(f"Forget {person} in every entry of the ledger, for ever?", yes=yes)
     with opened(ctx) as registry:
-        found = registry.audit.erase(person, also or ())
+        found = registry.audit.erase(person, also or (), account=account)
     answer(found, lambda screen: screen.line(_erased_text(found)), json=json)
 
 
@@ -206,7 +209,8 @@ def _draw_proven(screen: Screen, found: "ProvenLeaf") -> None:
 
 
 def _erased_text(found: "Erased") -> str:
-    return f"{count(found.fields, 'field')} forgotten in {_entries(found.entries)}."
+    account = " The account is disabled and empty." if found.account else ""
+    return f"{count(found.fields, 'field')} forgotten in {_entries(found.entries)}.{account}"
 
 
 def _entries(number: int) -> str:

@@ -130,9 +130,13 @@ class Audit:
             if not cursor:
                 return files
 
-    def erase(self, person: str, also: Sequence[str] = ()) -> asks.Erased:
-        """Forget what the ledger says of a person; ``also`` are other words for them. Nothing brings it back."""
-        erased: asks.Erased = self._place.ask(audit.ERASE, body=asks.Erase(person, tuple(also)))
+    def erase(self, person: str, also: Sequence[str] = (), *, account: bool = False) -> asks.Erased:
+        """Forget what the ledger says of a person; ``also`` are other words for them. Nothing brings it back.
+
+        ``account``: disable theirs, and forget its address and tie to an identity provider, too. Raises BadValue,
+        PrincipalNotFound, StillInUse for the last admin.
+        """
+        erased: asks.Erased = self._place.ask(audit.ERASE, body=asks.Erase(person, tuple(also), account))
         return erased
 
     def _remembered(self) -> Remembered | None:

@@ -129,15 +129,18 @@ class BundleParts:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """Forget a person, by name; ``also`` are other words for them, such as addresses they had."""
+    """Forget a person, by name; ``also`` are other words for them, such as addresses they had. ``account``: disable
+    theirs, and forget its address and its tie to an identity provider, too."""
 
     person: str
     also: tuple[str, ...] = ()
+    account: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many hidden fields were forgotten, in how many entries."""
+    """How many hidden fields were forgotten, in how many entries, and whether an account was emptied."""
 
     fields: int
     entries: int
+    account: bool = False

@@ -23,6 +23,7 @@ from budwood.govern.ledger_check import check_ledger
 from budwood.govern.log_key import check, kept_key
 from budwood.govern.sequencer import damaged, sequence, tiles_of
 from budwood.verbs.house import House
+from budwood.verbs.people import empty_account
 from budwood.verbs.witnesses import forged_lines, newest_witnessed, witnessed_by
 
 
@@ -83,10 +84,12 @@ def _checked(view: View, given: NoteKey | None, state: Checkpoint | None) -> Led
     return replace(found, witnesses=tuple(witnessed_by(view)), problems=(*found.problems, *forged))
 
 
-def erase(house: House, person: str, also: Sequence[str] = ()) -> Erased:
+def erase(house: House, person: str, also: Sequence[str] = (), *, account: bool = False) -> Erased:
     """Forget every hidden field that speaks of a person. The tree stays, and every proof goes on holding.
 
-    Raises BadValue, LimitExceeded, LedgerDamaged when what is to be forgotten is not what was hashed.
+    ``account``: theirs is disabled and emptied in the same transaction; its name stays with what they did.
+    Raises BadValue, LimitExceeded, LedgerDamaged when what is to be forgotten is not what was hashed; of an account
+    PrincipalNotFound, StillInUse for the last admin.
     """
     words, now = _words(person, also), house.clock()
 
@@ -97,7 +100,9 @@ def erase(house: House, person: str, also: Sequence[str] = ()) -> Erased:
         numbers = sorted({each.index + 1 for each in found})
         for number in numbers:
             _blank(transaction, number)
-        erased = Erased(len(found), len(numbers))
+        if account:
+            empty_account(transaction, person, now)
+        erased = Erased(len(found), len(numbers), account)
         body = {"fields": erased.fields, "entries": erased.entries}
         transaction.add_ledger(now, house.author, "ledger.erased", "", body)
         return erased

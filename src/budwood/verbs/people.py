@@ -93,6 +93,20 @@ def change_person(house: House, name: str, change: ChangePerson) -> Principal:
     return house.catalog.write(work)
 
 
+def empty_account(transaction: Transaction, name: str, now_ms: int) -> None:
+    """Disable somebody for good: no address, no tie to an identity provider, no admin.
+
+    Raises BadName, PrincipalNotFound; StillInUse for the last admin.
+    """
+    before = person_named(transaction, name)
+    if is_active_admin(before) and len(active_admins(transaction)) == 1:
+        hint = "Make somebody else an admin first: budwood person change NAME --admin."
+        raise StillInUse(f"{before.name} is the last admin.", hint=hint)
+    disabled_ms = before.disabled_ms or now_ms
+    gone = replace(before, email="", issuer="", subject="", is_admin=False, disabled_ms=disabled_ms)
+    transaction.change_principal(gone)
+
+
 def person_named(view: View, name: str) -> Principal:
     """Raises BadName, PrincipalNotFound."""
     wanted = PrincipalName(name)

@@ -48,7 +48,7 @@ def _made(found: ExportedParts) -> BundleParts:
 
 
 def _erase(asked: Asked) -> Erased:
-    return verbs.erase(asked.whole, asked.body.person, asked.body.also)
+    return verbs.erase(asked.whole, asked.body.person, asked.body.also, account=asked.body.account)
 
 
 def _witnesses(asked: Asked) -> Witnesses:
