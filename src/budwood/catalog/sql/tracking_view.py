@@ -38,7 +38,7 @@ from budwood.domain.tracking.records import (
 )
 from budwood.errors import CatalogDamaged
 
-_WIDTHS: Final = (1, 8, 64, 512)
+_WIDTHS: Final = (1, 8, 32, 128, 512)
 _LEAST: Final = -(1 << 63)
 _here: Final = namespace.c.name == bindparam("namespace")
 _ROOM: Final = Statement(select(namespace.c.id).where(_here))

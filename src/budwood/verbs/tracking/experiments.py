@@ -23,13 +23,13 @@ def create_experiment(
     if location:
         checks.check_location(location)
     kept = dict(checks.experiment_tag(key, value) for key, value in (tags or {}).items())
-    now = house.clock()
-    new = Experiment(0, namespace, -1, name, location or found.LOCATION + "{number}", now, now, tags=kept)
 
     def work(transaction: Transaction) -> Experiment:
         found.make_default(house, transaction, namespace)
         _refuse_taken(transaction.experiment_named(namespace, name), name)
-        made = transaction.add_experiment(namespace, new)
+        now = house.clock()
+        place = location or found.LOCATION + "{number}"
+        made = transaction.add_experiment(namespace, Experiment(0, namespace, -1, name, place, now, now, tags=kept))
         _record(house, transaction, made, "experiment.created", {"name": name})
         return made
 
