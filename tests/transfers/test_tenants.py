@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+import budwood
 from budwood.client.far.desk import FarLease
 from budwood.client.far.transport import Transport
 from budwood.client.registry import Registry
@@ -145,6 +146,37 @@ def test_a_base_that_another_tenant_has_under_more_differences_is_nobodys_busine
             red.pull(f"red/m@v{number}", tmp_path / f"v{number}")
             assert contents(tmp_path / f"v{number}") == contents(folder)
         assert admin.verify(read_data=True).problems == ()
+
+
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (2,)], ids=["all", "one"])
+def test_an_import_is_taken_in_and_answered_alike_wherever_its_bases_lie(
+    numbers: tuple[int, ...],
+    new_server: Callable[..., Any],
+    model: Callable[..., Path],
+    contents: Callable[[Path], Any],
+    tmp_path: Path,
+) -> None:
+    first, second = model(1, megabytes=3), model(1, megabytes=3, moved=1e-5)
+    third = model(1, megabytes=3, moved=2e-5)
+    with budwood.connect(tmp_path / "elsewhere", author="ruth") as near:
+        for folder in (first, second, third):
+            near.push(folder, "red/m", message=folder.name)
+        near.export([f"red/m@v{number}" for number in numbers], tmp_path / "bundle")
+    alone, beside = new_server(), new_server()
+    with beside.as_("bert") as blue:
+        for folder in (third, second, first):
+            blue.push(folder, "blue/m", message=folder.name)
+    told = []
+    for server in (alone, beside):
+        with server.as_("ruth") as red, server.as_("ada") as admin:
+            taken = red.import_bundle(tmp_path / "bundle")
+            told.append((len(taken.versions), taken.new_blocks, taken.stored_bytes))
+            for version, number in zip(taken.versions, numbers, strict=True):
+                red.pull(version.reference, tmp_path / server.folder.name / f"v{number}")
+                was = (first, second, third)[number - 1]
+                assert contents(tmp_path / server.folder.name / f"v{number}") == contents(was)
+            assert admin.verify(read_data=True).problems == ()
+    assert told[0] == told[1]
 
 
 def test_a_difference_from_what_the_tenant_does_not_hold_is_refused_like_one_from_nothing(

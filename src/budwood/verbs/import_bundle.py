@@ -162,18 +162,22 @@ def _take_in(
     skipped: tuple[VersionRecord, ...],
     progress: Progress,
 ) -> Imported:
-    """Again for what is left, when a sweep took a block that was shared; what is published stays."""
+    """Again for what is left, when a sweep took a block that was shared; what is published stays.
+
+    Or another tenant has a base under more differences than can be seen here. From the second time on, nothing leans on
+    what came with the bundle. What is answered does not tell: of each block, how it was written first.
+    """
     versions: list[VersionRecord] = []
-    written: list[BlockRow] = []
+    written: dict[BlockId, BlockRow] = {}
     last = PUBLISH_TRIES - 1
     for attempt in range(PUBLISH_TRIES):
         try:
-            _take_rest(house, decoder, wanted, versions, written, progress)
+            _take_rest(house, decoder, wanted, versions, written, progress, leans=attempt == 0)
             break
         except LeaseLost:
             if attempt == last:
                 raise
-    return Imported(tuple(versions), skipped, len(written), sum(row.length for row in written))
+    return Imported(tuple(versions), skipped, len(written), sum(row.length for row in written.values()))
 
 
 def _take_rest(
@@ -181,8 +185,10 @@ def _take_rest(
     decoder: "Decoder",
     wanted: Sequence[BundledVersion],
     versions: list[VersionRecord],
-    written: list[BlockRow],
+    written: dict[BlockId, BlockRow],
     progress: Progress,
+    *,
+    leans: bool,
 ) -> None:
     """All blocks first, under one lease; then one transaction a version, oldest first, which names only the blocks
     that this version needs. A block that is written and not named yet is no sweep's, while the lease lives."""
@@ -191,8 +197,9 @@ def _take_rest(
         return
     with leased(house, "import") as lease:
         manifests = frozenset(block for each in rest for block in each.manifest_blocks)
-        kept = _copy(house, decoder, manifests, lease, progress)
-        written += kept.rows
+        kept = _copy(house, decoder, manifests, lease, progress, leans=leans)
+        for row in kept.rows:
+            written.setdefault(row.id, row)
         for left, version in zip(range(len(rest) - 1, -1, -1), rest, strict=True):
             draft = _draft(house, decoder, version, kept)
             wishes = _Wishes(version.label, tags=_tags(version))
@@ -200,10 +207,19 @@ def _take_rest(
             versions.append(published)
 
 
-def _copy(house: House, decoder: "Decoder", manifests: frozenset[BlockId], lease: Held, progress: Progress) -> Kept:
+def _copy(
+    house: House,
+    decoder: "Decoder",
+    manifests: frozenset[BlockId],
+    lease: Held,
+    progress: Progress,
+    *,
+    leans: bool,
+) -> Kept:
     """Every block of the bundle that is not here, decoded and hashed, then kept as it was encoded.
 
     A base may lie here under more differences than where it came from; what would then be too deep is kept whole.
+    ``leans``: on blocks of the bundle that are not here, too.
     """
     shared: set[BlockId] = set()
     depths: dict[BlockId, int] = {}
@@ -217,7 +233,7 @@ def _copy(house: House, decoder: "Decoder", manifests: frozenset[BlockId], lease
             else:
                 depth = depths[block.base] + 1 if block.base else 0
                 is_manifest = block.id in manifests
-                if depth > CHAIN_DEPTH:
+                if depth > CHAIN_DEPTH or (block.base and not leans and block.base not in shared):
                     encoded = encode_block(memoryview(raw), dtype="")
                     new = NewBlock(block.id, block.raw_length, encoded.tag, is_manifest=is_manifest)
                     packs.add(new, encoded.parts, encoded.length)
