@@ -64,7 +64,7 @@ def check_location(location: str) -> None:
 
 def experiment_number(text: str) -> int:
     """The number an id stands for. Raises BadValue."""
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
         raise BadValue(f"Invalid experiment ID '{text[:200]}'. Experiment ID must be a valid integer.")
     return int(text)
 
@@ -75,36 +75,36 @@ def check_run(run: str) -> None:
         raise BadValue(f"Invalid run ID: '{run[:300]}'")
 
 
-def check_key(what: str, key: str) -> None:
-    """The key of a metric, a parameter or a tag. Raises BadValue, LimitExceeded."""
+def check_key(field: str, key: str) -> None:
+    """The key of a metric, a parameter or a tag; ``field`` is what mistakes call it. Raises BadValue, LimitExceeded."""
     if not key:
-        raise BadValue(f"Missing value for required parameter 'key'. A key name must be provided for a {what}.")
+        raise BadValue(f"Missing value for required parameter '{field}'. A key name must be provided.")
     if _BAD_NAME.search(key):
-        raise BadValue(f"Invalid value {_quoted(key)} for parameter '{what}' supplied: {_NAME_HINT}")
+        raise BadValue(f"Invalid value {_quoted(key)} for parameter '{field}' supplied: {_NAME_HINT}")
     if key in (".", "..") or key.startswith("/") or _is_roundabout(key):
         message = "Names may be treated as files in certain cases, and must not resolve to other names when treated so."
-        raise BadValue(f"Invalid value {_quoted(key)} for parameter '{what}' supplied: {message}")
+        raise BadValue(f"Invalid value {_quoted(key)} for parameter '{field}' supplied: {message}")
     if len(key) > TRACKING_KEY_CHARS:
-        raise _too_long(what, TRACKING_KEY_CHARS, "TRACKING_KEY_CHARS")
+        raise _too_long(field, TRACKING_KEY_CHARS, "TRACKING_KEY_CHARS")
 
 
-def param(key: str, value: str) -> tuple[str, str]:
+def param(key: str, value: str, field: str = "key") -> tuple[str, str]:
     """A parameter as it is kept. Raises BadValue, LimitExceeded."""
-    check_key("param", key)
+    check_key(field, key)
     _check_text("value", value)
     return key, value[:PARAM_CHARS]
 
 
-def run_tag(key: str, value: str) -> tuple[str, str]:
+def run_tag(key: str, value: str, field: str = "key") -> tuple[str, str]:
     """A tag of a run as it is kept. Raises BadValue, LimitExceeded."""
-    check_key("tag", key)
+    check_key(field, key)
     _check_text("value", value)
     return key, value[:RUN_TAG_CHARS]
 
 
 def experiment_tag(key: str, value: str) -> tuple[str, str]:
     """A tag of an experiment; one that is too long is not cut. Raises BadValue, LimitExceeded."""
-    check_key("tag", key)
+    check_key("key", key)
     _check_text("value", value)
     if len(value) > EXPERIMENT_TAG_CHARS:
         raise _too_long("value", EXPERIMENT_TAG_CHARS, "EXPERIMENT_TAG_CHARS")
@@ -117,10 +117,11 @@ def run_name(name: str) -> str:
     return name[:RUN_NAME_CHARS]
 
 
-def metrics(said: Sequence[Metric]) -> list[Metric]:
-    """Several; each key is looked at once. Raises BadValue, LimitExceeded."""
-    for key in {each.key for each in said}:
-        check_key("metric", key)
+def metrics(said: Sequence[Metric], *, several: bool) -> list[Metric]:
+    """As they are kept; each key is looked at once. Raises BadValue, LimitExceeded."""
+    first = {each.key: at for at, each in reversed(list(enumerate(said)))}
+    for key, at in first.items():
+        check_key(f"metrics[{at}].name" if several else "name", key)
     return [_bounded(each) for each in said]
 
 

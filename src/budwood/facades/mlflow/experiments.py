@@ -8,14 +8,16 @@ from budwood.domain.limits import RUNS_PAGE
 from budwood.errors import BadValue
 from budwood.facades.face import Asked, Endpoint
 from budwood.facades.mlflow.shapes import experiment_shown, showing_of, words_of
-from budwood.facades.mlflow.values import between, filled, needed, text, texts
+from budwood.facades.mlflow.values import between, filled, missing, needed, text, texts
 from budwood.verbs.tracking import experiments as verbs
 
 _DATASETS_FROM: Final = 20
 
 
 def create(asked: Asked) -> Json:
-    name = needed(asked.values, "name")
+    if asked.values.get("name") is None:
+        raise missing("name")
+    name = text(asked.values, "name")
     tags = dict(words_of(asked.values, "tags"))
     location = text(asked.values, "artifact_location")
     made = verbs.create_experiment(asked.whole, asked.namespace, name, location, tags)

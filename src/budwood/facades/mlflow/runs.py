@@ -85,17 +85,17 @@ def search(asked: Asked) -> Json:
 
 
 def log_metric(asked: Asked) -> Work:
-    return _logs(asked, run_of(asked.values), log.Batch(metrics=[metric_of(asked.values)]))
+    return _logs(asked, run_of(asked.values), log.Batch(metrics=[metric_of(asked.values)], single=True))
 
 
 def log_param(asked: Asked) -> Work:
     id_ = run_of(asked.values)
-    return _logs(asked, id_, log.Batch(params=[(needed(asked.values, "key"), text(asked.values, "value"))]))
+    return _logs(asked, id_, log.Batch(params=[_word(asked)], single=True))
 
 
 def set_tag(asked: Asked) -> Work:
     id_ = run_of(asked.values)
-    return _logs(asked, id_, log.Batch(tags=[(needed(asked.values, "key"), text(asked.values, "value"))]))
+    return _logs(asked, id_, log.Batch(tags=[_word(asked)], single=True))
 
 
 def delete_tag(asked: Asked) -> Work:
@@ -134,6 +134,10 @@ def log_outputs(asked: Asked) -> Work:
     id_ = needed(values, "run_id")
     models = [ModelUse(needed(each, "model_id"), whole(each, "step"), True) for each in objects(values, "models")]
     return log.log_inputs(asked.whole, asked.namespace, id_, (), models)
+
+
+def _word(asked: Asked) -> tuple[str, str]:
+    return needed(asked.values, "key"), text(asked.values, "value")
 
 
 def _logs(asked: Asked, id_: str, batch: log.Batch) -> Work:

@@ -148,12 +148,8 @@ def list_datasets(house: House, namespace: str, ids: Sequence[str]) -> Sequence[
 def _refuse_taken(there: Experiment | None, name: str) -> None:
     if there is None:
         return
-    if there.removed_ms:
-        raise NameTaken(
-            f"Experiment '{name}' already exists in deleted state. You can restore the experiment, or permanently "
-            "delete the experiment to create a new one."
-        )
-    raise NameTaken(f"Experiment(name={name}) already exists.", experiment=str(there.number))
+    deleted = " It is deleted, and can be restored." if there.removed_ms else ""
+    raise NameTaken(f"Experiment(name={name}) already exists.{deleted}", experiment=str(there.number))
 
 
 def _change(house: House, transaction: Transaction, after: Experiment, action: str, body: Mapping[str, object]) -> None:

@@ -24,19 +24,23 @@ from budwood.verbs.tracking import found
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Everything one request logs."""
+    """Everything one request logs. ``single``: there is one thing, and mistakes name no place in a list."""
 
     metrics: Sequence[Metric] = ()
     params: Sequence[tuple[str, str]] = ()
     tags: Sequence[tuple[str, str]] = ()
+    single: bool = False
 
 
 def log_batch(house: House, namespace: str, id_: str, batch: Batch) -> Callable[[Transaction], None]:
     """Raises BadValue, LimitExceeded; the work RecordNotFound, too. All of it is logged, or nothing."""
     checks.check_amounts(len(batch.metrics), len(batch.params), len(batch.tags))
-    metrics = checks.metrics(batch.metrics)
-    params = checks.distinct(checks.param(*each) for each in batch.params)
-    tags = dict(checks.run_tag(*each) for each in batch.tags)
+    several = not batch.single
+    metrics = checks.metrics(batch.metrics, several=several)
+    params = checks.distinct(
+        checks.param(*each, f"params[{at}].key" if several else "key") for at, each in enumerate(batch.params)
+    )
+    tags = dict(checks.run_tag(*each, f"tags[{at}].key" if several else "key") for at, each in enumerate(batch.tags))
 
     def work(transaction: Transaction) -> None:
         run = found.active_run(transaction, namespace, id_)
