@@ -1,8 +1,9 @@
-"""The ledger's tree alone, without a database: ``python -m benchmarks.ledger --out DIR``.
+"""The ledger's tree alone, without a database: ``python -m benchmarks.ledger --out DIR``; in one with ``--catalog``.
 
 Entries are sealed, hashed and put into tiles in batches as the catalog's writer would; proofs are made from tiles in
 memory; then everything is exported as an audit bundle and checked by the stand-alone verifier in a process of its own.
-DIR is made, and takes about half a kilobyte an entry. Seconds are CPU seconds: nothing here waits, and other
+DIR is made, and takes about half a kilobyte an entry. With ``--catalog`` they are written to a catalog in SQLite there,
+signed, proven and checked as ``budwood audit`` does. Seconds are CPU seconds: nothing here waits, and other
 work on the machine moves them less.
 """
 
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -23,6 +25,8 @@ from statistics import median
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from budwood.catalog.api import Transaction
+from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.domain.canon import Json
 from budwood.domain.records import LedgerEntry
 from budwood.domain.tree.bundle import (
@@ -40,6 +44,9 @@ from budwood.domain.tree.leaf import SALT_BYTES, Sealed, seal
 from budwood.domain.tree.note import Note, NoteKey, sign_note
 from budwood.domain.tree.proofs import consistency_proof, inclusion_proof, verify_inclusion
 from budwood.domain.tree.tiles import Tile, TilePlace, grow, places_of
+from budwood.govern.ledger_check import check_ledger
+from budwood.govern.log_key import kept_key
+from budwood.govern.sequencer import sequence, tiles_of
 from budwood.verifier import budwood_verify
 
 ORIGIN = "benchmark.example/ledger"
@@ -124,12 +131,49 @@ def parts(log: Log, key: NoteKey, state: SignedState) -> Iterator[AuditPart]:
     yield from tile_parts(Tile(place, log.tiles[place]) for place in places_of(log.frontier.size))
 
 
+def in_catalog(folder: Path, count: int) -> None:
+    """What ``budwood audit`` costs on a registry of so many entries; one that is there is used again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    catalog = SqliteCatalog(folder / "catalog.sqlite3")
+    with catalog.read() as view:
+        there = view.leaf_count()
+    began = time.process_time()
+    coming = entries(there, count - there)
+    while taken := list(islice(coming, 5_000)):
+        catalog.write(partial(append, taken))
+    spent = time.process_time() - began
+    began = time.process_time()
+    sequence(catalog, lambda: 1_790_000_000_000)
+    if there < count:
+        print(f"append in transactions of 5,000: {(count - there) / spent:,.0f} entries/s")
+        print(f"put them into the tree and sign: {(count - there) / (time.process_time() - began):,.0f} entries/s")
+    with catalog.read() as view:
+        key, chance = kept_key(view), random.Random(4)
+        chosen = [chance.randrange(count) for _ in range(PROOFS)]
+        print("inclusion proof, " + timed(lambda index: inclusion_proof(index, count, tiles_of(view)), chosen))
+        began = time.process_time()
+        found = check_ledger(view, key.public if key else None, None, None)
+        print(f"verify all of it: {time.process_time() - began:.1f} s")
+        assert not found.problems, found
+    catalog.close()
+
+
+def append(taken: Sequence[LedgerEntry], transaction: Transaction) -> None:
+    """As changes do, an entry each."""
+    for each in taken:
+        transaction.add_ledger(each.at_ms, each.actor, each.action, each.subject, each.body, "default")
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ledger", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="an empty folder for the bundle")
     parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--catalog", action="store_true", help="in a database, as a registry has it")
     asked = parser.parse_args()
+    if asked.catalog:
+        in_catalog(asked.out, asked.entries)
+        return 0
     for batch in BATCHES:
         rates = [fill(Log(), 100_000, batch) for _ in range(3)]
         print(f"append in batches of {batch:,}: {median(rates):,.0f} entries/s")

@@ -72,6 +72,13 @@ class LineageSuite:
             assert view.named_as("near", NamedKind.JOB, "s3://raw", "tickets.csv") is None
             assert view.named_as("near", NamedKind.DATASET, "s3://raw", "tickets.csv", "run-1") is None
 
+    def test_the_names_told_in_a_namespace_go_with_it(self, catalog: Catalog) -> None:
+        _rooms(catalog)
+        named = catalog.write(lambda transaction: transaction.name_thing(RAW, at_ms=1))
+        catalog.write(lambda transaction: transaction.remove_namespace("near"))
+        with catalog.read() as view:
+            assert view.named([named.id]) == {}
+
     def test_data_named_at_birth_is_walked_to_and_from(self, catalog: Catalog) -> None:
         _rooms(catalog)
         version = _add(catalog, "near", datasets=("tickets", "tickets", "mails"))

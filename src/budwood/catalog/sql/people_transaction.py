@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, delete, func, select, update
 from budwood.catalog.people_api import Answered, SigningKey
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.index import HOLDERS, OWNERS
+from budwood.catalog.sql.lineage_tables import outside
 from budwood.catalog.sql.people_tables import (
     answer,
     delivery,
@@ -69,6 +70,7 @@ _REMOVE_NAMESPACE: Final = tuple(
         (granted, granted.c.namespace_id),
         (trust, trust.c.namespace_id),
         (webhook, webhook.c.namespace_id),
+        (outside, outside.c.namespace_id),
         (namespace, namespace.c.id),
     )
 )
