@@ -151,6 +151,12 @@ def job_issuer() -> JobIssuer | None:
     return JobIssuer(url, token) if url and token else None
 
 
+def handed_on() -> dict[str, str]:
+    """The environment for programs of the user's own that we start, without what only we are to know."""
+    kept_back = {f"BUDWOOD_{name.upper()}" for name in (*_SECRETS, "database")}
+    return {name: value for name, value in os.environ.items() if name not in kept_back}
+
+
 def server_url(text: str) -> str:
     """The address of a server in the one form it is remembered by. Raises BadValue."""
     try:

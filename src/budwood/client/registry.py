@@ -383,7 +383,7 @@ class Registry:
         from budwood.client.evaluating.evaluate import Entry, Limits, Wishes, evaluate
 
         limits, less = Limits(time_s, memory_bytes), frozenset(_each(less_is_better))
-        wishes = Wishes(Entry(entry), python, limits, less, margin, key, say)
+        wishes = Wishes(Entry(entry), self._place.work.ids, python, limits, less, margin, key, say)
         return evaluate(self, reference, dataset, wishes, champion)
 
     def card(self, reference: str) -> str:

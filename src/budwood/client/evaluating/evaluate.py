@@ -7,7 +7,6 @@ says error. A champion that was never measured this way on this data is measured
 
 import hashlib
 import platform
-import secrets
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,9 +44,11 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How to evaluate. ``python`` is the interpreter, "" for this one; ``key`` signs the evidence."""
+    """How to evaluate. ``python`` is the interpreter, "" for this one; ``key`` signs the evidence; ``ids`` gives fresh
+    names."""
 
     entry: Entry
+    ids: Callable[[], str]
     python: str = ""
     limits: Limits = Limits(TIME_S, MEMORY_BYTES)
     less_is_better: frozenset[str] = frozenset()
@@ -164,7 +165,7 @@ class _Bench:
     def _run(self, model: Path, scratch: Path) -> Ran:
         wishes = self._wishes
         try:
-            return run(wishes.entry, model, self._dataset, scratch, wishes.python, wishes.limits, secrets.token_hex(16))
+            return run(wishes.entry, model, self._dataset, scratch, wishes.python, wishes.limits, wishes.ids())
         except OSError as error:
             message = f"The interpreter {wishes.python!r} cannot be started: {error.strerror}."
             raise SourceNotFound(message, path=wishes.python) from error

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from budwood.config import handed_on
 from budwood.domain.limits import EVALUATION_LOG_BYTES, EVALUATION_RESULTS_BYTES
 
 _ENTRY: Final = Path(__file__).with_name("_entry.py")
@@ -23,7 +24,6 @@ _MARK: Final = "BUDWOOD_EVALUATION"
 _PIECE: Final = 1 << 16
 _LOOK_S: Final = 0.1
 _LINGER_S: Final = 1.0
-_SECRETS: Final = ("BUDWOOD_TOKEN",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,7 @@ def _drain(selector: selectors.BaseSelector) -> None:
 
 
 def _environment(results: Path, mark: str) -> Mapping[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
-    return {"PYTHONHASHSEED": "0", **kept, "BUDWOOD_RESULTS": str(results), _MARK: mark}
+    return {"PYTHONHASHSEED": "0", **handed_on(), "BUDWOOD_RESULTS": str(results), _MARK: mark}
 
 
 def _size(path: Path) -> int:
