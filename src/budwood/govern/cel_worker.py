@@ -29,6 +29,7 @@ _TEXT_CHARS: Final = 300
 # The library asks for these when it first meets a time, and then no file can be opened any more.
 _NEEDED_LATER: Final = (datetime,)
 _PARSE: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
+_INNER: Final = re.compile(r'msg: "([^"]*)"')
 _UNDEFINED: Final = re.compile(r"Undefined variable or function: '([^']*)'")
 
 
@@ -91,7 +92,7 @@ class _Checked:
 def _problem(error: Exception) -> dict[str, object]:
     text = str(error)
     if match := _PARSE.search(text):
-        return _said("parse", f"line {match[1]}, character {match[2]}: {match[3]}")
+        return _said("parse", f"line {match[1]}, character {match[2]}: {_plainly(match[3])}")
     if text.startswith("Failed to parse"):
         return _said("parse", "the library cannot read it")
     if match := _UNDEFINED.match(text):
@@ -101,6 +102,16 @@ def _problem(error: Exception) -> dict[str, object]:
     if isinstance(error, OverflowError | ZeroDivisionError):
         return _said("number", text)
     return _said("types" if isinstance(error, TypeError) else "other", text)
+
+
+def _plainly(said: str) -> str:
+    """What the parser says, without its own inside and the list of all that might have come."""
+    if inner := _INNER.search(said):
+        said = inner[1]
+    said = said.removeprefix("Syntax error: ").partition(" expecting ")[0]
+    if "Recursion limit" in said:
+        return "it is nested too deep"
+    return "it ends too early" if "<EOF>" in said else said
 
 
 def _said(problem: str, what: str) -> dict[str, object]:
