@@ -44,7 +44,7 @@ _UNGUARDED: Final = """
     class_said services gone held_versions say_class unsay_class let_go lift_hold
     edges_of traced pointed named add_edge
     birth put_birth
-    run_is_known run_data metric_history metric_steps metric_at run_params datasets_of
+    run_is_known logged_by metric_history metric_steps metric_at run_params datasets_of
     routing routing_at routings rollouts rollout_events counted served observations change_endpoint add_routing
     change_rollout add_rollout_event put_counted add_observations
     change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run change_run log_metrics

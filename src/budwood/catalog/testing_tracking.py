@@ -93,7 +93,7 @@ class TrackingSuite:
 
         run = catalog.write(work)
         with catalog.read() as view:
-            (found,) = view.run_data([run])
+            (found,) = view.logged_by([run])
             assert found.metrics[0] == points[38]
             assert math.isnan(found.metrics[1].value)
             assert found.params == (("long", "x" * 500), ("lr", "0.1"))

@@ -15,7 +15,7 @@ from budwood.domain.tracking.records import (
     Metric,
     ModelUse,
     Run,
-    RunData,
+    Logged,
     Showing,
 )
 
@@ -67,7 +67,7 @@ class TrackingView(Protocol):
     def run_is_known(self, run: str) -> bool:
         """Whether the id is taken, wherever."""
 
-    def run_data(self, runs: Sequence[Run]) -> Sequence[RunData]:
+    def logged_by(self, runs: Sequence[Run]) -> Sequence[Logged]:
         """What each logged, in the order of ``runs``."""
 
     def find_runs(self, namespace: str, search: TrackingSearch, *, token: str = "", limit: int = 1000) -> RunPage:

@@ -33,7 +33,7 @@ from budwood.domain.tracking.records import (
     Metric,
     ModelUse,
     Run,
-    RunData,
+    Logged,
     RunStatus,
 )
 from budwood.errors import CatalogDamaged
@@ -222,7 +222,7 @@ class TrackingReads(LedgerReads):
     def run_is_known(self, run: str) -> bool:
         return self._session.one(_IS_RUN, run=run) is not None
 
-    def run_data(self, runs: Sequence[Run]) -> Sequence[RunData]:
+    def logged_by(self, runs: Sequence[Run]) -> Sequence[Logged]:
         ids = [run.id for run in runs]
         metrics = _grouped(self._of(_METRICS, ids), lambda row: _metric_from(row[0], row[1:]))
         params = _grouped(self._of(_PARAMS, ids), lambda row: (row[0], row[1]))
@@ -230,7 +230,7 @@ class TrackingReads(LedgerReads):
         datasets = _grouped(self._of(_DATASETS, ids), lambda row: DatasetUse(Dataset(*row[1:]), _pairs(row[0])))
         models = _grouped(self._of(_MODELS, ids), lambda row: ModelUse(row[0], row[1], bool(row[2])))
         parts = (metrics, params, tags, datasets, models)
-        return [RunData(*(tuple(part.get(id_, ())) for part in parts)) for id_ in ids]
+        return [Logged(*(tuple(part.get(id_, ())) for part in parts)) for id_ in ids]
 
     def find_runs(self, namespace: str, search: TrackingSearch, *, token: str = "", limit: int = 1000) -> RunPage:
         if not search.experiments:

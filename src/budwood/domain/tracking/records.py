@@ -111,7 +111,7 @@ class ModelUse:
 
 
 @dataclass(frozen=True, slots=True)
-class RunData:
+class Logged:
     """What a run logged: of each metric the newest value."""
 
     metrics: tuple[Metric, ...] = ()

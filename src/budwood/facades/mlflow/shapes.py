@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from budwood.domain.canon import Json
 from budwood.domain.names import DEFAULT_NAMESPACE
-from budwood.domain.tracking.records import Experiment, Metric, Run, RunData, RunMetric, Showing
+from budwood.domain.tracking.records import Experiment, Metric, Run, Logged, RunMetric, Showing
 from budwood.errors import BadValue
 from budwood.facades.face import Asked
 from budwood.facades.mlflow.values import Values, filled, missing, needed, objects, real, shown, text, whole, within
@@ -73,7 +73,7 @@ def experiment_shown(asked: Asked, experiment: Experiment) -> Json:
 
 
 def run_shown(asked: Asked, found: FoundRun) -> Json:
-    return {"info": run_info(asked, found.run), "data": run_data(found.data), **_uses(found.data)}
+    return {"info": run_info(asked, found.run), "data": logged_shown(found.logged), **_uses(found.logged)}
 
 
 def run_info(asked: Asked, run: Run) -> dict[str, Json]:
@@ -91,11 +91,11 @@ def run_info(asked: Asked, run: Run) -> dict[str, Json]:
     return info if run.end_ms is None else {**info, "end_time": run.end_ms}
 
 
-def run_data(data: RunData) -> Json:
+def logged_shown(logged: Logged) -> Json:
     return filled(
-        metrics=[metric_shown(each) for each in data.metrics],
-        params=pairs_shown(data.params),
-        tags=pairs_shown(data.tags),
+        metrics=[metric_shown(each) for each in logged.metrics],
+        params=pairs_shown(logged.params),
+        tags=pairs_shown(logged.tags),
     )
 
 
@@ -118,7 +118,7 @@ def located(asked: Asked, location: str) -> str:
     return f"{WORKSPACES}{asked.namespace}/{location.removeprefix(LOCATION)}"
 
 
-def _uses(data: RunData) -> dict[str, Json]:
+def _uses(logged: Logged) -> dict[str, Json]:
     datasets = [
         {
             **filled(tags=pairs_shown(tuple(use.tags.items()))),
@@ -131,10 +131,10 @@ def _uses(data: RunData) -> dict[str, Json]:
                 profile=use.dataset.profile,
             ),
         }
-        for use in data.datasets
+        for use in logged.datasets
     ]
-    read: list[Json] = [{"model_id": each.model} for each in data.models if not each.is_output]
-    written: list[Json] = [{"model_id": each.model, "step": each.step} for each in data.models if each.is_output]
+    read: list[Json] = [{"model_id": each.model} for each in logged.models if not each.is_output]
+    written: list[Json] = [{"model_id": each.model, "step": each.step} for each in logged.models if each.is_output]
     return filled(
         inputs=filled(dataset_inputs=datasets, model_inputs=read),
         outputs=filled(model_outputs=written),

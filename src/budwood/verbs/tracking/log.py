@@ -72,8 +72,8 @@ def append_model(
 
     def work(transaction: Transaction) -> None:
         run = found.active_run(transaction, namespace, id_)
-        (data,) = transaction.run_data([run])
-        listed = [*_listed(dict(data.tags).get(tag, "[]")), model]
+        (logged,) = transaction.logged_by([run])
+        listed = [*_listed(dict(logged.tags).get(tag, "[]")), model]
         while len(listed) > 1 and len(json.dumps(listed)) > RUN_TAG_CHARS:
             listed.pop(0)  # A list that is cut in the middle would be none.
         transaction.put_run_tags(run, dict([checks.run_tag(tag, json.dumps(listed))]))

@@ -13,7 +13,7 @@ from budwood.domain.tracking.records import (
     DEFAULT_EXPERIMENT,
     RUN_NAME_TAG,
     Run,
-    RunData,
+    Logged,
     RunStatus,
     Showing,
 )
@@ -40,7 +40,7 @@ class FoundRun:
     """A run with what it logged."""
 
     run: Run
-    data: RunData
+    logged: Logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def create_run(house: House, namespace: str, new: NewRun) -> Callable[[Transacti
         )
         transaction.put_run_tags(run, tags)
         _record(house, transaction, namespace, run, "run.created")
-        return FoundRun(run, RunData(tags=tuple(sorted(tags.items()))))
+        return FoundRun(run, Logged(tags=tuple(sorted(tags.items()))))
 
     return work
 
@@ -179,7 +179,7 @@ def run_status(word: str) -> RunStatus:
 
 
 def _with_data(view: View, runs: Sequence[Run]) -> list[FoundRun]:
-    return [FoundRun(run, data) for run, data in zip(runs, view.run_data(runs), strict=True)]
+    return [FoundRun(run, logged) for run, logged in zip(runs, view.logged_by(runs), strict=True)]
 
 
 def _record(house: House, transaction: Transaction, namespace: str, run: Run, action: str) -> None:
