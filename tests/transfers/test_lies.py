@@ -11,12 +11,22 @@ from blake3 import blake3
 
 from budwood.client.far.desk import FarDesk, FarLease
 from budwood.client.registry import Registry
-from budwood.domain.facts import Parent
+from budwood.domain.facts import Code, Hardware, Parent, Training
+from budwood.domain.limits import DETAILS_BYTES, DIFF_BYTES
 from budwood.domain.manifest import FileEntry, Manifest, Span
 from budwood.domain.reference import parse_reference
 from budwood.domain.routes import pushes
 from budwood.domain.transfers import BeginPack, PublishPush
-from budwood.errors import BadPath, BadValue, BudwoodError, Conflict, Invalid, NotFound, QuotaExceeded
+from budwood.errors import (
+    BadPath,
+    BadValue,
+    BudwoodError,
+    Conflict,
+    Invalid,
+    LimitExceeded,
+    NotFound,
+    QuotaExceeded,
+)
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.write import BlockWriter
 from budwood.verbs import push as push_verb
@@ -165,6 +175,23 @@ def test_another_time_is_refused(told: Callable[..., BudwoodError]) -> None:
 def test_parents_that_are_not_there_are_refused(told: Callable[..., BudwoodError]) -> None:
     lie = Parent("red/nobody", 1, "0" * 64)
     assert isinstance(told(lambda m: replace(m, facts=replace(m.facts, parents=(lie,)))), Invalid)
+
+
+def test_facts_that_nobody_could_have_pushed_are_refused(told: Callable[..., BudwoodError]) -> None:
+    parent = Parent("red/m", 1, "0" * 64, "stolen-from")
+    lies: list[dict[str, Any]] = [
+        {"parents": (parent,)},
+        {"training": Training(seconds=-1.0)},
+        {"training": Training(began_ms=1 << 60)},
+        {"training": Training(hardware=Hardware(cores=-1))},
+        {"hardware": Hardware(memory_bytes=1 << 70)},
+        {"resources": {"energy": -1.0}},
+        {"fairness": {"words": "x" * DETAILS_BYTES}},
+        {"code": Code("ab" * 20, dirty=True, diff="+" * (DIFF_BYTES + 1))},
+    ]
+    for lie in lies:
+        error = told(lambda manifest, lie=lie: replace(manifest, facts=replace(manifest.facts, **lie)))
+        assert isinstance(error, BadValue | LimitExceeded), (lie.keys(), error)
 
 
 def test_a_pack_whose_block_is_not_what_it_is_called_is_refused(server: Any) -> None:

@@ -70,7 +70,7 @@ def unpack(kind: type[T], value: Any) -> T:
     """The inverse of ``pack`` for a dataclass type. Raises ValueError when the value has another shape."""
     try:
         built: T = _build(kind, value)
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a {kind.__name__}: {error}") from error
     return built
 

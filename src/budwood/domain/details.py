@@ -4,6 +4,7 @@
 mistake would leave a fact out for ever.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, NoReturn
@@ -46,8 +47,8 @@ def read_details(document: object) -> Details:
         if not isinstance(version, str):
             _bad(f"frameworks.{name}", f"is {version!r}", "Write the version in quotes: '2.9'.")
     for name, amount in said.get("resources", {}).items():
-        if isinstance(amount, bool) or not isinstance(amount, int | float):
-            _bad(f"resources.{name}", f"is {amount!r}", "Give a number.")
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or amount > sys.float_info.max:
+            _bad(f"resources.{name}", f"is {str(amount)[:80]}", "Give a number.")
     amounts = {name: float(amount) for name, amount in said.pop("resources", {}).items()}
     return Details(**said, resources=amounts, training=_training(training) if training is not None else None)
 

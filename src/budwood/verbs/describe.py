@@ -26,6 +26,9 @@ from budwood.errors import BadValue, LimitExceeded
 from budwood.verbs.tag import check_text
 
 SETTINGS_FILES: Final = (".json", ".yaml", ".yml")
+_END_OF_TIME_MS: Final = 253_402_300_800_000
+"""Dates have years of four digits."""
+_MANY: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def check_facts(facts: Facts) -> None:
     )
     for parent in facts.parents:
         relation_named(parent.relation)
+    if facts.hardware is not None:
+        _check_hardware(facts.hardware)
     if facts.code is not None and len(facts.code.diff.encode("utf-8", "surrogatepass")) > DIFF_BYTES:
         raise LimitExceeded(f"Uncommitted changes are kept up to {DIFF_BYTES} bytes.", limit="DIFF_BYTES")
 
@@ -185,15 +190,25 @@ def _is_deeper(value: Json, depth: int) -> bool:
 
 
 def _check_training(training: Training | None) -> None:
+    """Raises BadValue, LimitExceeded."""
     if training is None:
         return
     if training.seconds is not None and not (math.isfinite(training.seconds) and training.seconds >= 0):
         raise BadValue(f"Training took {training.seconds} seconds.", hint="Give a number from 0 on.", field="seconds")
+    if training.began_ms is not None and not 0 <= training.began_ms < _END_OF_TIME_MS:
+        raise BadValue("Training began at a moment that has no date.", hint="Give milliseconds.", field="began_ms")
     check_text(training.command, "The command", VALUE_BYTES, "VALUE_BYTES")
-    hardware = training.hardware or Hardware()
+    if training.hardware is not None:
+        _check_hardware(training.hardware)
+
+
+def _check_hardware(hardware: Hardware) -> None:
+    """Raises BadValue, LimitExceeded."""
+    _check_count(hardware.accelerators, METRICS_PER_VERSION, "METRICS_PER_VERSION")
     for text in (hardware.machine, hardware.processor, *hardware.accelerators):
         check_text(text, "The hardware", VALUE_BYTES, "VALUE_BYTES")
-    _check_count(hardware.accelerators, METRICS_PER_VERSION, "METRICS_PER_VERSION")
+    if not (0 <= hardware.cores < _MANY and 0 <= hardware.memory_bytes < _MANY):
+        raise BadValue("A machine with so many cores, or so much memory, is none.", hint="Give numbers from 0 on.")
 
 
 def _check_count(values: Mapping[str, object] | Sequence[str], most: int, limit: str) -> None:
