@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -174,6 +175,27 @@ def test_a_version_of_which_nothing_is_known_says_so(ask: Ask, here: Path, tmp_p
     assert found["data tickets-2026"] == "cannot be checked"
     assert found["command"] == "cannot be checked"
     assert found["parent encoder@v1"] == "ok"
+
+
+def test_a_data_version_with_a_made_up_fingerprint_cannot_be_checked(ask: Ask, here: Path, tmp_path: Path) -> None:
+    (here / "evil").mkdir()
+    (here / "evil" / "budwood.dataset.json").write_text('{"form": "csv", "source": "/etc/passwd", "sha256": "no"}')
+    ask("push", "evil", "evil", "--kind", "dataset")
+    ask("push", "tuned", "ranker", "--dataset", "evil@v1")
+    made = ask("reproduce", "ranker", "--out", tmp_path / "again", "--json")
+    assert outcomes(made)["data evil@v1"] == "cannot be checked"
+
+
+def test_data_that_is_behind_an_address_or_a_query_is_not_looked_at(ask: Ask, here: Path, tmp_path: Path) -> None:
+    base = sqlite3.connect(here / "crm.db")
+    base.execute("create table t (a)")
+    base.close()
+    ask("dataset", "add", "rows", "--sql", "sqlite:///crm.db", "--query", "select * from t")
+    ask("push", "tuned", "ranker", "--dataset", "rows@v1")
+    (here / "crm.db").unlink()
+    made = ask("reproduce", "ranker", "--out", tmp_path / "again", "--json")
+    assert outcomes(made)["data rows@v1"] == "cannot be checked"
+    assert "budwood dataset check rows@v1" in made.out
 
 
 def test_a_folder_that_holds_something_is_left_alone(ask: Ask, here: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_version_is_reproduced_through_a_server(open_as: Door, tickets: Path, 
     made = open_as("reader").reproduce("ours/ranker", tmp_path / "again")
     found = {check.what: check.outcome for check in made.checks}
     assert (found["data ours/tickets@v1"], found["data ours/kept@v1"]) == (Outcome.OK, Outcome.OK)
-    assert (tmp_path / "again" / "data" / "ours-kept-v1" / "tickets.csv").read_text() == CSV
+    assert (tmp_path / "again" / "data" / "ours" / "kept-v1" / "tickets.csv").read_text() == CSV
     assert not made.reproducible
 
 

@@ -46,7 +46,9 @@ def push(
     parent: Parents = None,
     relation: Annotated[str, typer.Option(help="How it came from parents that do not say: derived-from, ...")] = "",
     alias: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Point an alias at it. Repeatable.")] = None,
-    dataset: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Data it learned from. Repeatable.")] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(metavar="REF|NAME", help="Data it learned from. Repeatable.")
+    ] = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A number measured. Repeatable.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A setting chosen. Repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A remark beside it. Repeatable.")] = None,

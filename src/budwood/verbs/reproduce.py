@@ -31,7 +31,7 @@ from budwood.domain.reproduction import (
     recipe_json,
     requirements,
 )
-from budwood.errors import NotFound, StorageFailed, TargetDiffers
+from budwood.errors import Invalid, NotFound, StorageFailed, TargetDiffers, TooNew
 from budwood.store.api import Progress
 from budwood.verbs.datasets import names_of_data
 from budwood.verbs.manifests import load_manifest
@@ -160,11 +160,14 @@ def _data_version(
         return DataUsed(reference, parent.digest), replace(same, what=what)
     entries = load_manifest(place, place.desk.version(reference)).files
     told = next((entry for entry in entries if entry.path == FINGERPRINT_FILE), None)
-    lies = f"{DATA}/{parent.model.replace('/', '-')}-v{parent.number}"
+    lies = f"{DATA}/{parent.model}-v{parent.number}"
     target = request.folder / lies
     if told is not None and told.size <= DATASET_RECORD_BYTES:
         pull(place, PullRequest(reference, target, (FINGERPRINT_FILE,)))
-        held = read_fingerprint((target / FINGERPRINT_FILE).read_bytes())
+        try:
+            held = read_fingerprint((target / FINGERPRINT_FILE).read_bytes())
+        except (Invalid, TooNew) as error:
+            return DataUsed(reference, parent.digest, lies), Check(what, Outcome.UNCHECKED, error.message)
         if held.pointer:
             return DataUsed(reference, parent.digest, lies, True), _pointer(what, around.check_data(reference, held))
     if not request.with_data:
@@ -185,7 +188,7 @@ def _parent(place: Workplace, parent: Parent) -> Check:
     what = f"parent {reference}"
     try:
         held = place.desk.version(reference)
-    except NotFound:
+    except (NotFound, Invalid):
         return Check(what, Outcome.UNCHECKED, "It is not in this registry, or not yours to see.")
     if held.digest != parent.digest:
         return Check(what, Outcome.DIFFERS, f"Here it has the digest {held.digest[:16]}, not {parent.digest[:16]}.")

@@ -170,6 +170,24 @@ def test_data_behind_an_address_has_the_fingerprint_it_has_here(folder: Path, we
         assert (there.sha256, there.rows, there.statistics) == (here.sha256, here.rows, here.statistics)
 
 
+def test_an_object_store_is_read_with_what_the_environment_says(
+    folder: Path, web: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A web server answers as S3 does when nobody signs: GET /bucket/key.
+    (folder / "lake").mkdir()
+    (folder / "lake" / "t.csv").write_text(CSV)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", web)
+    for name, value in (("ALLOW_HTTP", "true"), ("SKIP_SIGNATURE", "true"), ("REGION", "eu")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    found = fingerprint("s3://lake/t.csv", pointer=True)
+    assert (found.source, found.rows) == ("s3://lake/t.csv", 2)
+    with pytest.raises(SourceNotFound):
+        fingerprint("s3://lake/none.csv")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(TargetUnreachable):
+        fingerprint("s3://lake/t.csv")
+
+
 def test_nothing_behind_an_address_and_nobody_there_are_two_things(web: str) -> None:
     with pytest.raises(SourceNotFound):
         fingerprint(f"{web}/none.csv")
