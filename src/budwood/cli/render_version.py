@@ -24,6 +24,7 @@ def draw_version(screen: Screen, detail: VersionDetail, manifest: Manifest) -> N
             ("stage", version.stage.value),
             ("aliases", ", ".join(detail.aliases)),
             ("retired", _retired(screen, detail)),
+            ("bytes", _gone(screen, detail)),
             ("kind", version.kind.value),
             ("holds", held + (f", {count(tensors, 'tensor')}" if tensors else "")),
             ("author", version.author),
@@ -136,6 +137,11 @@ def draw_tensors(screen: Screen, files: Sequence[FileEntry]) -> None:
         Column("file", style="dim", spare=True),
     )
     screen.table(columns, rows, indent="  ")
+
+
+def _gone(screen: Screen, detail: VersionDetail) -> str:
+    version = detail.version
+    return f"let go {screen.moment(version.gone_ms)}: {version.gone_reason}" if version.gone_ms else ""
 
 
 def _retired(screen: Screen, detail: VersionDetail) -> str:

@@ -34,6 +34,7 @@ def version_html(version: VersionRecord, detail: VersionDetail | None = None, fa
         ("stage", version.stage.value),
         ("aliases", ", ".join(detail.aliases) if detail else ""),
         ("retired", _retired(version)),
+        ("bytes let go", f"{_moment(version.gone_ms)} {version.gone_reason}" if version.gone_ms else ""),
         ("kind", version.kind.value),
         ("size", size_text(version.size_bytes)),
         ("author", version.author),

@@ -160,6 +160,8 @@ def _identity(portrait: Portrait) -> Iterator[str]:
     if version.retired_ms:
         reason = f": {text(version.retired_reason)}" if version.retired_reason else ""
         yield f"**Retired** at {moment_text(version.retired_ms)}{reason}"
+    if version.gone_ms:
+        yield f"**Its bytes were let go** at {moment_text(version.gone_ms)}: {text(version.gone_reason)}"
     for tag in portrait.detail.tags:
         yield f"Tag {text(tag.key)}: {text(tag.value)}"
 
