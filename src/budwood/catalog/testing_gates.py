@@ -7,7 +7,7 @@ from budwood.catalog.api import Catalog, NewVersion, Transaction
 from budwood.domain.access import Role
 from budwood.domain.names import Kind
 from budwood.domain.policy.case import Review
-from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval, Outcome
+from budwood.domain.policy.evidence import Evidence, EvidenceFile, EvidenceKind, Interval, Outcome
 from budwood.domain.policy.policy import Tier
 from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionState, Tiered
 from budwood.domain.records import ModelRecord, MoveReason, VersionRecord
@@ -74,6 +74,20 @@ class GatesSuite:
             assert [replace(each, id=0) for each in found] == [scan, score]
             assert found[0].id < found[1].id
             assert list(view.evidence("default", "cd" * 32)) == []
+
+    def test_evidence_with_files_is_found_by_id_whatever_it_is_about(self, catalog: Catalog) -> None:
+        plain = Evidence(0, "ab" * 32, EvidenceKind.SCAN, "bot", "mara", (), 5, Outcome.PASSED, digest="d1")
+        told = replace(plain, summary='"files":[{"name":1', metrics={"files": 1.0}, digest="d2")
+        files = (EvidenceFile("a.txt", 3, "cd" * 32, ("ef" * 32,)), EvidenceFile("ü", 0, "ab" * 32))
+        attached = [replace(plain, files=files, digest=f"d{n}", subject=f"{n:02d}" * 32) for n in (3, 4, 5)]
+        for each in (plain, attached[0], told, *attached[1:]):
+            catalog.write(lambda transaction: transaction.add_evidence("default", each))  # noqa: B023 used at once
+        with catalog.read() as view:
+            found = list(view.evidence_with_files())
+            assert [(room, replace(each, id=0)) for room, each in found] == [("default", each) for each in attached]
+            first = found[0][1].id
+            assert list(view.evidence_with_files(after_id=first, limit=1)) == found[1:2]
+            assert list(view.evidence_with_files(after_id=found[-1][1].id)) == []
 
     def test_evidence_that_is_no_number_is_not_kept(self, catalog: Catalog) -> None:
         for value in (float("nan"), float("inf")):

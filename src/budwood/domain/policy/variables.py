@@ -67,6 +67,8 @@ def _of_evidence(evidence: Evidence, now_ms: int) -> Json:
         "dataset": evidence.dataset,
         "samples": evidence.samples,
         "summary": evidence.summary,
+        "details": pack(evidence.details),
+        "files": [each.name for each in evidence.files],
         "digest": evidence.digest,
     }
 
