@@ -160,6 +160,9 @@ class PeopleTransaction(Protocol):
     def touch_token(self, token_id: str, *, at_ms: int) -> None:
         """It was used now."""
 
+    def forget_tokens(self, principal_id: int, *, before_ms: int) -> Sequence[str]:
+        """Remove those of one principal that ran out or were revoked by then; their ids."""
+
     def add_trust(self, trust: Trust) -> Trust:
         """The trust with its id."""
 

@@ -190,6 +190,26 @@ class PeopleSuite:
             assert (found.used_ms, found.revoked_ms) == (40, 50)
             assert view.token("t9") is None
 
+    def test_tokens_that_ended_long_ago_are_forgotten_and_no_others(self, catalog: Catalog) -> None:
+        def work(transaction: Transaction) -> tuple[int, int]:
+            mara = transaction.add_principal("mara", PrincipalKind.PERSON, at_ms=1)
+            otto = transaction.add_principal("otto", PrincipalKind.PERSON, at_ms=1)
+            for number, expires_ms in enumerate((0, 90, 100, 101, 0)):
+                token = TokenRecord(f"t{number}", mara.id, "mara", "one", number, expires_ms)
+                transaction.add_token(token, bytes([number]) * 32)
+            transaction.add_token(TokenRecord("t9", otto.id, "otto", "one", 9, 50), b"9" * 32)
+            transaction.revoke_token("t4", at_ms=99)
+            return mara.id, otto.id
+
+        mara, otto = catalog.write(work)
+        assert catalog.write(lambda transaction: transaction.forget_tokens(mara, before_ms=100)) == ["t1", "t2", "t4"]
+        assert catalog.write(lambda transaction: transaction.forget_tokens(mara, before_ms=100)) == []
+        with catalog.read() as view:
+            assert [token.id for token in view.tokens("mara")] == ["t3", "t0"]
+            assert [token.id for token in view.tokens("otto")] == ["t9"]
+            assert view.known(bytes([1]) * 32) is None
+        assert catalog.write(lambda transaction: transaction.forget_tokens(otto, before_ms=100)) == ["t9"]
+
     def test_trust_is_for_one_subject_of_one_issuer(self, catalog: Catalog) -> None:
         claims = (("repository", "a/b"), ("ref", "refs/heads/main"))
         trust = Trust(0, "default", "https://issuer.example", "budwood", "repo:a", Role.WRITER, claims, 5, "mara")

@@ -162,6 +162,7 @@ TRUST_TEXT_CHARS: Final = 512
 TOKENS_PER_PERSON: Final = 500
 TOKEN_SCOPES: Final = 50
 TOKEN_S: Final = 366 * 24 * 3_600
+TOKENS_KEPT_S: Final = 90 * 24 * 3_600
 LOGIN_S: Final = 24 * 3_600
 WORKLOAD_S: Final = 15 * 60
 PROOF_S: Final = 2 * 3_600

@@ -32,6 +32,7 @@ from budwood.verbs.needed import (
     named_blocks,
     with_bases,
 )
+from budwood.verbs.tokens import forget_tokens
 from budwood.verbs.uploads import INCOMING
 
 MARK_TRIES: Final = 5
@@ -72,6 +73,7 @@ def _swept(house: House, *, dry_run: bool, grace_s: float) -> Swept:
         return Swept(True, len(condemned), _bytes(condemned), due_blocks, due_bytes, live_leases=leases)
     forgotten = _forget(house, before_ms, now)
     house.catalog.write(lambda transaction: transaction.drop_expired_leases(now_ms=now))
+    forget_tokens(house)
     mostly_dead = _look(house, now).mostly_dead
     rewritten = sum(_rewrite_if_there(house, pack) for pack in mostly_dead)
     nameless = _delete_nameless(house, now)

@@ -5,12 +5,14 @@ must not be able to grow.
 """
 
 import hashlib
+from collections.abc import Sequence
+from functools import partial
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.access import Caller, Permission, Scope
 from budwood.domain.asks import IssuedToken
 from budwood.domain.asks_people import MakeToken
-from budwood.domain.limits import KEY_CHARS, TOKEN_S, TOKEN_SCOPES, TOKENS_PER_PERSON
+from budwood.domain.limits import KEY_CHARS, PAGE_ROWS, TOKEN_S, TOKEN_SCOPES, TOKENS_KEPT_S, TOKENS_PER_PERSON
 from budwood.domain.people import Principal, PrincipalKind, TokenRecord
 from budwood.errors import BadValue, Forbidden, LimitExceeded, RecordNotFound
 from budwood.verbs.house import House
@@ -85,6 +87,25 @@ def revoke_token(house: House, by: Caller, token_id: str, *, own_id: str = "") -
         return revoked
 
     return house.catalog.write(work)
+
+
+def forget_tokens(house: House) -> None:
+    """Remove those that ran out, or were revoked, ``TOKENS_KEPT_S`` ago. The ledger says whose they were."""
+    now, after = house.clock(), ""
+    before_ms = now - TOKENS_KEPT_S * 1000
+
+    def work(transaction: Transaction, page: Sequence[Principal]) -> None:
+        for person in page:
+            while gone := transaction.forget_tokens(person.id, before_ms=before_ms):
+                transaction.add_ledger(now, house.author, "token.forgotten", person.name, {"tokens": list(gone)})
+
+    while True:
+        with house.catalog.read() as view:
+            page = view.principals(after=after, limit=PAGE_ROWS)
+        if not page:
+            return
+        house.catalog.write(partial(work, page=page))
+        after = page[-1].name
 
 
 def _person(view: View, by: Caller, name: str) -> Principal:

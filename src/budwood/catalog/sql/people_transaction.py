@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
 from budwood.catalog.people_api import Answered, SigningKey
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
@@ -129,6 +129,19 @@ _ADD_TOKEN: Final = insert_row(token)
 _REVOKE_TOKEN: Final = Statement(
     update(token).where(token.c.id == bindparam("of_id"), token.c.revoked_ms == 0).values(revoked_ms=bindparam("to_ms"))
 )
+_DEAD_TOKENS: Final = Statement(
+    select(token.c.id)
+    .where(
+        token.c.principal_id == bindparam("principal_id"),
+        or_(
+            and_(token.c.expires_ms > 0, token.c.expires_ms <= bindparam("before_ms")),
+            and_(token.c.revoked_ms > 0, token.c.revoked_ms <= bindparam("before_ms")),
+        ),
+    )
+    .order_by(token.c.created_ms, token.c.id)
+    .limit(bindparam("limit"))
+)
+_FORGET_TOKEN: Final = Statement(delete(token).where(token.c.id == bindparam("of_id")))
 _TOUCH_TOKEN: Final = Statement(
     update(token).where(token.c.id == bindparam("of_id")).values(used_ms=bindparam("to_ms"))
 )
@@ -309,6 +322,11 @@ class PeopleWrites(PeopleReads):
 
     def touch_token(self, token_id: str, *, at_ms: int) -> None:
         self._session.change(_TOUCH_TOKEN, of_id=token_id, to_ms=at_ms)
+
+    def forget_tokens(self, principal_id: int, *, before_ms: int) -> Sequence[str]:
+        found = self._session.all(_DEAD_TOKENS, principal_id=principal_id, before_ms=before_ms, limit=PAGE_ROWS)
+        self._session.change_many(_FORGET_TOKEN, ({"of_id": row[0]} for row in found))
+        return [row[0] for row in found]
 
     def add_trust(self, trust: Trust) -> Trust:
         id_ = self._session.add(
