@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from budwood.client.datasets import delimited
 from budwood.client.datasets.delimited import CsvTable
 from budwood.domain.dataset import ColumnStatistics
-from budwood.errors import BadValue, Invalid
+from budwood.errors import BadValue, Invalid, LimitExceeded
 
 
 def read(text: str | bytes, name: str = "x.csv") -> CsvTable:
@@ -121,6 +121,18 @@ def test_a_file_without_lines_is_not_read_whole(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(delimited, "LINE_CHARS", 1_000)
     with pytest.raises(BadValue, match="line of over"):
         read("a,b\n" + "1" * 5_000)
+
+
+def test_long_rows_are_counted_as_short_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "n,text\n" + "".join(f"{number},{'x' * (number % 90)}\n\n" for number in range(500))
+    whole = read(text)
+    monkeypatch.setattr(delimited, "CHARS_AT_ONCE", 300)
+    assert (read(text).rows, read(text).statistics) == (500, whole.statistics)
+
+
+def test_more_columns_than_anybody_has_are_refused() -> None:
+    with pytest.raises(LimitExceeded):
+        read("," * 10_001)
 
 
 rows = st.lists(st.tuples(st.integers(-(10**9), 10**9), st.text(st.characters(codec="utf-8"), max_size=8)), max_size=40)

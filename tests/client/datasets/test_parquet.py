@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,19 @@ def test_a_list_longer_than_the_footer_is_refused_before_it_is_built() -> None:
     # Field 2 is a list; its length is written as 2^31.
     with pytest.raises(BadValue, match="longer"):
         ParquetTable().read(wrapped(b"\x29\xfc\x80\x80\x80\x80\x08" + b"\0" * 8), "x.parquet")
+
+
+@pytest.mark.parametrize(
+    "inside", [b"\x29\xfc" + b"%b" + b"\x00" * 3_000_000, b"\x19\x1c\xac" + b"\x15\x02" * 1_500_000]
+)
+def test_a_footer_of_millions_of_small_things_takes_little_memory(inside: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(Invalid):
+            ParquetTable().read(wrapped(inside.replace(b"%b", b"\x80\x8d\xb7\x01")), "x.parquet")
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(inside)
+    finally:
+        tracemalloc.stop()
 
 
 def test_values_nested_without_end_are_refused() -> None:

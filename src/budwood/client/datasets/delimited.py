@@ -8,7 +8,6 @@ an open quote) is refused rather than guessed at; such a file can still be kept 
 import csv
 import io
 from collections.abc import Iterator
-from itertools import islice
 from typing import BinaryIO, Final
 
 from budwood.client.datasets.tally import Tally
@@ -18,6 +17,7 @@ from budwood.errors import BadValue, LimitExceeded
 
 ROWS_AT_ONCE: Final = 8_192
 DELIMITERS: Final = (",", "\t", ";", "|")
+CHARS_AT_ONCE: Final = 1 << 24
 LINE_CHARS: Final = 1 << 23
 NAME_CHARS_KEPT: Final = 500
 AS_BYTES: Final = "Mend it, or keep only its bytes with --as file."
@@ -30,6 +30,7 @@ class CsvTable:
         self.rows = 0
         self._names: list[str] | None = None
         self._tallies: list[Tally] = []
+        self._chars = 0
 
     def read(self, file: BinaryIO, name: str) -> None:
         """Add the rows of a file. Raises BadValue, LimitExceeded."""
@@ -54,7 +55,7 @@ class CsvTable:
         return tuple(tally.statistics(name) for name, tally in zip(self._names or (), self._tallies, strict=True))
 
     def _read(self, text: io.TextIOWrapper, name: str) -> None:
-        lines = _lines(text, name)
+        lines = self._lines(text, name)
         head = next(lines, "")
         # A quoted name may hold a line break; then the header is more than the first line.
         while head.count('"') % 2 and len(head) < LINE_CHARS and (more := next(lines, "")):
@@ -63,18 +64,33 @@ class CsvTable:
             raise BadValue(f"{name} is no CSV: it holds zero bytes.", hint=AS_BYTES)
         delimiter = max(DELIMITERS, key=head.count) if not name.endswith((".tsv", ".tsv.gz")) else "\t"
         header = next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, strict=True), [])
-        self._check_header(_unique(header), name)
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        while rows := list(islice(reader, ROWS_AT_ONCE)):
-            self._add([row for row in rows if row], name)
+        self._check_header(header, name)
+        rows: list[list[str]] = []
+        begun = self._chars
+        for row in csv.reader(lines, delimiter=delimiter, strict=True):
+            if row:
+                rows.append(row)
+            if len(rows) >= ROWS_AT_ONCE or self._chars - begun >= CHARS_AT_ONCE:
+                self._add(rows, name)
+                rows, begun = [], self._chars
+        self._add(rows, name)
+
+    def _lines(self, text: io.TextIOWrapper, name: str) -> Iterator[str]:
+        """Line by line, but never all of a file that has no lines. Raises BadValue."""
+        while line := text.readline(LINE_CHARS):
+            if len(line) == LINE_CHARS and not line.endswith("\n"):
+                raise BadValue(f"{name} has a line of over {LINE_CHARS} characters.", hint=AS_BYTES)
+            self._chars += len(line)
+            yield line
 
     def _check_header(self, header: list[str], name: str) -> None:
         if len(header) > DATASET_COLUMNS:
             raise LimitExceeded(f"{name} has {len(header)} columns.", limit="DATASET_COLUMNS")
+        names = _unique(header)
         if self._names is None:
-            self._names = header
-            self._tallies = [Tally() for _ in header]
-        elif self._names != header:
+            self._names = names
+            self._tallies = [Tally() for _ in names]
+        elif self._names != names:
             raise BadValue(f"{name} has other columns than the files before it.", hint=AS_BYTES)
 
     def _add(self, rows: list[list[str]], name: str) -> None:
@@ -86,14 +102,6 @@ class CsvTable:
         self.rows += len(rows)
         for tally, values in zip(self._tallies, zip(*rows, strict=True), strict=False):
             tally.add_texts(values)
-
-
-def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
-    """Line by line, but never all of a file that has no lines. Raises BadValue."""
-    while line := text.readline(LINE_CHARS):
-        if len(line) == LINE_CHARS and not line.endswith("\n"):
-            raise BadValue(f"{name} has a line of over {LINE_CHARS} characters.", hint=AS_BYTES)
-        yield line
 
 
 def _unique(header: list[str]) -> list[str]:

@@ -8,10 +8,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from budwood.domain.limits import PARQUET_DEPTH, PARQUET_VALUES
+from budwood.domain.limits import DATASET_COLUMNS, PARQUET_DEPTH, PARQUET_VALUES
 
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT, UUID = range(1, 14)
 STOP: Final = 0
+ITEMS_BUILT: Final = 4 * DATASET_COLUMNS
+"""No list of a footer that is asked for is longer: a schema, which has groups besides its columns."""
+FIELDS_BUILT: Final = 100
 Wish = Mapping[int, "Wish"] | None
 """None: as it is. A mapping: these fields of a structure, or of each structure in a list."""
 Value = None | bool | int | float | bytes | list["Value"] | dict[int, "Value"]
@@ -70,6 +73,8 @@ class Reader:
             raise Broken("values are nested too deep")
         if kind in (LIST, SET):
             of, count = self._head(kind)
+            if count > ITEMS_BUILT:
+                raise TooMuch
             return [self._item(of, wish, depth + 1) for _ in range(count)]
         if kind == STRUCT:
             return self._structure(wish, depth + 1)
@@ -83,6 +88,8 @@ class Reader:
             inner = wish.get(field, {}) if wish is not None else None
             if wish is None or field in wish:
                 kept[field] = self.value(kind, inner, depth)
+                if len(kept) > FIELDS_BUILT:
+                    raise Broken("a structure has too many fields")
             else:
                 self.skip(kind, depth)
         return kept
