@@ -154,6 +154,22 @@ def test_what_a_teller_may_not_read_is_only_a_name(server: Any) -> None:
     assert names(down) == []
 
 
+def test_edges_lead_across_namespaces_where_both_allow_it(server: Any) -> None:
+    used = {"namespace": "budwood", "name": "theirs/secret@v1"}
+
+    def told(run_id: str) -> list[tuple[str, str, str]]:
+        event = {**EVENT, "run": {"runId": run_id}, "inputs": [used]}
+        assert server.ask("POST", "/api/v1/lineage?namespace=ours", by="admin", json=event).status == 200
+        return names(trace(server, "theirs/secret@v1", "down", by="admin"))
+
+    assert told("refused") == []
+    for room, side in (("ours", "{from: [theirs]}"), ("theirs", "{to: [ours]}")):
+        text = f"apiVersion: budwood.dev/v1\nkind: MetadataStandard\nspec: {{lineage: {side}}}\n"
+        reply = server.ask("PUT", f"/v1/namespaces/{room}/standard", by="admin", json={"text": text})
+        assert reply.status == 200, reply
+    assert ("dataset", "warehouse://x", "public.scores") in told("allowed")
+
+
 def test_nobody_becomes_the_origin_of_what_is_not_theirs(server: Any) -> None:
     event = {**EVENT, "run": {"runId": "reach"}, "outputs": [{"namespace": "budwood", "name": "theirs/secret@v1"}]}
     assert server.ask("POST", "/api/v1/lineage?namespace=ours", by="admin", json=event).status == 200
