@@ -97,4 +97,5 @@ _EXAMPLES = {
     "metric": "accuracy=0.91",
     "parameter": "epochs=3",
     "tag": "team=risk",
+    "weight": "canary=5%",
 }
