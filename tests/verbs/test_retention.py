@@ -25,6 +25,17 @@ from budwood.errors import (
 from tests.verbs.conftest import MakeModel
 
 DAY_MS = 86_400_000
+ENDPOINT = """\
+apiVersion: budwood.dev/v1
+kind: Endpoint
+metadata: {name: fraud}
+spec:
+  model: encoder
+  arms:
+    stable: {version: v1, backends: ["http://127.0.0.1:8081"]}
+    canary: {version: v2, backends: ["http://127.0.0.1:8082"]}
+  split: {stable: 90, canary: 10}
+"""
 RULES = """\
 apiVersion: budwood.dev/v1
 kind: Retention
@@ -242,3 +253,29 @@ def test_a_backup_brings_back_rules_classes_and_what_went(near: Registry, model:
         assert again.get("encoder@v1").record.gone_ms
         assert again.retention.show("encoder@v2").name == "usual"
         assert again.retention.rules() == near.retention.rules()
+
+
+def test_what_an_endpoint_answers_with_is_never_let_go_and_its_clock_begins_when_it_no_longer_does(
+    near: Registry, model: MakeModel
+) -> None:
+    pushed(near, model, 3)
+    near.retention.put_rules(RULES.replace("stages: [production]", "models: [encoder]"))
+    near.endpoints.put(ENDPOINT)
+    then = later(near, 4_000)
+    assert [each.reference for each in then.retention.due(every=True) if each.state is KeepState.SERVING] == [
+        "encoder@v1",
+        "encoder@v2",
+    ]
+    with pytest.raises(StillInUse, match="endpoint fraud"):
+        then.retention.apply(["encoder@v2"])
+    with pytest.raises(StillInUse, match="endpoint fraud sends traffic"):
+        then.delete("encoder@v2")
+    then.endpoints.put(ENDPOINT.replace("version: v2", "version: v3"))
+    shown = then.retention.show("encoder@v2")
+    assert (shown.state, shown.until_ms - shown.since_ms) == (KeepState.KEPT, 3_660 * DAY_MS)
+    assert abs(shown.since_ms - then.house.clock()) < 60_000
+    assert {each.number: each for each in then.retention.due(every=True)}[2] == shown
+    ages = later(near, 8_000)
+    ages.retention.apply(["encoder@v2"])
+    with pytest.raises(BytesGone):
+        ages.endpoints.put(ENDPOINT)

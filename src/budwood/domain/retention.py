@@ -232,8 +232,9 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that is looked at to judge one version. ``said`` are classes given to it or its model; ``pointers`` those
-    that point at it now, of whatever kind; ``been`` every stage it was in."""
+    """All that is looked at to judge one version. ``said`` are classes given to it or its model; ``pointers`` what
+    sends people to it now: aliases, stages, endpoints; ``been`` every stage it was in; ``left_production_ms`` when it
+    last left production or an endpoint."""
 
     version: VersionRecord
     rules: Rules

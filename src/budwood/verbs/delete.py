@@ -4,6 +4,7 @@ from budwood.catalog.api import Transaction
 from budwood.domain.records import ModelRecord, VersionRecord
 from budwood.domain.reference import Newest, parse_reference
 from budwood.errors import BadReference, StillInUse
+from budwood.verbs.answering import answers
 from budwood.verbs.ballast import with_room
 from budwood.verbs.held import check_free
 from budwood.verbs.house import House
@@ -59,4 +60,5 @@ def delete_model(house: House, model: str) -> ModelRecord:
 def _users(transaction: Transaction, version: VersionRecord) -> tuple[str, ...]:
     names = tuple(f"{name} points to it" for name in names_pointing_at(transaction, version))
     children = tuple(f"{child.reference} comes from it" for child in transaction.children(version.id)[:10])
-    return names + children
+    arms = tuple(f"the endpoint {name} sends traffic to it" for name in answers(transaction, version).endpoints)
+    return names + arms + children

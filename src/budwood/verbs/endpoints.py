@@ -14,6 +14,7 @@ from budwood.domain.traffic.segments import Split, Table, first_table, moved_to
 from budwood.errors import BadEndpoint, BadName, LimitExceeded, RolloutRunning
 from budwood.verbs.guard import pointer_named
 from budwood.verbs.house import House
+from budwood.verbs.manifests import check_bytes
 from budwood.verbs.namespaces import namespace_named
 from budwood.verbs.resolve import resolve
 from budwood.verbs.routing import all_to_baseline, endpoint_named, in_force, reroute
@@ -233,8 +234,9 @@ def guarded_by(endpoint: EndpointRecord) -> str:
 
 
 def arm_of(view: View, namespace: str, model: str, arm: WantedArm) -> Arm:
-    """An arm with the version that its reference stands for now. Raises BadReference, VersionNotFound."""
+    """An arm with the version that its reference stands for now. Raises BadReference, VersionNotFound, BytesGone."""
     version = resolve(view, f"{namespace}/{model}@{arm.version}")
+    check_bytes(version)
     names: Sequence[str] = (*([version.label] if version.label else []), arm.name)
     return Arm(arm.name, version.number, version.digest, arm.backends, tuple(dict.fromkeys(names)), arm.health)
 

@@ -41,6 +41,7 @@ from budwood.errors import (
     StillInUse,
     VersionNotFound,
 )
+from budwood.verbs.answering import NOWHERE, Arms, answering_in, answers
 from budwood.verbs.held import check_free
 from budwood.verbs.holds import REASON_CHARS
 from budwood.verbs.house import House
@@ -171,11 +172,11 @@ def due(house: House, namespace: str, wish: ReadDue) -> DueNow:
     now, rows, after, looked = house.clock(), list[Keeping](), wish.after, 0
     with house.catalog.read() as view:
         room = namespace_named(view, namespace).name
-        rules = _rules(view, room)
+        rules, arms = _rules(view, room), answering_in(view, room)
         while looked < RETENTION_LOOKED and len(rows) < PAGE_ROWS:
             page = view.versions_in(room, after_id=after, limit=min(PAGE_ROWS, RETENTION_LOOKED - looked))
             for version in page:
-                found = judge(standing_of(view, version, rules), now)
+                found = judge(standing_of(view, version, rules, arms), now)
                 if wish.every or found.state is KeepState.DUE:
                     rows.append(found)
             looked += len(page)
@@ -185,8 +186,9 @@ def due(house: House, namespace: str, wish: ReadDue) -> DueNow:
     return DueNow(tuple(rows), after)
 
 
-def standing_of(view: View, version: VersionRecord, rules: Rules) -> Standing:
-    """All that is looked at to judge it, as it is now."""
+def standing_of(view: View, version: VersionRecord, rules: Rules, arms: Arms | None = None) -> Standing:
+    """All that is looked at to judge it, as it is now. ``arms`` are those of its namespace, where they are known."""
+    answering = answers(view, version) if arms is None else arms.get((version.model, version.number), NOWHERE)
     history = view.stage_history(version.id)
     left = [at_ms for (_, before), (at_ms, _) in pairwise(history) if before is Stage.PRODUCTION]
     said = (view.class_said(version.model_id, version.id), view.class_said(version.model_id))
@@ -195,9 +197,9 @@ def standing_of(view: View, version: VersionRecord, rules: Rules) -> Standing:
         rules=rules,
         said=tuple(each for each in said if each is not None),
         services=tuple(view.services(version.id)),
-        pointers=_pointing(view, version),
+        pointers=(*_pointing(view, version), *(f"endpoint {name}" for name in answering.endpoints)),
         been=frozenset({Stage.DEVELOPMENT, version.stage, *(stage for _, stage in history)}),
-        left_production_ms=max(left, default=0),
+        left_production_ms=max(*left, answering.left_ms, 0),
         holds=tuple(view.holds_on(version.namespace, version.model_id, version.id)),
         gone=view.gone(version.id) if version.gone_ms else None,
     )

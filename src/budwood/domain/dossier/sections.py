@@ -306,6 +306,7 @@ def _serving(content: Content) -> Json:
             }
             for service in content.services
         ],
+        "relied on now": list(content.keeping.serving),
         "stages": [{"at": _at(at_ms), "stage": str(stage)} for at_ms, stage in content.stages],
     }
 
