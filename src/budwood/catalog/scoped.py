@@ -327,6 +327,10 @@ class _Scoped:
         self._own(namespace)
         return self._inner.add_experiment(namespace, experiment)
 
+    def forget_experiments(self, namespace: str) -> None:
+        self._own(namespace)
+        self._inner.forget_experiments(namespace)
+
     def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
         self._own(policy.namespace)
         return self._inner.add_policy(policy)

@@ -21,6 +21,17 @@ from budwood.domain.tracking.records import (
 )
 from budwood.errors import BadValue
 
+_TABLES: Final = (
+    "experiment",
+    "experiment_tag",
+    "run",
+    "run_tag",
+    "run_param",
+    "run_metric",
+    "metric_point",
+    "run_input",
+    "run_dataset",
+)
 _STATUS = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.RUNNING)
 RUN_COUNT = 60
 
@@ -123,6 +134,19 @@ class TrackingSuite:
             search = TrackingSearch(showing=showing, experiments=everywhere[:1])
             mine = [n for n in range(0, RUN_COUNT, 2) if keep_shown(n)]
             assert _paged(catalog, search) == sorted(mine, key=lambda n: (_start(n), n))
+
+    def test_forgotten_experiments_leave_nothing(self, catalog: Catalog) -> None:
+        catalog.write(lambda transaction: transaction.add_namespace("risk", at_ms=1))
+        mine, theirs = add_experiment(catalog, "a"), add_experiment(catalog, "a", namespace="risk")
+        catalog.write(lambda transaction: _fill(transaction, [mine, mine]))
+        catalog.write(lambda transaction: transaction.forget_experiments("risk"))
+        with catalog.read() as view:
+            assert view.experiment("risk", theirs.number) is None
+            assert view.run("default", f"{1:032x}") is not None
+        catalog.write(lambda transaction: transaction.forget_experiments("default"))
+        with catalog.read() as view:
+            held = {name: [row for page in view.dump(name) for row in page] for name in _TABLES}
+        assert not any(held.values())
 
     def test_a_token_belongs_to_one_search(self, catalog: Catalog) -> None:
         experiment = add_experiment(catalog, "a")

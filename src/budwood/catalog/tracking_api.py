@@ -12,10 +12,10 @@ from budwood.domain.tracking.records import (
     DatasetSummary,
     DatasetUse,
     Experiment,
+    Logged,
     Metric,
     ModelUse,
     Run,
-    Logged,
     Showing,
 )
 
@@ -96,6 +96,9 @@ class TrackingTransaction(Protocol):
         """The experiment with its id, and with a number, unless it is to be the default one."""
 
     def change_experiment(self, experiment: Experiment) -> None: ...
+    def forget_experiments(self, namespace: str) -> None:
+        """All of a namespace, with their runs and whatever those logged; for good."""
+
     def remove_runs(self, experiment_id: int, *, at_ms: int) -> None:
         """Hide every run that is not."""
 

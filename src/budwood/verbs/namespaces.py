@@ -17,6 +17,7 @@ from budwood.errors import (
 )
 from budwood.verbs.held import check_free
 from budwood.verbs.house import House
+from budwood.verbs.tracking.found import check_untracked
 
 NO_QUOTA = Quota()
 QUOTA_MOST = 1 << 60
@@ -95,6 +96,8 @@ def remove_namespace(house: House, name: str) -> NamespaceRecord:
         if held is not None and held.open_uploads:
             raise StillInUse(f"Something is being pushed to {record.name}.", hint="Wait until it is done.")
         check_free(transaction, record.name, record.name)
+        check_untracked(transaction, record.name)
+        transaction.forget_experiments(record.name)
         transaction.remove_namespace(record.name)
         transaction.add_ledger(now, house.author, "namespace.removed", record.name, {})
         return record

@@ -152,3 +152,32 @@ def test_no_body_makes_an_endpoint_fail(home: Any, endpoint: Any, fields: dict[s
             retries=False,
         )
     assert reply.status < 500, (endpoint.name, fields, reply.data)
+
+
+def test_a_namespace_with_live_experiments_stays(home: Any) -> None:
+    from budwood.errors import StillInUse
+    from budwood.verbs.namespaces import remove_namespace
+
+    home.ask("POST", CREATE, {"name": "mine"})
+    with pytest.raises(StillInUse, match="still holds experiments"):
+        remove_namespace(home.house, home.namespace)
+    home.ask("POST", "/api/2.0/mlflow/experiments/delete", {"experiment_id": "1"})
+    assert remove_namespace(home.house, home.namespace).name == home.namespace
+
+
+def test_what_happens_to_experiments_and_runs_is_in_the_ledger(home: Any) -> None:
+    home.ask("POST", CREATE, {"name": "mine"})
+    run = home.ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "1"})["run"]["info"]["run_id"]
+    home.ask("POST", "/api/2.0/mlflow/runs/log-metric", {"run_id": run, "key": "a", "value": 1, "timestamp": 1})
+    home.ask("POST", "/api/2.0/mlflow/runs/delete", {"run_id": run})
+    home.ask("POST", "/api/2.0/mlflow/experiments/delete", {"experiment_id": "1"})
+    with home.house.catalog.read() as view:
+        entries = [
+            entry
+            for after in range(0, 10_000, 1_000)
+            for entry in view.ledger(after=after, limit=1_000, reach=frozenset({home.namespace}))
+        ]
+    assert list(dict.fromkeys((entry.action, entry.actor) for entry in entries)) == [
+        *(("experiment.created", "mara"), ("run.created", "mara")),
+        *(("run.deleted", "mara"), ("experiment.deleted", "mara")),
+    ]

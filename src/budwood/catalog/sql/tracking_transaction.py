@@ -40,6 +40,12 @@ _CHANGE_EXPERIMENT: Final = Statement(
     .where(experiment.c.id == bindparam("of_id"))
     .values({name: bindparam(f"to_{name}") for name in ("name", "location", "updated_ms", "removed_ms")})
 )
+_of_room: Final = select(experiment.c.id).where(experiment.c.namespace_id == bindparam("room"))
+_FORGET: Final = (
+    Statement(delete(run).where(run.c.experiment_id.in_(_of_room))),
+    Statement(delete(run_dataset).where(run_dataset.c.experiment_id.in_(_of_room))),
+    Statement(delete(experiment).where(experiment.c.namespace_id == bindparam("room"))),
+)
 _REMOVE_RUNS: Final = Statement(
     update(run)
     .where(run.c.experiment_id == bindparam("of_experiment"), run.c.removed_ms == 0)
@@ -123,6 +129,12 @@ class TrackingWrites(TrackingReads):
         )
         self.put_experiment_tags(id_, experiment.tags)
         return replace(experiment, id=id_, number=number, location=location)
+
+    def forget_experiments(self, namespace: str) -> None:
+        room = self._session.one(_ROOM_ID, name=namespace)
+        assert room is not None, f"there is no namespace {namespace}"
+        for statement in _FORGET:
+            self._session.change(statement, room=room[0])
 
     def change_experiment(self, experiment: Experiment) -> None:
         self._session.change(

@@ -3,9 +3,10 @@
 from typing import Final
 
 from budwood.catalog.api import Transaction, View
+from budwood.catalog.tracking_api import TrackingSearch
 from budwood.domain.tracking.checks import check_run, experiment_number, not_active
 from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_NAME, Experiment, Run
-from budwood.errors import BadValue, NamespaceNotFound, RecordNotFound
+from budwood.errors import BadValue, NamespaceNotFound, RecordNotFound, StillInUse
 from budwood.verbs.house import House
 
 LOCATION: Final = "mlflow-artifacts:/"
@@ -48,6 +49,15 @@ def active_run(view: View, namespace: str, id_: str) -> Run:
 def no_experiment(id_: str) -> RecordNotFound:
     """For an id that is none."""
     return RecordNotFound(f"No Experiment with id={id_} exists", experiment=id_)
+
+
+def check_untracked(view: View, namespace: str) -> None:
+    """That nothing but what was deleted, and an empty default experiment, is tracked there. Raises StillInUse."""
+    for each in view.find_experiments(namespace, TrackingSearch(), limit=2).experiments:
+        search = TrackingSearch(experiments=(each.id,))
+        if each.number != DEFAULT_EXPERIMENT or view.find_runs(namespace, search, limit=1).runs:
+            hint = f"Delete its experiments first, starting with {each.name!r}."
+            raise StillInUse(f"{namespace} still holds experiments.", hint=hint)
 
 
 def with_default(house: House, namespace: str) -> None:

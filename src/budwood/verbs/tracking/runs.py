@@ -12,8 +12,8 @@ from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.domain.tracking.records import (
     DEFAULT_EXPERIMENT,
     RUN_NAME_TAG,
-    Run,
     Logged,
+    Run,
     RunStatus,
     Showing,
 )
