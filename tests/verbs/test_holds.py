@@ -1,6 +1,10 @@
 """Legal holds: every door that could lose what is held is tried, and loses nothing."""
 
+import contextlib
 import dataclasses
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -254,3 +258,35 @@ def test_what_is_in_use_is_said_before_what_is_held(near_three: Registry) -> Non
     near_three.alias("encoder@v1", "champion")
     with pytest.raises(StillInUse):
         near_three.delete("encoder@v1")
+
+
+def test_a_hold_that_was_placed_is_never_followed_by_a_loss(on_disk: Registry, model: MakeModel) -> None:
+    on_disk.retention.put_rules(RULES)
+    for seed in range(8):
+        on_disk.push(model(seed=seed + 1, rows=4), "encoder")
+    then, gate = later(on_disk, 10_000), threading.Barrier(3)
+
+    def hold(number: int) -> None:
+        gate.wait()
+        with contextlib.suppress(VersionNotFound):
+            on_disk.holds.place(WHY, f"LEG-{number}", version=f"encoder@v{number}")
+
+    def lose(number: int, how: Callable[[str], object]) -> None:
+        gate.wait()
+        with contextlib.suppress(Held, VersionNotFound):
+            how(f"encoder@v{number}")
+
+    with ThreadPoolExecutor(3) as pool:
+        for number in range(1, 9):
+            done = [
+                pool.submit(hold, number),
+                pool.submit(lose, number, lambda reference: then.retention.apply([reference])),
+                pool.submit(lose, number, then.delete),
+            ]
+            for each in done:
+                each.result()
+    lost = {"version.deleted", "version.bytes-let-go"}
+    for number in range(1, 9):
+        actions = [entry.action for entry in on_disk.ledger(subject=f"encoder@v{number}")]
+        if "hold.placed" in actions:
+            assert not lost & set(actions[actions.index("hold.placed") :])

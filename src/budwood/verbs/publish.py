@@ -162,8 +162,9 @@ def hold(transaction: Transaction, blocks: frozenset[BlockId], namespace: str, n
 
 
 def _check_there(view: View, version: VersionRecord) -> None:
-    if view.version_by_id(version.id) is None:
-        raise LeaseLost(f"{version.reference} was deleted while its files were pushed again.")
+    there = view.version_by_id(version.id)
+    if there is None or there.gone_ms:
+        raise LeaseLost(f"{version.reference}, or its bytes, went while its files were pushed again.")
 
 
 def _model(transaction: Transaction, draft: Draft, target: Reference, author: str, now: int) -> ModelRecord:
