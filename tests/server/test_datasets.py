@@ -11,7 +11,7 @@ import pytest
 
 import budwood
 from budwood.domain.reproduction import Outcome
-from budwood.errors import Forbidden, NotFound, VersionNotFound
+from budwood.errors import EdgeRefused, Forbidden, NotFound, VersionNotFound
 from tests.server.conftest import token_of
 
 CSV = "id,text\n1,lost card\n2,new address\n"
@@ -96,6 +96,18 @@ def test_data_of_others_is_a_name_to_who_may_not_see_it(open_as: Door, tickets: 
     open_as("writer").datasets.add("ours/tickets", tickets, pointer=True)
     with pytest.raises(VersionNotFound):
         open_as("writer").push(tmp_path / "model", "ours/ranker", datasets=["ours/tickets@v9"])
+
+
+def test_an_edge_to_data_of_another_namespace_must_be_allowed_by_both(
+    open_as: Door, tickets: Path, tmp_path: Path
+) -> None:
+    admin = open_as("admin")
+    admin.datasets.add("theirs/tickets", tickets, pointer=True)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    with pytest.raises(EdgeRefused):
+        admin.push(tmp_path / "model", "ours/ranker", datasets=["theirs/tickets"])
+    assert admin.push(tmp_path / "model", "ours/ranker", datasets=["tickets of theirs"]).created
 
 
 def test_a_version_is_reproduced_through_a_server(open_as: Door, tickets: Path, tmp_path: Path) -> None:
