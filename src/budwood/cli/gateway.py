@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 FOLDER: Final = Path(".budwood-gateway")
 Folder = Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where it keeps its files.")]
-Envoy = Annotated[str, typer.Option("--envoy", envvar="BUDWOOD_ENVOY", metavar="PROGRAM", help="An Envoy of your own.")]
+Envoy = Annotated[str, typer.Option("--envoy", metavar="PROGRAM", help="An Envoy of your own.")]
 
 
 @app.command(cls=Command, epilog=examples("budwood gateway start --control 127.0.0.1:18000 --listen 127.0.0.1:8080"))
