@@ -22,7 +22,13 @@ def test_pushing_says_what_was_kept_and_what_it_took(here: Path, run: Run) -> No
     assert again.err == ""
 
 
-def test_a_push_carries_all_that_is_said_about_it(ask: Run) -> None:
+def test_a_push_carries_all_that_is_said_about_it(ask: Run, here: Path) -> None:
+    (here / "open.yaml").write_text(
+        "apiVersion: budwood.dev/v1\nkind: MetadataStandard\nspec: {lineage: {from: [default], to: [risk]}}\n"
+    )
+    ask("namespace", "add", "risk")
+    for room in ("default", "risk"):
+        ask("standard", "set", room, "open.yaml")
     ran = ask(
         "push", "encoder/config.json", "encoder/model.safetensors", "risk/ranker",
         "--alias", "champion", "--alias", "best", "--dataset", "clicks", "--metric", "auc=0.5", "--param", "lr=1e-3",

@@ -29,6 +29,7 @@ Parents = Annotated[
     list[str] | None,
     typer.Option(metavar="[RELATION=]REF", help="A version it came from: trained-on=reviews@v3. Repeatable."),
 ]
+Datasets = Annotated[list[str] | None, typer.Option(metavar="REF|NAME", help="Data it learned from. Repeatable.")]
 Excluded = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Leave out files that match. Repeatable.")]
 FactsFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="YAML or JSON: training, statistics, search, fairness, ...")
@@ -46,9 +47,7 @@ def push(
     parent: Parents = None,
     relation: Annotated[str, typer.Option(help="How it came from parents that do not say: derived-from, ...")] = "",
     alias: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Point an alias at it. Repeatable.")] = None,
-    dataset: Annotated[
-        list[str] | None, typer.Option(metavar="REF|NAME", help="Data it learned from. Repeatable.")
-    ] = None,
+    dataset: Datasets = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A number measured. Repeatable.")] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A setting chosen. Repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(metavar="K=V", help="A remark beside it. Repeatable.")] = None,
