@@ -35,7 +35,7 @@ class Route:
     none); ``response`` is the type of the answer. ``body_bytes`` bounds what is sent. ``edits``: answers carry an
     ETag, and If-Match is heeded. ``reads``: nothing changes, but the question is too long for an address, and so a
     POST. ``errors`` are those a caller should be ready for, beyond the ones any route may give (Invalid, unknown
-    token, Unavailable). ``slow``: it changes something, and may take minutes. ``slow``: it changes something, and may take minutes.
+    token, Unavailable). ``slow``: it changes something, and may take minutes.
     """
 
     name: str
@@ -54,7 +54,6 @@ class Route:
     status: int = 200
     also: tuple[Permission, ...] = ()
     body_bytes: int = REQUEST_BYTES
-    slow: bool = False
     slow: bool = False
 
     @property
