@@ -89,6 +89,13 @@ def test_no_opening_is_taken_for_another(entry: LedgerEntry, at: int) -> None:
     assert not gives_its_leaf(row, openings[1:])
 
 
+def test_a_body_that_is_no_object_is_not_the_empty_one() -> None:
+    row, openings = written(LedgerEntry(1, 0, "", "alias.set", "", {}, ""))
+    assert gives_its_leaf(row, openings)
+    for body in ("[]", '""', "null", "0", "false", "{ }"):
+        assert not gives_its_leaf(row._replace(body=body), openings), body
+
+
 def test_a_number_written_otherwise_is_left_to_the_thorough_look() -> None:
     row, openings = written(LedgerEntry(1, 2, "", "alias.set", "", {"share": 1e16}, ""))
     assert gives_its_leaf(row, openings) in (True, False)

@@ -22,7 +22,7 @@ def gives_its_leaf(row: WrittenEntry, openings: Iterable[WrittenOpening]) -> boo
     """Whether row and openings are all that the leaf was made from, and nothing of it was forgotten."""
     try:
         body: Any = _decode(row.body)
-        if _encode(body) != row.body.encode():
+        if type(body) is not dict or _encode(body) != row.body.encode():
             return False
         actor, subject = row.actor, row.subject
         hidden: dict[str, str] = {}
