@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from budwood.domain.canon import Json
 from budwood.domain.dossier import markup
 from budwood.domain.dossier.requirements import ITEMS, SOURCES
 from budwood.domain.dossier.sections import SECTIONS, safe_name
@@ -22,7 +23,7 @@ from budwood.govern.log_key import check
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(32))
 KEY = NoteKey("budwood/test", PRIVATE.public_key().public_bytes_raw())
 FILES = {"index.html": "ab" * 32, "facts.json": "cd" * 32}
-SAID = {"reference": "default/encoder@v1", "digest": "ef" * 32, "made_ms": 5, "ledger_size": 9}
+SAID: dict[str, Json] = {"reference": "default/encoder@v1", "digest": "ef" * 32, "made_ms": 5, "ledger_size": 9}
 WRITTEN = signed_list(SAID, FILES, KEY, PRIVATE.sign)
 
 

@@ -87,7 +87,7 @@ def test_a_dossier_tells_all_of_it_and_holds(released: Registry, tmp_path: Path)
     names = {path.name for path in (tmp_path / "out" / "policies").iterdir()}
     assert names == {"production-1.yaml", "production-3.yaml"}  # those in force when it was asked, and when decided
     assert (tmp_path / "out/policies/production-1.yaml").read_text() == POLICY
-    actions = [entry["action"] for entry in read("ledger")["ledger"]["entries"]]  # type: ignore[call-overload, index]
+    actions = [entry["action"] for entry in read("ledger")["ledger"]["entries"]]  # type: ignore[index]
     assert {"version.pushed", "evidence.added", "promotion.requested", "promotion.applied"} <= set(actions)
     assert '"serves":true' in (tmp_path / "out/serving.json").read_text()
     assert "bomFormat" in (tmp_path / "out/bom.json").read_text()
@@ -265,3 +265,12 @@ def test_what_nobody_knows_is_told_as_a_gap(near: Registry, model: MakeModel, tm
     for gap in ("There is no evidence at all", "served without a promotion", "No policy", "the data it was trained on"):
         assert gap in told
     assert dataclasses.is_dataclass(check_dossier(tmp_path / "out"))
+
+
+def test_a_dataset_has_a_dossier_too(near: Registry, tmp_path: Path) -> None:
+    (tmp_path / "tickets.csv").write_text("id,text\n1,<script>alert(1)</script>\n")
+    near.datasets.add("tickets", str(tmp_path / "tickets.csv"))
+    near.push(tmp_path / "tickets.csv", "encoder", datasets=["tickets@v1"])
+    assert near.dossier("tickets@v1", tmp_path / "out").good
+    assert "encoder@v1" in seen(tmp_path / "out/lineage.html").text
+    assert seen(tmp_path / "out/facts.html").tags <= TAGS

@@ -219,9 +219,10 @@ def test_what_went_is_not_pointed_at_again(near: Registry, model: MakeModel) -> 
     near.alias("encoder@v2", "best")
     then = later(near, 31)
     then.retention.apply(["encoder@v1"])
-    for move in (lambda: near.alias("encoder@v1", "best"), lambda: near.stage("encoder@v1", "production")):
-        with pytest.raises(BytesGone):
-            move()
+    with pytest.raises(BytesGone):
+        near.alias("encoder@v1", "best")
+    with pytest.raises(BytesGone):
+        near.stage("encoder@v1", "production")
     with pytest.raises(NothingBefore):
         near.roll_back("encoder", "best")
     near.stage("encoder@v1", "archived")
