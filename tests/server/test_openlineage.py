@@ -109,6 +109,16 @@ def test_what_a_job_made_with_a_version_is_in_its_impact(server: Any) -> None:
     assert ("job", "ours", "score") in names(found)
 
 
+def test_impact_over_http_tells_what_serves_before_the_rest(server: Any) -> None:
+    assert server.ask("POST", "/api/v1/lineage", by="writer", json=EVENT).status == 200
+    reply = server.ask("GET", "/v1/models/ours/encoder/versions/v2/impact?depth=9", by="reader")
+    assert reply.status == 200
+    assert reply.value["version"]["version"]["number"] == 2
+    assert reply.value["serving"] == []
+    assert ("dataset", "warehouse://x", "public.scores") in names(reply.value)
+    assert server.ask("GET", "/v1/models/ours/encoder/versions/v2/impact?depth=99", by="reader").status == 422
+
+
 def test_a_version_may_be_named_by_a_facet_of_the_official_client(server: Any) -> None:
     facet: dict[str, DatasetFacet] = {"version": dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion="1")}
     used = InputDataset("budwood", "ours/encoder", facets=facet)

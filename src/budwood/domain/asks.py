@@ -43,6 +43,13 @@ class ReadTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadImpact:
+    """At most so many steps down."""
+
+    depth: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """``q`` is in the language of ``domain/query.py``; ``cursor`` is that of the page before."""
 

@@ -3,11 +3,11 @@
 from typing import Final
 
 from budwood.domain.access import Permission
-from budwood.domain.asks import ChangeTags, ReadTrace, Retire, SetStage, Tags
+from budwood.domain.asks import ChangeTags, ReadImpact, ReadTrace, Retire, SetStage, Tags
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import Moved, VersionDetail
 from budwood.domain.routes.route import Route
-from budwood.domain.trace import Trace
+from budwood.domain.trace import Impact, Trace
 from budwood.errors import NotFound, PreconditionFailed, Retired, StandardUnmet, StillInUse
 
 NEWEST: Final = "~"
@@ -39,6 +39,16 @@ TRACE: Final = Route(
     summary="Where a version came from, or what came of it, among what you may read.",
     query=ReadTrace,
     response=Trace,
+    errors=(NotFound,),
+)
+IMPACT: Final = Route(
+    name="versions.impact",
+    method="GET",
+    path=_VERSION + "/impact",
+    permission=Permission.READ,
+    summary="What was made from a version among what you may read: what serves somebody now, then the rest.",
+    query=ReadImpact,
+    response=Impact,
     errors=(NotFound,),
 )
 TAGS: Final = Route(
@@ -93,4 +103,4 @@ DELETE: Final = Route(
     errors=(NotFound, StillInUse),
 )
 
-ROUTES: Final = (GET, SHOW, TRACE, TAGS, CHANGE_TAGS, STAGE, RETIRE, DELETE)
+ROUTES: Final = (GET, SHOW, TRACE, IMPACT, TAGS, CHANGE_TAGS, STAGE, RETIRE, DELETE)

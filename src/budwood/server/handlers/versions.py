@@ -6,7 +6,7 @@ from budwood.domain.asks import Tags
 from budwood.domain.records import Tag, VersionRecord
 from budwood.domain.results import Moved, VersionDetail
 from budwood.domain.routes import versions
-from budwood.domain.trace import Trace
+from budwood.domain.trace import Impact, Trace
 from budwood.server.ask import Ask, Call, Mode
 from budwood.server.handlers.models import moved_mark
 from budwood.verbs import browse
@@ -14,7 +14,7 @@ from budwood.verbs.delete import delete
 from budwood.verbs.retire import retire
 from budwood.verbs.stage import stage
 from budwood.verbs.tag import tag, tags_mark
-from budwood.verbs.trace import parse_direction, trace
+from budwood.verbs.trace import impact, parse_direction, trace
 
 
 def get(ask: Ask) -> VersionRecord:
@@ -27,6 +27,10 @@ def show(ask: Ask) -> VersionDetail:
 
 def trace_it(ask: Ask) -> Trace:
     return trace(ask.house, ask.reference, parse_direction(ask.query.direction), depth=ask.query.depth)
+
+
+def impact_it(ask: Ask) -> Impact:
+    return impact(ask.house, ask.reference, depth=ask.query.depth)
 
 
 def get_tags(ask: Ask) -> tuple[Tag, ...]:
@@ -57,6 +61,7 @@ HANDLERS: Final = {
     versions.GET.name: Call(get, Mode.POINT),
     versions.SHOW.name: Call(show),
     versions.TRACE.name: Call(trace_it),
+    versions.IMPACT.name: Call(impact_it),
     versions.TAGS.name: Call(get_tags, made=Tags, mark=mark),
     versions.CHANGE_TAGS.name: Call(change_tags, Mode.WRITE, made=Tags, mark=mark),
     versions.STAGE.name: Call(put_in_stage, Mode.WRITE, mark=moved_mark),
