@@ -1,15 +1,20 @@
 """Tracking obeys the port in both databases, with every search walked along an index, sorted, or chosen from few."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from budwood.catalog.api import Catalog
-from budwood.catalog.sql import tracking_search
+from budwood.catalog.sql import sqlite, tracking_search, tracking_transaction, tracking_view
 from budwood.catalog.sql.postgres import PostgresCatalog
+from budwood.catalog.sql.session import Compiled, Row, Statement
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing_tracking import TrackingSuite
+from budwood.catalog.tracking_api import TrackingSearch
+from budwood.domain.tracking.fields import RUNS
+from budwood.domain.tracking.filters import parse_filter, parse_orders
 
 RARE = pytest.mark.parametrize(("rare", "merged"), [(0, 16), (5, 0), (2_000, 16)])
 
@@ -38,3 +43,59 @@ class TestPostgres(TrackingSuite):
         catalog = PostgresCatalog(postgres_url)
         yield catalog
         catalog.close()
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[SqliteCatalog]:
+    catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
+    yield catalog
+    catalog.close()
+
+
+def steps(catalog: SqliteCatalog, sql: str) -> list[str]:
+    """How the database would go about it."""
+    session = catalog._borrow()
+    values = dict.fromkeys(re.findall(r":(\w+)", sql))
+    plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+    catalog._return(session)
+    return [step[3] for step in plan]
+
+
+def test_every_statement_goes_by_an_index(catalog: SqliteCatalog) -> None:
+    found: dict[str, Statement] = {}
+    for name, thing in [*vars(tracking_view).items(), *vars(tracking_transaction).items()]:
+        several = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, tuple) else [thing]
+        found |= {f"{name} {at}": each for at, each in enumerate(several) if isinstance(each, Statement)}
+    assert len(found) > 60
+    plans = {name: steps(catalog, each.compiled(sqlite.DIALECT).sql) for name, each in found.items()}
+    assert [name for name, plan in plans.items() if any(re.match("SCAN (?!CONSTANT)", step) for step in plan)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "orders", "led"),
+    [
+        ("", [], "ix_run_experiment_id_removed_ms_start_ms_run"),
+        ("status = 'FINISHED'", [], "ix_run_experiment_id_removed_ms_start_ms_run"),
+        ("", ["metrics.acc DESC"], "ix_run_metric_experiment_id_key_nan_value_run_id"),
+        ("metrics.acc > 0.5 and params.lr = 'x'", ["metrics.acc"], "ix_run_metric_experiment_id_key_nan_value_run_id"),
+    ],
+)
+def test_a_common_search_walks_one_index_and_sorts_no_more_than_what_is_equal(
+    text: str, orders: list[str], led: str, catalog: SqliteCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking_search, "_RARE", -1)
+    asked: list[str] = []
+    run = sqlite.SqliteSession.run
+
+    def noting(session: sqlite.SqliteSession, compiled: Compiled) -> list[Row]:
+        asked.append(compiled.sql)
+        return run(session, compiled)
+
+    monkeypatch.setattr(sqlite.SqliteSession, "run", noting)
+    search = TrackingSearch(parse_filter(text, RUNS), parse_orders(orders, RUNS), experiments=(1,))
+    with catalog.read() as view:
+        view.find_runs("default", search)
+    pages = [sql for sql in asked if "ORDER BY" in sql]
+    plan = [step for step in steps(catalog, pages[0]) if not step.startswith("SEARCH experiment")]
+    assert led in plan[0]
+    assert "USE TEMP B-TREE FOR ORDER BY" not in plan

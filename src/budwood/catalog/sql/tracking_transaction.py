@@ -229,7 +229,7 @@ class TrackingWrites(TrackingReads):
     def add_models(self, run: Run, models: Sequence[ModelUse]) -> None:
         rows = [
             {"run_id": run.id, "is_output": int(each.is_output), "model": each.model, "step": each.step}
-            for each in models
+            for each in {(each.is_output, each.model): each for each in models}.values()
         ]
         if rows:
             self._session.change_many(_PUT_MODEL, rows)
