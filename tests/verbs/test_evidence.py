@@ -23,6 +23,7 @@ from budwood.errors import BadValue, GateClosed, LimitExceeded, QuotaExceeded, R
 from budwood.verbs.evidence import evidence_digest
 from budwood.verbs.needed import every_file_of_evidence
 from budwood.verbs.sweep import sweep
+from budwood.wiring import restore
 from tests.scan import corpus
 
 V1 = {"namespace": "default", "model": "encoder", "selector": "v1"}
@@ -132,6 +133,18 @@ def test_evidence_that_came_while_a_sweep_looked_keeps_its_files(near: Registry,
     sweep(replace(near.house, catalog=Late()), grace_s=0)  # type: ignore[arg-type]
     assert near.gates.evidence_files("encoder@v1", came[0].digest)[0].content == noise(9_000)
     assert near.verify(read_data=True).problems == ()
+
+
+def test_files_are_in_a_backup(on_disk: Registry, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    on_disk.push(tmp_path / "config.json", "encoder")
+    added = on_disk.gates.add_evidence("encoder@v1", "fairness", summary="x", files=[Attached("a", noise(9_000))])
+    on_disk.backup(tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "again")
+    with budwood.connect(tmp_path / "again") as again:
+        assert again.gates.evidence_files("encoder@v1", added.digest)[0].content == noise(9_000)
+        again.sweep(grace_s=0)
+        assert again.verify(read_data=True).problems == ()
 
 
 def test_a_missing_block_of_a_file_is_found_by_verify_by_its_evidence(near: Registry, tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ again: what it looked at never changes. Only an error is tried again.
 """
 
 from collections import OrderedDict
+from threading import BoundedSemaphore
 from typing import Final
 
 from budwood.catalog.api import Transaction, View
-from budwood.domain.limits import SCAN_TEXT_CHARS
+from budwood.domain.limits import SCAN_TEXT_CHARS, SCANS_AT_ONCE
 from budwood.domain.manifest import BlockId, FileEntry, Manifest
 from budwood.domain.policy.evidence import SCANNER, Evidence, EvidenceKind, Outcome
 from budwood.domain.records import VersionRecord
@@ -26,6 +27,8 @@ from budwood.verbs.workplace import Reads
 REGISTRY: Final = "the registry"
 """No person and no account can be called that."""
 BLOCKS_HELD: Final = 8
+# A scan may take SCAN_MEMORY_BYTES and a core; whoever asks for many waits.
+_TURNS: Final = BoundedSemaphore(SCANS_AT_ONCE)
 _OUTCOMES: Final = {Verdict.CLEAN: Outcome.PASSED, Verdict.BLOCKED: Outcome.FAILED, Verdict.ERROR: Outcome.ERROR}
 
 
@@ -126,7 +129,8 @@ def _is_of_now(scan: Evidence) -> bool:
 
 def _scan(house: House, version: VersionRecord) -> Evidence:
     check_bytes(version)
-    report = scan_manifest(house, load_manifest(house, version))
+    with _TURNS:
+        report = scan_manifest(house, load_manifest(house, version))
     said = _said(version.digest, report, house.clock())
 
     def work(transaction: Transaction) -> Evidence:
