@@ -108,7 +108,7 @@ def _shown(name: object, value: Json) -> Markup:
 
 def _index(content: Content, gaps: Sequence[Gap]) -> str:
     version = content.portrait.version
-    identity = {
+    identity: dict[str, Json] = {
         "version": f"{version.namespace}/{version.model}@v{version.number}",
         "label": version.label,
         "digest": f"sha256:{version.digest}",
@@ -121,7 +121,7 @@ def _index(content: Content, gaps: Sequence[Gap]) -> str:
     }
     body: list[str] = [
         markup.paragraph("All that a registry knows of one version, for somebody who was not there."),
-        markup.table(("", ""), [(markup.text(name), value) for name, value in identity.items()]),
+        markup.told(identity),
         markup.heading(f"What is not known ({len(gaps)})"),
         *(markup.paragraph(f"{gap.section}: {gap.what}", "gap") for gap in gaps),
         markup.heading("How to check it"),
