@@ -139,12 +139,13 @@ def _policies(view: View, version: VersionRecord, details: Sequence[PromotionDet
 
 
 def _in_force(newest_first: Sequence[PolicyRecord], moments: Sequence[int]) -> Iterator[PolicyRecord]:
-    """Oldest first. An edition is in force from when it was put until the next was, or it was removed."""
+    """Oldest first. An edition is in force from when it was put until the next was, or it was removed; of two in one
+    millisecond both are told."""
     ended = 0
     kept = []
     for edition in newest_first:
         until = edition.removed_ms or ended
-        if not until or any(edition.created_ms <= at < until for at in moments):
+        if not until or any(edition.created_ms <= at <= until for at in moments):
             kept.append(edition)
         ended = edition.created_ms
     yield from reversed(kept)
