@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from budwood.client.far.desk import FarDesk, FarLease
+from budwood.client.far.desk import FarDesk
+from budwood.client.far.lease import FarLease
 from budwood.client.registry import Registry
 from budwood.domain.facts import Code, Hardware, Parent, Training
 from budwood.domain.limits import DETAILS_BYTES, DIFF_BYTES
