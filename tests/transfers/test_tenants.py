@@ -10,7 +10,7 @@ import pytest
 from blake3 import blake3
 
 import budwood
-from budwood.client.far.desk import FarLease
+from budwood.client.far.lease import FarLease
 from budwood.client.far.transport import Transport
 from budwood.client.registry import Registry
 from budwood.domain.reference import parse_reference
