@@ -53,8 +53,11 @@ Condition = ColumnElement[bool]
 _RARE: Final = 2_000
 _MERGED: Final = 16
 HERE: Final = bindparam("here", None, type_=BigInteger, required=False)
+# A look by key, and no join: how runs are found does not change.
+_number: Final = select(experiment.c.number).where(experiment.c.id == run.c.experiment_id).correlate(run)
 RUN_COLUMNS: Final = (
-    *(run.c.id, run.c.run, run.c.experiment_id, experiment.c.number, run.c.name, run.c.run_by, run.c.author),
+    *(run.c.id, run.c.run, run.c.experiment_id, _number.scalar_subquery().label("number"), run.c.name, run.c.run_by),
+    run.c.author,
     *(run.c.status, run.c.start_ms, run.c.end_ms, run.c.location, run.c.removed_ms),
 )
 _RUN_ATTRIBUTES: Final[Mapping[str, ColumnElement[Any]]] = {
@@ -116,16 +119,40 @@ def find_experiment_rows(
         _shown(experiment.c.removed_ms, search.showing),
         *(_experiment_condition(each, session.dialect) for each in search.comparisons),
     )
-    statement = paged(rows, order, after, limit + 1)
+    statement = paged(rows, order, after, limit + 1, session.dialect)
     found = session.run(compile_for(session.dialect, statement))
     return _cut((room, search), found, len(EXPERIMENT_COLUMNS), limit)
 
 
-def paged(rows: Select[Any], order: Sequence[Sorted], after: Sequence[Key] | None, limit: int) -> Select[Any]:
+def paged(
+    rows: Select[Any], order: Sequence[Sorted], after: Sequence[Key] | None, limit: int, dialect: Dialect
+) -> Select[Any]:
     """The rows behind ``after`` in that order."""
     if after is not None:
-        rows = rows.where(_behind(order, after))
-    return rows.order_by(*(each.value.desc() if each.descends else each.value for each in order)).limit(limit)
+        rows = rows.where(_behind(order, after, dialect))
+    return rows.order_by(*(_directed(each.value, each.descends) for each in order)).limit(limit)
+
+
+def _paged_along(
+    rows: Select[Any], order: Sequence[Sorted], after: Sequence[Key] | None, limit: int, dialect: Dialect
+) -> Select[Any]:
+    """The same, of rows that an index gives in the order of the first key alone.
+
+    SQLite sorts what is equal while it walks. PostgreSQL would rather sort everything, unless it is asked for the first
+    rows by that key, whoever shares the last one's too, and then to sort those.
+    """
+    if dialect.name == "sqlite":
+        return paged(rows, order, after, limit, dialect)
+    if after is not None:
+        rows = rows.where(_behind(order, after, dialect))
+    first = rows.order_by(_directed(order[0].value, order[0].descends)).fetch(limit, with_ties=True).subquery()
+    columns = list(first.c)
+    keys = zip(columns[len(RUN_COLUMNS) :], order, strict=True)
+    return select(*columns).order_by(*(_directed(key, each.descends) for key, each in keys)).limit(limit)
+
+
+def _directed(value: ColumnElement[Any], descends: bool) -> ColumnElement[Any]:
+    return value.desc() if descends else value
 
 
 class _RunSearch:
@@ -168,14 +195,14 @@ class _RunSearch:
 
     def _sorted(self, rare: Condition | None) -> _Walk:
         order: list[Sorted] = []
-        source: FromClause = run.join(experiment, experiment.c.id == run.c.experiment_id)
+        source: FromClause = run
         for each in self._search.orders:
             more, source = _ordered(each, source)
             order += more
         order += self._ties
         here = self._here(run.c.experiment_id)
         shown = _shown(run.c.removed_ms, self._search.showing)
-        among = (opaque(and_(here, shown)), rare) if rare is not None else (here, shown)
+        among = (self._plain(and_(here, shown)), rare) if rare is not None else (here, shown)
         rows = select(*RUN_COLUMNS, *(each.value for each in order)).select_from(source).where(*among)
         return _Walk(rows.where(*self._conditions()), tuple(order))
 
@@ -194,12 +221,12 @@ class _RunSearch:
         first, *others = self._search.orders
         order: list[Sorted] = []
         led = run_metric.alias("led")
-        source: FromClause = run.join(experiment, experiment.c.id == run.c.experiment_id)
+        source: FromClause = run
         if rank < 2:
-            source = led.join(run, run.c.id == led.c.run_id).join(experiment, experiment.c.id == run.c.experiment_id)
+            source = led.join(run, run.c.id == led.c.run_id)
             among: list[Condition] = [
                 *(self._here(led.c.experiment_id), led.c.key == first.place.key, led.c.nan == rank),
-                opaque(_shown(run.c.removed_ms, self._search.showing)),
+                self._plain(_shown(run.c.removed_ms, self._search.showing)),
             ]
             if rank == 0:
                 order.append(Sorted(led.c.value, first.descends, float))
@@ -217,8 +244,11 @@ class _RunSearch:
         rows = select(*RUN_COLUMNS, *(each.value for each in order)).select_from(source).where(*among)
         return _Walk(rows.where(*self._conditions()), tuple(order), rank)
 
+    def _plain(self, condition: Condition) -> Condition:
+        return _plain(condition, self._session.dialect)
+
     def _conditions(self) -> list[Condition]:
-        return [opaque(_run_condition(each, self._session.dialect)) for each in self._search.comparisons]
+        return [self._plain(_run_condition(each, self._session.dialect)) for each in self._search.comparisons]
 
     def _rows(self, walk: _Walk, after: Sequence[Key] | None, limit: int) -> list[Row]:
         """Rows of run columns and all keys."""
@@ -226,8 +256,9 @@ class _RunSearch:
         if after is not None and walk.rank is not None:
             # The rank and, beyond the numbers, the value stand for the walk itself.
             behind = after[1:] if walk.rank == 0 else after[2:]
-        statement = paged(walk.rows, walk.order, behind, limit)
-        compiled = compile_for(self._session.dialect, statement)
+        dialect = self._session.dialect
+        page = _paged_along if walk.rank == 0 else paged
+        compiled = compile_for(dialect, page(walk.rows, walk.order, behind, limit, dialect))
         found = [row for place in self._places() for row in self._run_compiled(compiled, place)]
         if walk.rank is not None:
             lead = (walk.rank,) if walk.rank == 0 else (walk.rank, 0.0)
@@ -271,7 +302,12 @@ def _cut(search: object, rows: list[Row], columns: int, limit: int) -> tuple[lis
     return [row[:columns] for row in rows], token
 
 
-def _behind(order: Sequence[Sorted], after: Sequence[Key]) -> Condition:
+def _plain(condition: Condition, dialect: Dialect) -> Condition:
+    """A condition that is no reason to take another index. PostgreSQL knows how many rows it keeps, and must see it."""
+    return opaque(condition) if dialect.name == "sqlite" else condition
+
+
+def _behind(order: Sequence[Sorted], after: Sequence[Key], dialect: Dialect) -> Condition:
     """Whether a row comes after these keys."""
     chain: Condition = false()
     for each, key in reversed(list(zip(order, after, strict=True))):
@@ -279,7 +315,7 @@ def _behind(order: Sequence[Sorted], after: Sequence[Key]) -> Condition:
         chain = or_(further, and_(each.value == key, chain))
     first, key = order[0], after[0]
     # What an index can begin at; the chain alone is no range to a database.
-    return and_(first.value <= key if first.descends else first.value >= key, opaque(chain))
+    return and_(first.value <= key if first.descends else first.value >= key, _plain(chain, dialect))
 
 
 def _run_ties(orders: Sequence[Order]) -> tuple[Sorted, ...]:
@@ -387,10 +423,10 @@ def _ids_of(each: Comparison, here: Condition, dialect: Dialect) -> Select[Any] 
     if each.place.family in (fields.PARAM, fields.TAG) and operator is Operator.EQ:
         assert isinstance(each.value, str)
         words = run_param if each.place.family == fields.PARAM else run_tag
-        equal = and_(words.c.head == each.value[:HEAD_CHARS], opaque(words.c.value == each.value))
+        equal = and_(words.c.head == each.value[:HEAD_CHARS], _plain(words.c.value == each.value, dialect))
         return select(words.c.run_id).where(here, words.c.key == key, equal)
     if key == "run_id" and operator in (Operator.EQ, Operator.IN):
-        return select(run.c.id).where(opaque(here), _compared_text(run.c.run, each, dialect))
+        return select(run.c.id).where(_plain(here, dialect), _compared_text(run.c.run, each, dialect))
     return None
 
 

@@ -74,9 +74,10 @@ run: Final = Table(
     words("location"),
     big("removed_ms"),
     UniqueConstraint("run"),
-    Index(None, "experiment_id", "removed_ms", "start_ms", "run"),
     sqlite_autoincrement=True,
 )
+# As runs are listed: the newest first, and those that began together by their ids.
+Index("ix_run_newest_first", run.c.experiment_id, run.c.removed_ms, run.c.start_ms.desc(), run.c.run)
 
 run_tag: Final = Table(
     "run_tag",

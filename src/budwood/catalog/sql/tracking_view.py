@@ -30,10 +30,10 @@ from budwood.domain.tracking.records import (
     DatasetSummary,
     DatasetUse,
     Experiment,
+    Logged,
     Metric,
     ModelUse,
     Run,
-    Logged,
     RunStatus,
 )
 from budwood.errors import CatalogDamaged

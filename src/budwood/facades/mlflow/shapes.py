@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from budwood.domain.canon import Json
 from budwood.domain.names import DEFAULT_NAMESPACE
-from budwood.domain.tracking.records import Experiment, Metric, Run, Logged, RunMetric, Showing
+from budwood.domain.tracking.records import Experiment, Logged, Metric, Run, RunMetric, Showing
 from budwood.errors import BadValue
 from budwood.facades.face import Asked
 from budwood.facades.mlflow.values import Values, filled, missing, needed, objects, real, shown, text, whole, within

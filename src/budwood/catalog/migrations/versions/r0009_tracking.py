@@ -99,7 +99,12 @@ def _run() -> None:
         _foreign("run", "experiment_id", "experiment.id", goes_along=False),
         sqlite_autoincrement=True,
     )
-    _index("run", "experiment_id", "removed_ms", "start_ms", "run")
+    op.create_index(
+        op.f("ix_run_newest_first"),
+        "run",
+        ["experiment_id", "removed_ms", sa.text("start_ms DESC"), "run"],
+        unique=False,
+    )
 
 
 def _run_words(name: str) -> None:
