@@ -17,7 +17,9 @@ def _list(asked: Asked) -> PeoplePage:
 
 
 def _add(asked: Asked) -> Principal:
-    return add_person(asked.whole, asked.body.name, kind=asked.body.kind, email=asked.body.email, owner=asked.body.owner)
+    return add_person(
+        asked.whole, asked.body.name, kind=asked.body.kind, email=asked.body.email, owner=asked.body.owner
+    )
 
 
 def _show(asked: Asked) -> Principal:
