@@ -53,6 +53,7 @@ class ControlPlane:
         self._encoded: dict[str, Encoded] = {}
         self._routings: Mapping[str, Routing] = {}
         self._sent: dict[str, Snapshot] = {}
+        self._taken: dict[str, Mapping[str, int]] = {}
         self._fences: dict[int, int] = {}
         self._waking = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,6 +67,11 @@ class ControlPlane:
     def moved(self) -> None:
         """Traffic was moved: look now. From any thread."""
         self._loop.call_soon_threadsafe(self._waking.set)
+
+    def generation(self, key: str) -> int:
+        """What every connected gateway has of an endpoint: the oldest; 0 when one has none. From any thread."""
+        nodes = [name for name, node in list(self._control.nodes.items()) if node.is_connected]
+        return min((self._taken.get(name, {}).get(key, 0) for name in nodes), default=0)
 
     def close(self) -> None:
         """The gateways go on with what they have."""
@@ -127,6 +133,8 @@ class ControlPlane:
         sent = self._sent.get(node.name)
         took = sent is not None and all(node.has.get(kind) == sent.version(kind) for kind in (ROUTES, RUNTIME))
         generations = {key: routing.generation for key, routing in self._routings.items()} if took else None
+        if generations is not None:
+            self._taken[node.name] = generations
         self._workers.submit(self._keep, node.name, node.is_connected, dict(node.has), dict(node.refused), generations)
 
     def _keep(

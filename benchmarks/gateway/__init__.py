@@ -1,0 +1,1 @@
+"""How soon a roll-back takes effect, and whether anybody notices."""
