@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from budwood.domain.access import ROLE_PERMISSIONS, Permission, Role
+from budwood.domain.routes.route import Route
 from budwood.facades.face import Endpoint
 from budwood.server.faces import FACES
+from budwood.server.table import Table
 
 ENDPOINTS = [(face, endpoint) for face in FACES for endpoint in face.endpoints]
 ASKERS = (*Role, "admin", "nobody", "elsewhere")
@@ -75,3 +77,19 @@ def test_the_handshake_tells_which_mlflow_it_behaves_like(team: Any) -> None:
     assert team.ask("GET", "/version").body == b"3.17.2"
     assert team.ask("GET", "/ns/ours/health").body == b"OK"
     assert team.ask("GET", "/ajax-api/3.0/mlflow/server-info").value["workspaces_enabled"] is True
+
+
+def test_a_hole_at_the_end_takes_the_rest_and_is_decoded_once() -> None:
+    def route(name: str, path: str) -> Route:
+        return Route(name=name, method="GET", path=path, permission=Permission.READ, summary="")
+
+    table = Table([route("file", "/ns/{namespace}/files/{path*}"), route("own", "/ns/{namespace}/files/list/{one}")])
+
+    def found(path: str) -> object:
+        there = table.find(path.encode())
+        return (there.routes["GET"].name, dict(there.holes)) if there else None
+
+    assert found("/ns/a/files/x/y%2Fz/q%20r") == ("file", {"namespace": "a", "path": "x/y/z/q r"})
+    assert found("/ns/a/files/list/b") == ("own", {"namespace": "a", "one": "b"})
+    assert found("/ns/a/files") is None
+    assert found("/ns/a/files/") is None

@@ -46,7 +46,17 @@ def words_of(values: Values, field: str) -> list[tuple[str, str]]:
 
 def metrics_of(values: Values) -> list[Metric]:
     """The metrics of a batch. Raises BadValue."""
-    return [metric_of(each, within("metrics", at)) for at, each in enumerate(objects(values, "metrics"))]
+    return [
+        _plain(each) or metric_of(each, within("metrics", at)) for at, each in enumerate(objects(values, "metrics"))
+    ]
+
+
+def _plain(values: Values) -> Metric | None:
+    """A metric that is as nearly all are, in a fraction of the time: a batch has a thousand."""
+    key, value, at_ms, step = values.get("key"), values.get("value"), values.get("timestamp"), values.get("step")
+    if len(values) == 4 and key and type(key) is str and type(value) is float and type(at_ms) is type(step) is int:
+        return Metric(key, value, at_ms, step)
+    return None
 
 
 def metric_of(values: Values, at: str = "") -> Metric:

@@ -120,7 +120,7 @@ def tag_experiment(house: House, namespace: str, id_: str, key: str, value: str)
     def work(transaction: Transaction) -> None:
         before = found.active_experiment(transaction, namespace, id_)
         transaction.put_experiment_tags(before.id, dict([kept]))
-        transaction.change_experiment(replace(before, updated_ms=house.clock()))
+        _change(house, transaction, before, "experiment.tagged", {"key": key})
 
     house.catalog.write(work)
 
@@ -132,7 +132,7 @@ def untag_experiment(house: House, namespace: str, id_: str, key: str) -> None:
         before = found.active_experiment(transaction, namespace, id_)
         if not transaction.remove_experiment_tag(before.id, key):
             raise RecordNotFound(f"No tag with name: {key} in experiment with id {id_}", tag=key)
-        transaction.change_experiment(replace(before, updated_ms=house.clock()))
+        _change(house, transaction, before, "experiment.untagged", {"key": key})
 
     house.catalog.write(work)
 

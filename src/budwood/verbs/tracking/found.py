@@ -76,6 +76,7 @@ def make_default(house: House, transaction: Transaction, namespace: str) -> None
         return
     now = house.clock()
     location = f"{LOCATION}{DEFAULT_EXPERIMENT}"
-    transaction.add_experiment(
-        namespace, Experiment(0, namespace, DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_NAME, location, now, now)
-    )
+    name = DEFAULT_EXPERIMENT_NAME
+    transaction.add_experiment(namespace, Experiment(0, namespace, DEFAULT_EXPERIMENT, name, location, now, now))
+    subject = f"experiment:{namespace}/{DEFAULT_EXPERIMENT}"
+    transaction.add_ledger(now, house.author, "experiment.created", subject, {"name": name}, namespace)
