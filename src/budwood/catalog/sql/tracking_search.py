@@ -121,7 +121,7 @@ def find_experiment_rows(
     )
     statement = paged(rows, order, after, limit + 1, session.dialect)
     found = session.run(compile_for(session.dialect, statement))
-    return _cut((room, search), found, len(EXPERIMENT_COLUMNS), limit)
+    return cut_page((room, search), found, len(EXPERIMENT_COLUMNS), limit)
 
 
 def paged(
@@ -172,7 +172,7 @@ class _RunSearch:
             found = self._along_metric(after)
         else:
             found = self._rows(self._sorted(rare), after, self._limit + 1)
-        return _cut(self._search, found, len(RUN_COLUMNS), self._limit)
+        return cut_page(self._search, found, len(RUN_COLUMNS), self._limit)
 
     def _walks_metric(self) -> bool:
         return bool(self._search.orders) and self._search.orders[0].place.family == fields.METRIC
@@ -231,7 +231,7 @@ class _RunSearch:
             if rank == 0:
                 order.append(Sorted(led.c.value, first.descends, float))
                 among += [
-                    _compared_number(led.c.value, each) for each in self._search.comparisons if _same(first, each)
+                    compared_number(led.c.value, each) for each in self._search.comparisons if _same(first, each)
                 ]
         else:
             has = select(led.c.id).where(led.c.run_id == run.c.id, led.c.key == first.place.key).correlate(run)
@@ -295,7 +295,7 @@ def _merged(rows: list[Row], order: Sequence[Sorted], limit: int) -> list[Row]:
     return sorted(rows, key=cmp_to_key(compare))[:limit]
 
 
-def _cut(search: object, rows: list[Row], columns: int, limit: int) -> tuple[list[Row], str]:
+def cut_page(search: object, rows: list[Row], columns: int, limit: int) -> tuple[list[Row], str]:
     more = len(rows) > limit
     rows = rows[:limit]
     token = write_token(search, rows[-1][columns:]) if more and rows else ""
@@ -376,7 +376,7 @@ def _run_condition(each: Comparison, dialect: Dialect) -> Condition:
     key = each.place.key
     if each.place.family == fields.METRIC:
         table = run_metric.alias()
-        number = _compared_number(table.c.value, each)
+        number = compared_number(table.c.value, each)
         of_run = select(table.c.id).where(table.c.run_id == run.c.id, table.c.key == key, table.c.nan == 0, number)
         return of_run.correlate(run).exists()
     if each.place.family in (fields.PARAM, fields.TAG):
@@ -386,7 +386,7 @@ def _run_condition(each: Comparison, dialect: Dialect) -> Condition:
     if each.place.family == fields.DATASET:
         column = _DATASET_FIELDS[key]
         used = select(run_input.c.run_id).join_from(run_input, run_dataset, run_dataset.c.id == run_input.c.dataset_id)
-        used = used.where(run_input.c.run_id == run.c.id, _compared_text(column, each, dialect))
+        used = used.where(run_input.c.run_id == run.c.id, compared_text(column, each, dialect))
         return used.correlate(run).exists()
     return _compared(_RUN_ATTRIBUTES[key], each, dialect)
 
@@ -405,7 +405,7 @@ def _having(found: Select[Any], value: ColumnElement[str], each: Comparison, dia
         return ~found.exists()
     if each.operator is Operator.IS_NOT_NULL:
         return found.exists()
-    return found.where(_compared_text(value, each, dialect)).exists()
+    return found.where(compared_text(value, each, dialect)).exists()
 
 
 def _experiment_of(each: Comparison) -> ColumnElement[Any]:
@@ -418,7 +418,7 @@ def _ids_of(each: Comparison, here: Condition, dialect: Dialect) -> Select[Any] 
     key, operator = each.place.key, each.operator
     if each.place.family == fields.METRIC and operator is not Operator.NE:
         table = run_metric
-        number = _compared_number(table.c.value, each)
+        number = compared_number(table.c.value, each)
         return select(table.c.run_id).where(here, table.c.key == key, table.c.nan == 0, number)
     if each.place.family in (fields.PARAM, fields.TAG) and operator is Operator.EQ:
         assert isinstance(each.value, str)
@@ -426,21 +426,21 @@ def _ids_of(each: Comparison, here: Condition, dialect: Dialect) -> Select[Any] 
         equal = and_(words.c.head == each.value[:HEAD_CHARS], _plain(words.c.value == each.value, dialect))
         return select(words.c.run_id).where(here, words.c.key == key, equal)
     if key == "run_id" and operator in (Operator.EQ, Operator.IN):
-        return select(run.c.id).where(_plain(here, dialect), _compared_text(run.c.run, each, dialect))
+        return select(run.c.id).where(_plain(here, dialect), compared_text(run.c.run, each, dialect))
     return None
 
 
 def _compared(column: ColumnElement[Any], each: Comparison, dialect: Dialect) -> Condition:
     if isinstance(each.value, float):
-        return _compared_number(column, each)
+        return compared_number(column, each)
     if column is experiment.c.number:
         assert isinstance(each.value, tuple)
         numbers = [int(word) for word in each.value if word.isdigit() and len(word) < 19]
         return column.in_(numbers) if each.operator is Operator.IN else column.not_in(numbers)
-    return _compared_text(column, each, dialect)
+    return compared_text(column, each, dialect)
 
 
-def _compared_number(column: ColumnElement[Any], each: Comparison) -> Condition:
+def compared_number(column: ColumnElement[Any], each: Comparison) -> Condition:
     value = each.value
     assert isinstance(value, float)
     if value != value:
@@ -462,7 +462,7 @@ def _compared_number(column: ColumnElement[Any], each: Comparison) -> Condition:
             return column >= number
 
 
-def _compared_text(column: ColumnElement[Any], each: Comparison, dialect: Dialect) -> Condition:
+def compared_text(column: ColumnElement[Any], each: Comparison, dialect: Dialect) -> Condition:
     value = each.value
     if isinstance(value, tuple):
         return column.in_(value) if each.operator is Operator.IN else column.not_in(value)
