@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from budwood.catalog.artifacts_api import ArtifactsTransaction, ArtifactsView
 from budwood.catalog.delivery_api import DeliveryTransaction, DeliveryView
 from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
@@ -109,6 +110,7 @@ class View(
     RetentionView,
     StandardsView,
     TrackingView,
+    ArtifactsView,
     Protocol,
 ):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
@@ -221,6 +223,7 @@ class Transaction(
     RetentionTransaction,
     StandardsTransaction,
     TrackingTransaction,
+    ArtifactsTransaction,
     Protocol,
 ):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""

@@ -14,6 +14,7 @@ from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
 from budwood.catalog.people_api import Reach
 from budwood.catalog.tracking_api import ExperimentPage, RunPage, TrackingSearch
 from budwood.domain.access import Role, Within
+from budwood.domain.artifacts import Listed, LoggedModel, StoredFile
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind
 from budwood.domain.people import Delivery, Grant, NamespaceRecord, NamespaceUsage, Quota, Trust, Webhook
@@ -49,6 +50,8 @@ _UNGUARDED: Final = """
     change_rollout add_rollout_event put_counted add_observations
     change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run change_run log_metrics
     log_params put_run_tags remove_run_tag add_inputs add_models
+    logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics
+    add_logged_model
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
 """Methods that name no namespace and begin at an id, a principal or a key."""
@@ -330,6 +333,36 @@ class _Scoped:
     def forget_experiments(self, namespace: str) -> None:
         self._own(namespace)
         self._inner.forget_experiments(namespace)
+
+    def stored_file(self, namespace: str, path: str) -> StoredFile | None:
+        return self._inner.stored_file(namespace, path) if namespace in self._reach else None
+
+    def stored_files(self, namespace: str, below: str, *, after: str = "", limit: int = 1000) -> Sequence[StoredFile]:
+        near = namespace in self._reach
+        return self._inner.stored_files(namespace, below, after=after, limit=limit) if near else ()
+
+    def listed_files(self, namespace: str, below: str, *, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        near = namespace in self._reach
+        return self._inner.listed_files(namespace, below, after=after, limit=limit) if near else ()
+
+    def all_stored_files(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[StoredFile]:
+        found = self._inner.all_stored_files(after_id=after_id, limit=limit)
+        return [each for each in found if each.namespace in self._reach]
+
+    def logged_model(self, namespace: str, model: str) -> LoggedModel | None:
+        return self._inner.logged_model(namespace, model) if namespace in self._reach else None
+
+    def put_stored_file(self, file: StoredFile) -> StoredFile:
+        self._own(file.namespace)
+        return self._inner.put_stored_file(file)
+
+    def remove_stored_files(self, namespace: str, path: str) -> int:
+        self._own(namespace)
+        return self._inner.remove_stored_files(namespace, path)
+
+    def forget_logged_models(self, namespace: str) -> None:
+        self._own(namespace)
+        self._inner.forget_logged_models(namespace)
 
     def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
         self._own(policy.namespace)

@@ -1,9 +1,10 @@
-"""Which blocks are needed, by versions and by the files of evidence: the roots of sweep, verify and stats."""
+"""Which blocks are needed, by versions, files of runs, files of evidence: the roots of sweep, verify and stats."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+from budwood.domain.artifacts import StoredFile
 from budwood.domain.limits import CHAIN_DEPTH
 from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.policy.evidence import Evidence
@@ -73,6 +74,23 @@ def every_file_of_evidence(house: House) -> Iterator[tuple[str, Evidence]]:
 def attached_blocks(evidence: Evidence) -> set[BlockId]:
     """Every block of its files."""
     return {bytes.fromhex(block) for file in evidence.files for block in file.blocks}
+
+
+def every_stored_file(house: House) -> Iterator[StoredFile]:
+    """All files that are no version's yet, by id; one that was replaced while others were read comes anew."""
+    after_id = 0
+    while True:
+        with house.catalog.read() as view:
+            page = view.all_stored_files(after_id=after_id, limit=PAGE)
+        if not page:
+            return
+        yield from page
+        after_id = page[-1].id
+
+
+def file_blocks(file: StoredFile) -> set[BlockId]:
+    """Every block it is made of."""
+    return {block for span in file.entry.spans for block in span.blocks}
 
 
 def with_bases(index: BlockIndex, blocks: Iterable[BlockId]) -> Mapping[BlockId, BlockRow]:

@@ -16,7 +16,9 @@ from budwood.verbs.manifests import load_manifest
 from budwood.verbs.needed import (
     attached_blocks,
     every_file_of_evidence,
+    every_stored_file,
     every_version,
+    file_blocks,
     listed_packs,
     named_blocks,
     with_bases,
@@ -49,6 +51,11 @@ def rebuild_index(house: House) -> int:
         for namespace, evidence in every_file_of_evidence(house):
             lease.keep_alive()
             house.catalog.write(partial(_give_back, namespace=namespace, blocks=tuple(attached_blocks(evidence))))
+        for file in every_stored_file(house):
+            lease.keep_alive()
+            # A model's file is a difference from another's, so what it leans on is its own, too.
+            blocks = tuple(with_bases(house.index, file_blocks(file)))
+            house.catalog.write(partial(_give_back, namespace=file.namespace, blocks=blocks))
         lease.drop()
     if damaged:
         raise PackDamaged(f"{len(damaged)} pack(s) cannot be read; all others are in the index: {damaged[0]}")

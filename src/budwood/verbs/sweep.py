@@ -28,6 +28,8 @@ from budwood.verbs.needed import (
     attached_blocks,
     every_file_of_evidence,
     every_manifest,
+    every_stored_file,
+    file_blocks,
     listed_packs,
     named_blocks,
     with_bases,
@@ -111,24 +113,28 @@ def _condemn(house: House, now: int, *, dry_run: bool) -> list[BlockRow]:
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """The ids of the last version and the last evidence with files that were looked at."""
+    """The ids of the last version, evidence with files and stored file that were looked at."""
 
     version: int
     evidence: int
+    file: int
 
 
 def _mark(house: House) -> tuple[set[BlockId], _Last]:
-    """The blocks every version and all evidence needs and every push has staged, with bases."""
+    """The blocks every version, all evidence and every file of a run needs and every push has staged, with bases."""
     with house.catalog.read() as view:
         named = set(view.staged_blocks(now_ms=house.clock()))
-    version_id = evidence_id = 0
+    version_id = evidence_id = file_id = 0
     for version, manifest in every_manifest(house):
         named |= named_blocks(version, manifest)
         version_id = version.id
     for _, evidence in every_file_of_evidence(house):
         named |= attached_blocks(evidence)
         evidence_id = evidence.id
-    return set(with_bases(house.index, named)), _Last(version_id, evidence_id)
+    for file in every_stored_file(house):
+        named |= file_blocks(file)
+        file_id = file.id
+    return set(with_bases(house.index, named)), _Last(version_id, evidence_id, file_id)
 
 
 def _in_force(house: House, pack: str = "") -> Iterator[BlockRow]:
@@ -151,7 +157,12 @@ def _sentence(
         return None
     if transaction.evidence_with_files(after_id=last.evidence, limit=1):
         return None
-    staged = with_bases(_Now(transaction), transaction.staged_blocks(now_ms=now))
+    # Runs log files all the time: what they need is spared, and no reason to begin again.
+    files = transaction.all_stored_files(after_id=last.file, limit=PAGE)
+    if len(files) == PAGE:
+        return None
+    spared = set(transaction.staged_blocks(now_ms=now)).union(*map(file_blocks, files))
+    staged = with_bases(_Now(transaction), spared)
     rows = [row for row in doomed if row.id not in staged]
     if rows:
         transaction.condemn([row.id for row in rows], at_ms=now)

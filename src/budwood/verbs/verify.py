@@ -20,7 +20,15 @@ from budwood.store.packs import footer_rows, pack_key
 from budwood.store.read import BlockReader
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
-from budwood.verbs.needed import attached_blocks, every_file_of_evidence, every_version, named_blocks, with_bases
+from budwood.verbs.needed import (
+    attached_blocks,
+    every_file_of_evidence,
+    every_stored_file,
+    every_version,
+    file_blocks,
+    named_blocks,
+    with_bases,
+)
 
 LOOKS: Final = 3
 BLOCKS_AT_ONCE: Final = 2_000
@@ -112,6 +120,8 @@ def _check_versions(house: House, found: _Found) -> None:
         _check_there(house, found, blocks, version.reference)
     for _, evidence in every_file_of_evidence(house):
         _check_there(house, found, attached_blocks(evidence), f"evidence {evidence.digest[:12]}")
+    for file in every_stored_file(house):
+        _check_there(house, found, file_blocks(file), f"the file {file.path} of {file.namespace}")
 
 
 def _check_there(house: House, found: _Found, blocks: Set[BlockId], user: str) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import insert
 from sqlalchemy.sql import ClauseElement
 
 from budwood.catalog.sql import (
+    artifact_tables,
     delivery_tables,
     gate_tables,
     ledger_tables,
@@ -20,6 +21,7 @@ from budwood.domain.names import DEFAULT_NAMESPACE
 
 METADATA: Final = tables.METADATA
 OTHERS: Final = (
+    artifact_tables,
     delivery_tables,
     gate_tables,
     ledger_tables,

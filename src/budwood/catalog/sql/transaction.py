@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from budwood.catalog.api import Lease, NewVersion
 from budwood.catalog.sql import dump
+from budwood.catalog.sql.artifact_transaction import ArtifactWrites
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.delivery_transaction import DeliveryWrites
 from budwood.catalog.sql.gate_transaction import GateWrites
@@ -127,6 +128,7 @@ _UNSTAGE_DEAD: Final = Statement(
 class SqlTransaction(
     SqlView,
     PeopleWrites,
+    ArtifactWrites,
     DeliveryWrites,
     GateWrites,
     LedgerWrites,

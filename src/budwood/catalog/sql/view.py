@@ -13,6 +13,7 @@ from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
 from budwood.catalog.api import RemovedLabel
 from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
+from budwood.catalog.sql.artifact_view import ArtifactReads
 from budwood.catalog.sql.delivery_view import DeliveryReads
 from budwood.catalog.sql.lineage_tables import edge
 from budwood.catalog.sql.lineage_view import LineageReads
@@ -240,7 +241,7 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(DeliveryReads, LineageReads, RetentionReads, StandardReads, TrackingReads):
+class SqlView(ArtifactReads, DeliveryReads, LineageReads, RetentionReads, StandardReads, TrackingReads):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()
