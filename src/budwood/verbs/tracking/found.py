@@ -70,13 +70,16 @@ def with_default(house: House, namespace: str) -> None:
 
 def make_default(house: House, transaction: Transaction, namespace: str) -> None:
     """The same in a transaction. Raises NamespaceNotFound."""
-    if transaction.namespace(namespace) is None:
+    room = transaction.namespace(namespace)
+    if room is None:
         raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
     if transaction.experiment(namespace, DEFAULT_EXPERIMENT) is not None:
         return
     now = house.clock()
+    # It is as old as its namespace, to whoever looks.
+    born = room.created_ms or now
     location = f"{LOCATION}{DEFAULT_EXPERIMENT}"
     name = DEFAULT_EXPERIMENT_NAME
-    transaction.add_experiment(namespace, Experiment(0, namespace, DEFAULT_EXPERIMENT, name, location, now, now))
+    transaction.add_experiment(namespace, Experiment(0, namespace, DEFAULT_EXPERIMENT, name, location, born, born))
     subject = f"experiment:{namespace}/{DEFAULT_EXPERIMENT}"
     transaction.add_ledger(now, house.author, "experiment.created", subject, {"name": name}, namespace)
