@@ -61,6 +61,8 @@ WHOLE = {
     "blank_entry",
     "holds_anywhere",
     "routings_in_force",
+    "client_keys",
+    "generations",
     "gateways",
     "put_gateway",
     "remove_gateway",

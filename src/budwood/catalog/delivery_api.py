@@ -4,11 +4,18 @@ A routing is never changed: a new one has the next generation. What an engine wr
 when another engine has taken over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
-from budwood.domain.traffic.records import EndpointRecord, GatewayRecord, Observation, RoutingRecord, Served
+from budwood.domain.traffic.records import (
+    ClientRecord,
+    EndpointRecord,
+    GatewayRecord,
+    Observation,
+    RoutingRecord,
+    Served,
+)
 
 
 class DeliveryView(Protocol):
@@ -35,6 +42,12 @@ class DeliveryView(Protocol):
 
     def gateways(self) -> Sequence[GatewayRecord]:
         """By name."""
+
+    def clients(self, endpoint_id: int) -> Sequence[ClientRecord]:
+        """Who may ask it by key, by name."""
+
+    def client_keys(self) -> Mapping[int, Mapping[str, str]]:
+        """Clients' names by their keys, by endpoint, of every endpoint. For the control plane alone."""
 
     def rollout(self, rollout_id: int) -> Rollout | None: ...
     def running_rollouts(self) -> Sequence[Rollout]:
@@ -66,6 +79,12 @@ class DeliveryTransaction(Protocol):
 
     def put_gateway(self, gateway: GatewayRecord) -> None:
         """Made or changed."""
+
+    def add_client(self, client: ClientRecord, key: str) -> None:
+        """Raises AssertionError when the endpoint has one of this name."""
+
+    def remove_client(self, endpoint_id: int, name: str) -> bool:
+        """Whether it was there."""
 
     def remove_gateway(self, name: str) -> None: ...
     def add_rollout(self, rollout: Rollout) -> Rollout:

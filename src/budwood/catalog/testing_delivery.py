@@ -7,7 +7,14 @@ from budwood.domain.rollout.next_action import Progress
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent, RolloutState
 from budwood.domain.rollout.tally import Request, Tally, Users, fold
 from budwood.domain.traffic.endpoint import Arm, Backend, Endpoint, Shadow, Sticky
-from budwood.domain.traffic.records import EndpointRecord, GatewayRecord, Observation, RoutingRecord, Served
+from budwood.domain.traffic.records import (
+    ClientRecord,
+    EndpointRecord,
+    GatewayRecord,
+    Observation,
+    RoutingRecord,
+    Served,
+)
 from budwood.domain.traffic.segments import first_table
 
 BODY = Endpoint(
@@ -98,6 +105,21 @@ class DeliverySuite:
             assert view.counted(8) == Counted()
 
     def test_which_version_answered_is_told_until_it_is_forgotten(self, catalog: Catalog) -> None:
+    def test_clients_are_listed_without_their_keys(self, catalog: Catalog) -> None:
+        made = [ClientRecord(3, name, "mara", 5) for name in ("acme", "zeta")]
+        for number, client in enumerate(made):
+            catalog.write(lambda transaction: transaction.add_client(client, f"key-{number}"))  # noqa: B023 used at once
+        other = ClientRecord(4, "acme", "mara", 5)
+        catalog.write(lambda transaction: transaction.add_client(other, "key-2"))
+        with catalog.read() as view:
+            assert list(view.clients(3)) == made
+            assert view.client_keys() == {3: {"key-0": "acme", "key-1": "zeta"}, 4: {"key-2": "acme"}}
+        assert catalog.write(lambda transaction: transaction.remove_client(3, "acme"))
+        assert not catalog.write(lambda transaction: transaction.remove_client(3, "acme"))
+        with catalog.read() as view:
+            assert list(view.clients(3)) == made[1:]
+            assert list(view.clients(4)) == [other]
+
         served = [Served(f"request-{at}", at, 1, 2, 3, 200, 1_500) for at in range(10)]
         for _ in range(2):
             catalog.write(lambda transaction: transaction.add_served(served))

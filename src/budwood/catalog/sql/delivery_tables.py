@@ -39,6 +39,18 @@ routing: Final = Table(
     sqlite_with_rowid=False,
 )
 
+endpoint_client: Final = Table(
+    "endpoint_client",
+    METADATA,
+    Column("endpoint_id", Id, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    # As it is: a gateway compares what clients send with it.
+    words("key"),
+    words("author"),
+    big("created_ms"),
+    sqlite_with_rowid=False,
+)
+
 gateway: Final = Table(
     "gateway",
     METADATA,

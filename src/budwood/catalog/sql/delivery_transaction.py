@@ -10,6 +10,7 @@ from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.delivery_tables import (
     counted,
     endpoint,
+    endpoint_client,
     gateway,
     observation,
     rollout,
@@ -22,7 +23,14 @@ from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import dumps, pack
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent, RolloutState
-from budwood.domain.traffic.records import EndpointRecord, GatewayRecord, Observation, RoutingRecord, Served
+from budwood.domain.traffic.records import (
+    ClientRecord,
+    EndpointRecord,
+    GatewayRecord,
+    Observation,
+    RoutingRecord,
+    Served,
+)
 
 _ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _ADD_ENDPOINT: Final = insert_numbered(endpoint)
@@ -33,6 +41,12 @@ _CHANGE_ENDPOINT: Final = Statement(
     .values({name: bindparam(f"to_{name}") for name in _CHANGED})
 )
 _ADD_ROUTING: Final = insert_row(routing)
+_ADD_CLIENT: Final = insert_row(endpoint_client)
+_REMOVE_CLIENT: Final = Statement(
+    delete(endpoint_client).where(
+        endpoint_client.c.endpoint_id == bindparam("of_id"), endpoint_client.c.name == bindparam("of_name")
+    )
+)
 _PUT_GATEWAY: Final = upsert(gateway, "name")
 _REMOVE_GATEWAY: Final = Statement(delete(gateway).where(gateway.c.name == bindparam("of_name")))
 _ADD_ROLLOUT: Final = insert_numbered(rollout)
@@ -102,6 +116,20 @@ class DeliveryWrites(DeliveryReads):
             at_ms=routing.at_ms,
             body=dumps(pack(routing)).decode(),
         )
+
+    def add_client(self, client: ClientRecord, key: str) -> None:
+        assert all(each.name != client.name for each in self.clients(client.endpoint_id)), "a client has one key"
+        self._session.change(
+            _ADD_CLIENT,
+            endpoint_id=client.endpoint_id,
+            name=client.name,
+            key=key,
+            author=client.author,
+            created_ms=client.created_ms,
+        )
+
+    def remove_client(self, endpoint_id: int, name: str) -> bool:
+        return self._session.change(_REMOVE_CLIENT, of_id=endpoint_id, of_name=name) > 0
 
     def put_gateway(self, gateway: GatewayRecord) -> None:
         self._session.change(_PUT_GATEWAY, name=gateway.name, body=dumps(pack(gateway)).decode())

@@ -1,15 +1,16 @@
 """Reading about traffic, for every SQL database. ``view.py`` joins it with the rest."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from budwood.catalog.sql.delivery_tables import (
     counted,
     endpoint,
+    endpoint_client,
     gateway,
     observation,
     rollout,
@@ -23,7 +24,14 @@ from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import unpack
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
-from budwood.domain.traffic.records import EndpointRecord, GatewayRecord, Observation, RoutingRecord, Served
+from budwood.domain.traffic.records import (
+    ClientRecord,
+    EndpointRecord,
+    GatewayRecord,
+    Observation,
+    RoutingRecord,
+    Served,
+)
 from budwood.errors import CatalogDamaged
 
 T = TypeVar("T")
@@ -73,6 +81,24 @@ _ROLLOUT: Final = Statement(_rollouts.where(rollout.c.id == bindparam("rollout_i
 _RUNNING: Final = Statement(_rollouts.where(rollout.c.running == 1).order_by(rollout.c.id).limit(bindparam("limit")))
 _ROLLOUTS: Final = Statement(
     _rollouts.where(rollout.c.endpoint_id == bindparam("endpoint_id"), rollout.c.id < bindparam("before"))
+_client: Final = endpoint_client.c
+_CLIENTS: Final = Statement(
+    select(_client.endpoint_id, _client.name, _client.author, _client.created_ms)
+    .where(_client.endpoint_id == bindparam("endpoint_id"))
+    .order_by(_client.name)
+    .limit(bindparam("limit"))
+)
+_CLIENT_KEYS: Final = Statement(
+    select(_client.endpoint_id, _client.name, _client.key)
+    .where(
+        or_(
+            _client.endpoint_id > bindparam("after"),
+            and_(_client.endpoint_id == bindparam("after"), _client.name > bindparam("after_name")),
+        )
+    )
+    .order_by(_client.endpoint_id, _client.name)
+    .limit(bindparam("limit"))
+)
     .order_by(rollout.c.id.desc())
     .limit(bindparam("limit"))
 )
@@ -146,6 +172,18 @@ class DeliveryReads(PeopleReads):
         rows = self._session.all(
             _ROLLOUTS, endpoint_id=endpoint_id, before=before or _HIGHEST, limit=max(0, min(limit, PAGE_ROWS))
         )
+    def clients(self, endpoint_id: int) -> Sequence[ClientRecord]:
+        rows = self._session.all(_CLIENTS, endpoint_id=endpoint_id, limit=ENDPOINT_CLIENTS)
+        return [ClientRecord(*row) for row in rows]
+
+    def client_keys(self) -> Mapping[int, Mapping[str, str]]:
+        found: dict[int, dict[str, str]] = {}
+        after, name = 0, ""
+        while rows := self._session.all(_CLIENT_KEYS, after=after, after_name=name, limit=PAGE_ROWS):
+            for after, name, key in rows:
+                found.setdefault(after, {})[key] = name
+        return found
+
         return [_rollout(*row) for row in rows]
 
     def rollout_events(self, rollout_id: int) -> Sequence[RolloutEvent]:

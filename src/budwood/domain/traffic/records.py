@@ -61,6 +61,16 @@ class GatewayRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """Who may ask an endpoint by a key. The key itself is read by the control plane and nobody else."""
+
+    endpoint_id: int
+    name: str
+    author: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """One request that a gateway answered. ``number`` is that of the version, 0 when none was asked."""
 

@@ -13,6 +13,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     _endpoint()
     _routing()
+    _clients()
     _gateway()
     _rollout()
     _served()
@@ -56,6 +57,17 @@ def _routing() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_routing_endpoint_id_at_ms"), "routing", ["endpoint_id", "at_ms"], unique=False)
+
+
+def _clients() -> None:
+    op.create_table(
+        "endpoint_client",
+        _id("endpoint_id", given=True),
+        *_words("name", "key", "author"),
+        *_big("created_ms"),
+        sa.PrimaryKeyConstraint("endpoint_id", "name", name=op.f("pk_endpoint_client")),
+        sqlite_with_rowid=False,
+    )
 
 
 def _gateway() -> None:
