@@ -20,6 +20,7 @@ _MODULES = (
     "envoy.config.endpoint.v3.endpoint_pb2",
     "envoy.config.listener.v3.listener_pb2",
     "envoy.config.route.v3.route_pb2",
+    "envoy.type.matcher.v3.http_inputs_pb2",
     "envoy.extensions.access_loggers.file.v3.file_pb2",
     "envoy.extensions.access_loggers.stats.v3.stats_pb2",
     f"{_HTTP}api_key_auth.v3.api_key_auth_pb2",
