@@ -11,10 +11,11 @@ from budwood.catalog.sql import sqlite, tracking_search, tracking_transaction, t
 from budwood.catalog.sql.postgres import PostgresCatalog
 from budwood.catalog.sql.session import Compiled, Row, Statement
 from budwood.catalog.sql.sqlite import SqliteCatalog
-from budwood.catalog.testing_tracking import TrackingSuite
+from budwood.catalog.testing_tracking import RUN_COUNT, TrackingSuite, add_experiment, fill_runs
 from budwood.catalog.tracking_api import TrackingSearch
 from budwood.domain.tracking.fields import RUNS
 from budwood.domain.tracking.filters import parse_filter, parse_orders
+from budwood.domain.tracking.records import Showing
 
 RARE = pytest.mark.parametrize(("rare", "merged"), [(0, 16), (5, 0), (2_000, 16)])
 
@@ -100,3 +101,22 @@ def test_a_common_search_walks_one_index_and_sorts_no_more_than_what_is_equal(
     assert led in plan[0]
     assert "USE TEMP B-TREE FOR ORDER BY" not in plan
     assert orders or "USE TEMP" not in " ".join(plan)
+
+
+def test_a_restored_catalog_tracks_on_where_the_old_one_stopped(catalog: SqliteCatalog, tmp_path: Path) -> None:
+    experiment = add_experiment(catalog, "a")
+    catalog.write(lambda transaction: fill_runs(transaction, [experiment, experiment]))
+    with catalog.read() as view:
+        tables = [(shape.name, [row for page in view.dump(shape.name) for row in page]) for shape in view.shapes()]
+        counters = view.counters()
+    again = SqliteCatalog(tmp_path / "again.db", durable=False)
+    again.write(lambda transaction: transaction.fill(tables, counters))
+    search = TrackingSearch(showing=Showing.ALL, experiments=(experiment.id,))
+    with catalog.read() as one, again.read() as other:
+        runs = one.find_runs("default", search).runs
+        assert len(runs) == RUN_COUNT
+        assert other.find_runs("default", search).runs == runs
+        assert repr(other.logged_by(runs)) == repr(one.logged_by(runs))
+        assert other.metric_history(runs[0].id, "acc") == one.metric_history(runs[0].id, "acc")
+    assert add_experiment(again, "b").id == experiment.id + 1
+    again.close()

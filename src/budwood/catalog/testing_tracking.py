@@ -121,7 +121,7 @@ class TrackingSuite:
 
     def test_runs_are_searched_as_a_plain_reading_would_find_them(self, catalog: Catalog) -> None:
         experiments = [add_experiment(catalog, name) for name in ("a", "b")]
-        for each in catalog.write(lambda transaction: _fill(transaction, experiments)):
+        for each in catalog.write(lambda transaction: fill_runs(transaction, experiments)):
             assert each.id
         everywhere = tuple(each.id for each in experiments)
         for text, keep in _FILTERS.items():
@@ -138,7 +138,7 @@ class TrackingSuite:
     def test_forgotten_experiments_leave_nothing(self, catalog: Catalog) -> None:
         catalog.write(lambda transaction: transaction.add_namespace("risk", at_ms=1))
         mine, theirs = add_experiment(catalog, "a"), add_experiment(catalog, "a", namespace="risk")
-        catalog.write(lambda transaction: _fill(transaction, [mine, mine]))
+        catalog.write(lambda transaction: fill_runs(transaction, [mine, mine]))
         catalog.write(lambda transaction: transaction.forget_experiments("risk"))
         with catalog.read() as view:
             assert view.experiment("risk", theirs.number) is None
@@ -164,7 +164,8 @@ class TrackingSuite:
                     raise AssertionError(text)
 
 
-def _fill(transaction: Transaction, experiments: Sequence[Experiment]) -> list[Run]:
+def fill_runs(transaction: Transaction, experiments: Sequence[Experiment]) -> list[Run]:
+    """``RUN_COUNT`` runs in two experiments, with everything that a run can have."""
     runs = []
     for number in range(RUN_COUNT):
         run = add_run(transaction, experiments[number % 2], number)
