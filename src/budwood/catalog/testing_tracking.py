@@ -1,6 +1,7 @@
 """What tracking must do in every catalog: found in its namespace only, newest values, searched and paged."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -147,6 +148,42 @@ class TrackingSuite:
         with catalog.read() as view:
             held = {name: [row for page in view.dump(name) for row in page] for name in _TABLES}
         assert not any(held.values())
+
+    def test_like_knows_two_signs_and_nothing_else(self, catalog: Catalog) -> None:
+        experiment = add_experiment(catalog, "a")
+        values = [
+            "",
+            "a",
+            "A",
+            "é",
+            "É",
+            "a%b",
+            "a_b",
+            "a[b]c",
+            "a*b?c",
+            "a\\b",
+            "aXb",
+            "%",
+            "_",
+            "[a]",
+            "^a",
+            "ß",
+            "a\nb",
+        ]
+
+        def work(transaction: Transaction) -> None:
+            for number, value in enumerate(values):
+                transaction.log_params(add_run(transaction, experiment, number), {"p": value})
+
+        catalog.write(work)
+        for pattern in [*values, "a%", "%b%", "a_b", "_", "%[%", "%\\%", "a%_", "%]c", "%É%", "a*b%"]:
+            for operator, flags in (("LIKE", re.DOTALL), ("ILIKE", re.DOTALL | re.IGNORECASE)):
+                search = TrackingSearch(
+                    parse_filter(f"params.p {operator} '{pattern}'", RUNS), (), Showing.ALL, (experiment.id,)
+                )
+                expression = "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in pattern)
+                expected = {number for number, value in enumerate(values) if re.fullmatch(expression, value, flags)}
+                assert set(_paged(catalog, search)) == expected, (operator, pattern)
 
     def test_a_token_belongs_to_one_search(self, catalog: Catalog) -> None:
         experiment = add_experiment(catalog, "a")
