@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from budwood.domain.compared.comparison import Comparison
 from budwood.domain.rollout.events import TOLERATED
 
 
@@ -38,6 +39,16 @@ FIXED = frozenset({Watched.ERROR_RATE, Watched.LATENCY_LIMIT})
 """Limits without a level of error, as other tools have them: looked at often, they condemn healthy versions."""
 
 
+class Metric(StrEnum):
+    """How a metric is made of what was observed. Its units are users, or requests where the split is not sticky."""
+
+    MEAN = "mean"
+    """The mean of the first value that was observed of each unit."""
+
+    RATIO = "ratio"
+    """The part of the units that came of which something was observed: conversions."""
+
+
 class Unproven(StrEnum):
     """What to do with a candidate that nothing condemns and nothing proves."""
 
@@ -62,7 +73,8 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Guardrail:
     """``limit`` and ``window_s`` are those of a fixed limit: it condemns after ``failures`` windows above it. A
-    metric's ``tolerance`` is how far the candidate's mean may lie on the wrong side; ``lower_is_better`` says which."""
+    metric's ``tolerance`` is how far the candidate's mean may lie on the wrong side; ``lower_is_better`` says which. A
+    latency's is how much slower an answer may be before it counts: a version that few ask has colder connections."""
 
     watched: Watched
     metric: str = ""
@@ -72,6 +84,7 @@ class Guardrail:
     failures: int = 5
     tolerance: float = 0.0
     lower_is_better: bool = False
+    kind: Metric = Metric.MEAN
 
     @property
     def name(self) -> str:
@@ -87,7 +100,8 @@ class Guardrail:
 class Plan:
     """``alpha`` is the chance that a healthy candidate is ever condemned, over the whole rollout. ``proof``: promote
     only what is proved to be less than ``tolerated`` times as bad as the baseline. ``patience_s`` is how long the last
-    step waits beyond its hold for that proof, ``silence_s`` how old the newest figure may be."""
+    step waits beyond its hold for that proof, ``silence_s`` how old the newest figure may be. ``comparison`` is
+    how a shadow's answers are compared with the baseline's."""
 
     name: str
     steps: tuple[Step, ...]
@@ -99,6 +113,12 @@ class Plan:
     patience_s: int = 3_600
     silence_s: int = 60
     digest: str = ""
+    comparison: Comparison = Comparison()
+
+    @property
+    def slack(self) -> float:
+        """How much slower than the baseline the candidate may be, as a part of it."""
+        return next((rail.tolerance for rail in self.guardrails if rail.watched is Watched.LATENCY), 0.0)
 
     def level(self, rail: Guardrail) -> float:
         """The part of alpha that a test which may condemn has. The sample ratio has little: what it finds is coarse."""

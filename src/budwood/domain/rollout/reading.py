@@ -7,10 +7,12 @@ from itertools import pairwise
 from typing import Any, Final
 
 from budwood.domain.canon import dumps
+from budwood.domain.compared.answers import PATH
+from budwood.domain.compared.comparison import Comparison, Kind
 from budwood.domain.document import Reader
 from budwood.domain.limits import ROLLOUT_GUARDRAILS, ROLLOUT_STEP_S, ROLLOUT_STEPS
 from budwood.domain.rollout.events import TOLERATED
-from budwood.domain.rollout.plan import FIXED, Guardrail, Plan, Step, Unproven, Watched, Way
+from budwood.domain.rollout.plan import FIXED, Guardrail, Metric, Plan, Step, Unproven, Watched, Way
 from budwood.errors import BadPlan
 
 API_VERSION: Final = "budwood.dev/v1"
@@ -36,7 +38,7 @@ def _spec(name: str, value: object) -> Plan:
         value,
         "spec",
         required=("steps",),
-        optional=("guardrails", "alpha", "proof", "tolerated", "unproven", "patience", "silence"),
+        optional=("guardrails", "alpha", "proof", "tolerated", "unproven", "patience", "silence", "compare"),
     )
     steps = _READ.each(spec, "steps", "spec", _step)
     _check_order(steps)
@@ -53,9 +55,23 @@ def _spec(name: str, value: object) -> Plan:
         unproven=_READ.word(Unproven)(spec.get("unproven", "hold"), "spec.unproven"),
         patience_s=_READ.lasts_s(spec.get("patience", "1h"), "spec.patience"),
         silence_s=_READ.lasts_s(spec.get("silence", "60s"), "spec.silence"),
+        comparison=_comparison(spec["compare"]) if "compare" in spec else Comparison(),
     )
     _check_metrics(plan)
     return plan
+
+
+def _comparison(value: object) -> Comparison:
+    at = "spec.compare"
+    given = _READ.fields(value, at, required=("type",), optional=("field", "tolerance"))
+    kind = _READ.word(Kind)(given["type"], f"{at}.type")
+    field = _READ.text(given["field"], f"{at}.field") if "field" in given else ""
+    if field and not PATH.fullmatch(field):
+        _READ.bad(f"{at}.field", f"is {field[:80]!r}", "Names and numbers: outputs[0].data.")
+    if "tolerance" in given and kind in (Kind.STATUS, Kind.CLASS):
+        _READ.bad(f"{at}.tolerance", f"means nothing for {kind}", "Leave it out.")
+    most = 1.0 if kind is Kind.TEXT else 1e300
+    return Comparison(kind, field, _READ.number(given.get("tolerance", 0), f"{at}.tolerance", least=0, most=most))
 
 
 def _step(value: object, at: str) -> Step:
@@ -114,7 +130,7 @@ def _guardrail(value: object, at: str) -> Guardrail:
         value,
         at,
         required=("watch",),
-        optional=("metric", "limit", "quantile", "window", "failures", "tolerance", "lowerIsBetter"),
+        optional=("metric", "limit", "quantile", "window", "failures", "tolerance", "lowerIsBetter", "kind"),
     )
     watched = _READ.word(Watched)(given["watch"], f"{at}.watch")
     takes = _TAKES[watched]
@@ -134,15 +150,16 @@ def _guardrail(value: object, at: str) -> Guardrail:
         failures=_READ.count(given.get("failures", 5), f"{at}.failures", least=1, most=1_000),
         tolerance=_READ.number(given.get("tolerance", 0), f"{at}.tolerance", least=0),
         lower_is_better=_READ.flag(given.get("lowerIsBetter", False), f"{at}.lowerIsBetter"),
+        kind=_READ.word(Metric)(given.get("kind", "mean"), f"{at}.kind"),
     )
 
 
 _TAKES: Final[Mapping[Watched, tuple[str, ...]]] = {
     Watched.ERRORS: (),
-    Watched.LATENCY: (),
+    Watched.LATENCY: ("tolerance",),
     Watched.SAMPLE_RATIO: (),
     Watched.DISAGREEMENT: ("limit",),
-    Watched.METRIC: ("metric", "tolerance", "lowerIsBetter"),
+    Watched.METRIC: ("metric", "tolerance", "lowerIsBetter", "kind"),
     Watched.ERROR_RATE: ("limit", "window", "failures"),
     Watched.LATENCY_LIMIT: ("limit", "quantile", "window", "failures"),
 }

@@ -97,10 +97,20 @@ class Sticky:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """``points`` basis points of the requests are copied to ``arm``, and both answers kept for comparing."""
+    """``points`` basis points of the requests are copied to ``arm``, and both answers kept for comparing: so many bytes
+    of them, 0 where only whether they were answered is compared."""
 
     arm: str
     points: int
+    body_bytes: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What is kept of copied requests and their answers: at most ``body_bytes`` of each, without the values of the
+    fields ``redact`` names."""
+
+    redact: tuple[str, ...] = ()
     body_bytes: int = 65_536
 
 
@@ -128,6 +138,8 @@ class Endpoint:
     add_request_headers: Mapping[str, str] = field(default_factory=dict)
     add_response_headers: Mapping[str, str] = field(default_factory=dict)
 
+    guarded_by: str = "production"
+    capture: Capture = Capture()
     def arm(self, name: str) -> Arm:
         """One of its arms, by name."""
         return next(arm for arm in self.arms if arm.name == name)

@@ -11,11 +11,12 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from budwood.domain.document import Reader
-from budwood.domain.limits import ENDPOINT_BACKENDS, ENDPOINT_CLIENTS, SPLIT_ARMS
+from budwood.domain.limits import CAPTURED_BYTES, ENDPOINT_BACKENDS, ENDPOINT_CLIENTS, REDACTED_FIELDS, SPLIT_ARMS
 from budwood.domain.traffic.endpoint import (
     Arm,
     Backend,
     Breaker,
+    Capture,
     Endpoint,
     KeyAuth,
     Rate,
@@ -104,6 +105,8 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         breaker=_breaker(spec.get("breaker", {})),
         timeout_s=_timeout(spec.get("timeout", "30s")),
         add_request_headers=_mapping(spec, "addRequestHeaders", _header_value, _header),
+        capture=_capture(spec.get("capture", {})),
+        guarded_by=_READ.text(spec.get("guardedBy", "production"), "spec.guardedBy"),
         add_response_headers=_mapping(spec, "addResponseHeaders", _header_value, _header),
     )
     if body.tenant_rates and not (keys or tokens):
@@ -232,6 +235,16 @@ def _breaker(value: object) -> Breaker:
         _READ.count(given.get("requests", plain.requests), f"{at}.requests", least=1, most=1_000_000),
         _READ.count(given.get("ejectsAfter", plain.ejects_after), f"{at}.ejectsAfter", least=1, most=1_000),
     )
+def _capture(value: object) -> Capture:
+    given = _READ.fields(value, "spec.capture", optional=("redact", "bytes"))
+    names = given.get("redact", [])
+    if not isinstance(names, list | tuple) or len(names) > REDACTED_FIELDS:
+        _READ.bad("spec.capture.redact", "is not a list of names", f"At most {REDACTED_FIELDS}: [email, iban].")
+    redact = tuple(_READ.text(name, f"spec.capture.redact[{number}]") for number, name in enumerate(names))
+    most = _READ.count(given.get("bytes", CAPTURED_BYTES), "spec.capture.bytes", least=0, most=CAPTURED_BYTES)
+    return Capture(redact, most)
+
+
 
 
 def _timeout(value: object) -> float:

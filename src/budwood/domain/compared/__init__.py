@@ -1,0 +1,1 @@
+"""Two answers to one request, and whether they say the same. Values and rules only."""
