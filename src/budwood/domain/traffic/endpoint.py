@@ -137,9 +137,8 @@ class Endpoint:
     timeout_s: float = 30.0
     add_request_headers: Mapping[str, str] = field(default_factory=dict)
     add_response_headers: Mapping[str, str] = field(default_factory=dict)
-
-    guarded_by: str = "production"
     capture: Capture = Capture()
+
     def arm(self, name: str) -> Arm:
         """One of its arms, by name."""
         return next(arm for arm in self.arms if arm.name == name)

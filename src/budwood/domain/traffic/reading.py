@@ -80,7 +80,7 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         required=("model", "arms"),
         optional=(
             *("split", "baseline", "sticky", "rules", "auth", "rate", "tenantRates", "retries", "breaker", "timeout"),
-            *("path", "addRequestHeaders", "addResponseHeaders", "guardedBy"),
+            *("path", "addRequestHeaders", "addResponseHeaders", "guardedBy", "capture"),
         ),
     )
     model = _READ.text(spec["model"], "spec.model")
@@ -105,9 +105,8 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         breaker=_breaker(spec.get("breaker", {})),
         timeout_s=_timeout(spec.get("timeout", "30s")),
         add_request_headers=_mapping(spec, "addRequestHeaders", _header_value, _header),
-        capture=_capture(spec.get("capture", {})),
-        guarded_by=_READ.text(spec.get("guardedBy", "production"), "spec.guardedBy"),
         add_response_headers=_mapping(spec, "addResponseHeaders", _header_value, _header),
+        capture=_capture(spec.get("capture", {})),
     )
     if body.tenant_rates and not (keys or tokens):
         _READ.bad("spec.tenantRates", "counts tenants, and nobody says who they are", "Add spec.auth.")
@@ -235,6 +234,8 @@ def _breaker(value: object) -> Breaker:
         _READ.count(given.get("requests", plain.requests), f"{at}.requests", least=1, most=1_000_000),
         _READ.count(given.get("ejectsAfter", plain.ejects_after), f"{at}.ejectsAfter", least=1, most=1_000),
     )
+
+
 def _capture(value: object) -> Capture:
     given = _READ.fields(value, "spec.capture", optional=("redact", "bytes"))
     names = given.get("redact", [])
@@ -243,8 +244,6 @@ def _capture(value: object) -> Capture:
     redact = tuple(_READ.text(name, f"spec.capture.redact[{number}]") for number, name in enumerate(names))
     most = _READ.count(given.get("bytes", CAPTURED_BYTES), "spec.capture.bytes", least=0, most=CAPTURED_BYTES)
     return Capture(redact, most)
-
-
 
 
 def _timeout(value: object) -> float:
