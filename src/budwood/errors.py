@@ -8,6 +8,7 @@
     │   ├── BadFilter          a search that does not parse; carries the position
     │   ├── BadEndpoint        an endpoint that cannot be; names the field
     │   ├── BadSplit           weights that are no split of traffic
+    │   ├── BadServing         a serving manifest that cannot be; names the field
     │   ├── BadPlan            a rollout's plan that cannot be followed; names the field
     │   ├── BadPolicy          a policy that does not say what it asks for; names the field
     │   ├── BadStandard        a metadata standard that does not say what it asks for; names the field
@@ -53,6 +54,7 @@
     │   └── CatalogDamaged     the metadata database is not intact, or not ours
     ├── Unavailable    a part we need does not answer, or is full              exit 7
     │   ├── GatewayDown        a gateway that does not start or answer
+    │   ├── ModelDown          a version that cannot be loaded, so that nobody answers for it
     │   ├── TooManyRequests    more than the namespace's rate
     │   ├── TargetUnreachable  an address outside does not answer, or is none we speak to
     │   ├── StorageFull, StorageFailed, RegistryBusy, ServerUnreachable
@@ -132,6 +134,10 @@ class BadSplit(Invalid):
 
 
 class BadPlan(Invalid):
+class BadServing(Invalid):
+    code = "bad_serving"
+
+
     code = "bad_plan"
 
 
@@ -409,6 +415,10 @@ class ServerUnreachable(Unavailable):
 
 class GatewayDown(Unavailable):
     code = "gateway_down"
+
+
+class ModelDown(Unavailable):
+    code = "model_down"
 
 
 class RegistryBusy(Unavailable):

@@ -18,6 +18,7 @@ from budwood.catalog.delivery_api import DeliveryTransaction, DeliveryView
 from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
 from budwood.catalog.lineage_api import LineageTransaction, LineageView
+from budwood.catalog.listing_api import ListingTransaction, ListingView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.catalog.retention_api import RetentionTransaction, RetentionView
 from budwood.catalog.standards_api import StandardsTransaction, StandardsView
@@ -107,6 +108,7 @@ class View(
     GatesView,
     LedgerView,
     LineageView,
+    ListingView,
     RetentionView,
     StandardsView,
     TrackingView,
@@ -220,6 +222,7 @@ class Transaction(
     GatesTransaction,
     LedgerTransaction,
     LineageTransaction,
+    ListingTransaction,
     RetentionTransaction,
     StandardsTransaction,
     TrackingTransaction,

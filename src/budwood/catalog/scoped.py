@@ -11,10 +11,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar, cast
 
 from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
+from budwood.catalog.listing_api import ListedModels, ListedVersions, ListingSearch
 from budwood.catalog.people_api import Reach
 from budwood.catalog.tracking_api import ExperimentPage, RunPage, TrackingSearch
 from budwood.domain.access import Role, Within
 from budwood.domain.artifacts import Listed, LoggedModel, StoredFile
+from budwood.domain.listing import ListedModel, ListedVersion, ListedWebhook
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind
 from budwood.domain.people import Delivery, Grant, NamespaceRecord, NamespaceUsage, Quota, Trust, Webhook
@@ -309,6 +311,30 @@ class _Scoped:
 
     def experiment_named(self, namespace: str, name: str) -> Experiment | None:
         return self._inner.experiment_named(namespace, name) if namespace in self._reach else None
+    def model_titled(self, namespace: str, title: str) -> ListedModel | None:
+        return self._inner.model_titled(namespace, title) if namespace in self._reach else None
+
+    def version_titled(self, namespace: str, title: str, number: int) -> ListedVersion | None:
+        return self._inner.version_titled(namespace, title, number) if namespace in self._reach else None
+
+    def version_titled_at(self, namespace: str, title: str, pointer: str) -> ListedVersion | None:
+        return self._inner.version_titled_at(namespace, title, pointer) if namespace in self._reach else None
+
+    def find_models(self, namespace: str, search: ListingSearch, *, token: str = "", limit: int = 100) -> ListedModels:
+        if namespace not in self._reach:
+            return ListedModels(())
+        return self._inner.find_models(namespace, search, token=token, limit=limit)
+
+    def find_versions(
+        self, namespace: str, search: ListingSearch, *, token: str = "", limit: int = 100
+    ) -> ListedVersions:
+        if namespace not in self._reach:
+            return ListedVersions(())
+        return self._inner.find_versions(namespace, search, token=token, limit=limit)
+
+    def webhook_listings(self, namespace: str) -> Sequence[ListedWebhook]:
+        return self._inner.webhook_listings(namespace) if namespace in self._reach else ()
+
 
     def experiment_numbers(self, namespace: str, numbers: Sequence[int]) -> Mapping[int, int]:
         return self._inner.experiment_numbers(namespace, numbers) if namespace in self._reach else {}

@@ -54,6 +54,7 @@ from budwood.cli import (
     scan,
     search,
     serve,
+    serve_model,
     show,
     sign,
     stage,
@@ -137,6 +138,7 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
     ("whoami", login.whoami, login.WHOAMI_EPILOG),
     ("which", endpoint.which, endpoint.WHICH_EPILOG),
     ("serve", serve.serve, serve.EPILOG),
+    ("serve-model", serve_model.serve_model, serve_model.EPILOG),
 )
 
 for _name, _command, _epilog in COMMANDS:

@@ -116,6 +116,7 @@ version: Final = Table(
     UniqueConstraint("model_id", "number"),
     UniqueConstraint("model_id", "label_key"),
     Index(None, "model_id", "commit_id"),
+    Index(None, "model_id", "stage", "number"),
     Index(None, "digest"),
     Index(None, "namespace_id", "id"),
     Index(None, "namespace_id", "created_ms", "id"),

@@ -16,6 +16,7 @@ from budwood.catalog.sql.delivery_transaction import DeliveryWrites
 from budwood.catalog.sql.gate_transaction import GateWrites
 from budwood.catalog.sql.ledger_transaction import FRESH, LedgerWrites, Salts, keep, sealed
 from budwood.catalog.sql.lineage_transaction import LineageWrites
+from budwood.catalog.sql.listing_transaction import ListingWrites
 from budwood.catalog.sql.people_tables import namespace, staged
 from budwood.catalog.sql.people_transaction import PeopleWrites
 from budwood.catalog.sql.retention_transaction import RetentionWrites
@@ -133,6 +134,7 @@ class SqlTransaction(
     GateWrites,
     LedgerWrites,
     LineageWrites,
+    ListingWrites,
     RetentionWrites,
     StandardWrites,
     TrackingWrites,
@@ -154,7 +156,7 @@ class SqlTransaction(
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
         removed = self._session.one(_LAST_REMOVED, namespace=namespace, name=name)
         last_number: int = removed[0] if removed else 0
-        self._namespace_id(namespace) or self.add_namespace(namespace, at_ms=at_ms)
+        namespace_id = self._namespace_id(namespace) or self.add_namespace(namespace, at_ms=at_ms).id
         model_id = self._session.add(
             _ADD_MODEL,
             namespace=namespace,
@@ -164,6 +166,7 @@ class SqlTransaction(
             created_ms=at_ms,
             last_number=last_number,
         )
+        self._list_new_model(model_id, namespace_id, name, at_ms)
         return ModelRecord(model_id, namespace, name, kind, owner, at_ms, last_number)
 
     def remove_model(self, model_id: int) -> None:
@@ -183,6 +186,7 @@ class SqlTransaction(
         values = _version_values(new)
         version_id = self._session.add(_ADD_VERSION, number=number, namespace_id=namespace_id, **values)
         self._newest = version_id, new.created_ms, namespace_id
+        self._list_new_version(version_id, new.model_id, namespace_id, new.created_ms)
         self._add_facts(version_id, namespace_id, new)
         self._add_lineage(version_id, room, new)
         self._count_versions(room, 1)
@@ -210,6 +214,7 @@ class SqlTransaction(
 
     def set_stage(self, version_id: int, stage: Stage, *, at_ms: int, author: str) -> None:
         self._session.change(_SET_STAGE, of_version=version_id, to_stage=str(stage))
+        self._touch_version(version_id, at_ms)
         self._session.add(_ADD_STAGE_CHANGE, version_id=version_id, at_ms=at_ms, stage=str(stage), author=author)
 
     def add_move(

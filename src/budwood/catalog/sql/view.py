@@ -17,6 +17,7 @@ from budwood.catalog.sql.artifact_view import ArtifactReads
 from budwood.catalog.sql.delivery_view import DeliveryReads
 from budwood.catalog.sql.lineage_tables import edge
 from budwood.catalog.sql.lineage_view import LineageReads
+from budwood.catalog.sql.listing_view import ListingReads
 from budwood.catalog.sql.people_tables import namespace as namespaces
 from budwood.catalog.sql.retention_tables import gone
 from budwood.catalog.sql.retention_view import RetentionReads, gone_from
@@ -241,7 +242,7 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(ArtifactReads, DeliveryReads, LineageReads, RetentionReads, StandardReads, TrackingReads):
+class SqlView(ListingReads, ArtifactReads, DeliveryReads, LineageReads, RetentionReads, StandardReads, TrackingReads):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()

@@ -1,0 +1,229 @@
+"""budwood serve-model: versions side by side, each in a process of its own, until stopped."""
+
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from budwood.cli.face import Json, exact, note, opened
+from budwood.cli.help import examples
+from budwood.domain.limits import SERVED_VERSIONS, SERVING_CORES, SERVING_IDLE_S, SERVING_MEMORY_BYTES
+
+if TYPE_CHECKING:
+    from budwood.client.registry import Registry
+    from budwood.client.version import Version
+    from budwood.delivery.serving.host import Asked, Happened, Limits, Pulled, Served
+    from budwood.domain.manifest import Manifest
+
+EPILOG: Final = examples(
+    "budwood serve-model fraud@champion",
+    "budwood serve-model fraud@v1 fraud@v2 --port 9001 --endpoint fraud",
+    "budwood serve-model ranker@v3 --predictor serving:Ranker --python ./ranker-env/bin/python",
+)
+CACHE: Final = Path(".budwood-serving")
+
+
+def serve_model(
+    ctx: typer.Context,
+    references: Annotated[list[str], typer.Argument(metavar="REF...", help="Versions of one model.")],
+    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Of the first; the next ones follow. 0 for any.")
+    ] = 0,
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", metavar="NAME", help="Make them arms of this endpoint; made if there is none.")
+    ] = "",
+    memory: Annotated[
+        int, typer.Option("--memory", min=0, metavar="MIB", help="What each process may write to; 0 for no limit.")
+    ] = SERVING_MEMORY_BYTES >> 20,
+    cores: Annotated[
+        int, typer.Option("--cores", min=1, max=1024, help="Each runs on so many, and predicts as often at once.")
+    ] = SERVING_CORES,
+    idle: Annotated[
+        float, typer.Option("--idle", min=0, metavar="SECONDS", help="Unloaded after so long; 0 for never.")
+    ] = SERVING_IDLE_S,
+    lazy: Annotated[bool, typer.Option("--lazy", help="Load at the first request.")] = False,
+    warm: Annotated[
+        Path | None, typer.Option("--warm", metavar="FILE", help="A request to answer before any traffic, as JSON.")
+    ] = None,
+    predictor: Annotated[
+        str, typer.Option("--predictor", metavar="MODULE:CLASS", help="Your own code predicts; found from here.")
+    ] = "",
+    python: Annotated[
+        str, typer.Option("--python", metavar="PROGRAM", help="The Python it runs in: that of its own environment.")
+    ] = "",
+    trust: Annotated[bool, typer.Option("--trust", help="Load it though the scan does not call it clean.")] = False,
+    cache: Annotated[Path, typer.Option("--cache", metavar="FOLDER", help="Where files are pulled to.")] = CACHE,
+    json: Json = False,
+) -> None:
+    """Serve versions of a model over HTTP (Open Inference) until stopped.
+
+    Each version has a port and a process of its own, with limits; its files are verified each time it is loaded, it is
+    warmed before it gets requests, unloaded when nobody asks, and loaded again when somebody does.
+    """
+    from budwood.delivery.serving.host import Limits, close_all
+
+    ending = threading.Event()
+    limits = Limits(memory << 20, cores, idle)
+    serving: list[Served] = []
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: ending.set())
+    try:
+        with opened(ctx) as registry:
+            versions = _versions(registry, references)
+            for version in versions:
+                pulled = _pulled(registry, version, cache, trust=trust)
+                asked = _asked(version, pulled, limits, predictor, python, warm, lazy=lazy)
+                serving.append(_served(asked, host, port + len(serving) if port else 0, json=json))
+            for one in serving:
+                one.start()
+            if endpoint:
+                _register(registry, endpoint, versions[0], serving, host)
+        _say(serving, endpoint, host, as_json=json)
+        ending.wait()
+    finally:
+        close_all(serving)
+
+
+def _versions(registry: "Registry", references: Sequence[str]) -> "list[Version]":
+    """Raises BadValue, LimitExceeded, NotFound."""
+    from budwood.errors import BadValue, LimitExceeded
+
+    if len(references) > SERVED_VERSIONS:
+        raise LimitExceeded(f"At most {SERVED_VERSIONS} versions at once.", limit="SERVED_VERSIONS")
+    found = [registry.get(each) for each in references]
+    if len({(each.record.namespace, each.record.model) for each in found}) > 1:
+        raise BadValue("These are versions of several models.", hint="Serve each model by a command of its own.")
+    if len({each.number for each in found}) < len(found):
+        raise BadValue("Two of these are the same version.", hint="Name each once.")
+    return found
+
+
+def _pulled(registry: "Registry", version: "Version", cache: Path, *, trust: bool) -> "Pulled":
+    """Its files in the cache, verified, and looked at for code. Raises Refused, Damaged, StorageFailed."""
+    from budwood.delivery.serving.host import Pulled
+    from budwood.errors import Refused
+    from budwood.scan.report import Verdict
+
+    reference = exact(version.record)
+    if not trust and (report := registry.scan(reference)).verdict is not Verdict.CLEAN:
+        found = next((f"{each.file}: {each.what}" for each in report.findings if each.severity != "note"), "")
+        raise Refused(
+            f"The scan does not call {reference} clean. {found}".rstrip(),
+            hint=f"See 'budwood scan {reference}'. If you trust who made it: --trust",
+        )
+    folder = (cache / version.digest.rpartition(":")[2]).resolve()
+    registry.pull(reference, folder, overwrite=True)
+    return Pulled(folder, _files(version.manifest))
+
+
+def _files(manifest: "Manifest") -> dict[str, str]:
+    return {entry.path: entry.sha256 for entry in manifest.files}
+
+
+def _asked(
+    version: "Version",
+    pulled: "Pulled",
+    limits: "Limits",
+    predictor: str,
+    python: str,
+    warm: Path | None,
+    *,
+    lazy: bool,
+) -> "Asked":
+    """Raises Unsupported, SourceNotFound."""
+    import shutil
+
+    from budwood.delivery.serving.host import Asked
+    from budwood.delivery.serving.kinds import runtime_for
+    from budwood.errors import SourceNotFound
+
+    if warm is not None and not warm.is_file():
+        raise SourceNotFound(f"{warm} is no file.", hint="Give a file with a request, as JSON.")
+    if python and shutil.which(python) is None:
+        raise SourceNotFound(f"{python} is no program.", hint="Give the Python of an environment: env/bin/python.")
+    runtime = runtime_for(tuple(pulled.files), predictor)
+    return Asked(
+        version.record.model,
+        version.number,
+        version.digest,
+        pulled,
+        runtime,
+        limits,
+        predictor=predictor,
+        path=str(Path.cwd()) if predictor else "",
+        # Not resolved: a virtual environment is known by the link to its Python.
+        python=str(Path(python).absolute()) if "/" in python else python,
+        warm=str(warm.resolve()) if warm else "",
+        lazy=lazy,
+    )
+
+
+def _served(asked: "Asked", host: str, port: int, *, json: bool) -> "Served":
+    """Raises ModelDown."""
+    from budwood.config import handed_on
+    from budwood.delivery.serving.host import Served, listen
+    from budwood.errors import ModelDown
+
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        raise ModelDown(f"{host}:{port} is taken: {error.strerror}.", hint="Give another --port.") from error
+    return Served(asked, listener, handed_on(), _told)
+
+
+def _told(happened: "Happened") -> None:
+    took = f" in {happened.seconds:.1f} s" if happened.seconds else ""
+    detail = f": {happened.detail}" if happened.detail else ""
+    note(f"{happened.name} {happened.what}{took}{detail}")
+
+
+def _register(registry: "Registry", endpoint: str, first: "Version", serving: "Sequence[Served]", host: str) -> None:
+    from budwood.errors import RecordNotFound
+    from budwood.verbs.serving import with_arms
+
+    namespace = first.record.namespace
+    try:
+        before = registry.endpoints.show(endpoint, namespace=namespace)
+    except RecordNotFound:
+        before = None
+    urls = {each.asked.number: f"http://{_reached(host)}:{each.port}" for each in serving}
+    text = with_arms(before, endpoint, first.record.model, urls)
+    expected = str(before.generation) if before else ""
+    registry.endpoints.put(text, namespace=namespace, expected=expected)
+
+
+def _reached(host: str) -> str:
+    """By what others reach it."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  (it is compared, not bound)
+        return socket.getfqdn()
+    return f"[{host}]" if ":" in host else host
+
+
+def _say(serving: "Sequence[Served]", endpoint: str, host: str, *, as_json: bool) -> None:
+    """Flushed: whoever started us waits for it."""
+    rows = [
+        {
+            "version": each.name,
+            "url": f"http://{_reached(host)}:{each.port}/v2/models/{each.asked.model}/infer",
+            "digest": each.asked.digest,
+            "runtime": each.asked.runtime.name,
+            "endpoint": endpoint,
+        }
+        for each in serving
+    ]
+    if as_json:
+        import json
+
+        sys.stdout.write(json.dumps({"served": rows}) + "\n")
+    else:
+        for row, each in zip(rows, serving, strict=True):
+            sys.stdout.write(f"{row['version']} answers at {row['url']} ({each.asked.runtime.title})\n")
+        if endpoint:
+            sys.stdout.write(f"They are arms of the endpoint {endpoint}: budwood endpoint show {endpoint}\n")
+    sys.stdout.flush()
