@@ -51,7 +51,8 @@ class Request:
 class Asked:
     """``house`` is the registry as the caller may see it, and its author the caller; ``whole`` all of it, for verbs
     whose permission was asked before. ``values`` is what the face read out of the request, holes of the address among
-    them. ``address`` is what the client calls this server, with the prefix it came by: ``http://host/ns/risk``."""
+    them. ``address`` is what the client calls this server, with the prefix it came by: ``http://host/ns/risk``;
+    ``token`` is the secret it showed."""
 
     house: House
     whole: House
@@ -59,6 +60,7 @@ class Asked:
     namespace: str
     values: Mapping[str, Json]
     address: str = ""
+    token: str = ""
     secret: Callable[[], str] = str
 
     @property
@@ -132,9 +134,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """``owns`` tells whether an address (without the prefix of a namespace) is of this face, so that a mistaken one is
-    answered in its form. ``addresses`` are all under which an endpoint's path is served. ``namespace_header`` names a
-    namespace for a request whose address does not."""
+    """``named_in`` finds a namespace in the holes and the query of a request whose address names none.
+    ``owns`` tells whether an address (without the prefix of a namespace) is of this face, so that a mistaken one is
+    answered in its form; ``worded`` is that form for what HTTP itself refuses, by status and one sentence.
+
+    ``addresses`` are all under which an endpoint's path is served. ``namespace_header`` names a namespace for a request
+    whose address does not."""
 
     name: str
     endpoints: tuple[Endpoint, ...]
@@ -143,5 +148,7 @@ class Face:
     answer: Callable[[Json], Reply]
     refuse: Callable[[BudwoodError], Reply]
     nowhere: Callable[[str, str], BudwoodError]
+    worded: Callable[[int, str], Reply]
     addresses: Callable[[str], tuple[str, ...]] = field(default=lambda path: (path,))
     namespace_header: str = ""
+    named_in: Callable[[Mapping[str, str], bytes], str] = field(default=lambda holes, query: "")

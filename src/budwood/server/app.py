@@ -18,7 +18,7 @@ from budwood.facades.face import Face
 from budwood.server.blob_door import Keys
 from budwood.server.counts import SharedCounts
 from budwood.server.dispatch import Binding, Dispatch
-from budwood.server.faces import FACES
+from budwood.server.faces import FACES, words_at
 from budwood.server.guard import Guard
 from budwood.server.handlers import HANDLERS
 from budwood.server.http_hosts import Hosts
@@ -93,6 +93,7 @@ def make_app(
         limits=limits,
         doors=dispatch.table.door,
         watchers=(log, metrics),
+        words=partial(words_at, mounted),
     )
 
 

@@ -27,6 +27,7 @@ from budwood.server.ask import Ask, Call, Mode, RawCall, Text
 from budwood.server.callers import Uses, bearer, caller_of, check, known_by, reach_of
 from budwood.server.counts import Counts
 from budwood.server.exchange import Exchange, exchange_of
+from budwood.server.http_answer import Words
 from budwood.server.keyed import Key, KeyedCatalog, Repeated
 from budwood.server.problems import Headers, nowhere, problem
 from budwood.server.rates import Rates
@@ -123,7 +124,8 @@ class Dispatch:
         method = scope["method"]
         route = found.routes.get("GET" if method == "HEAD" else method)
         if route is None:
-            await _refuse(send, refusal.NO_METHOD.allowing(found.methods), exchange)
+            words = faces.words_at(self._faces, scope["raw_path"])
+            await _refuse(send, refusal.NO_METHOD.allowing(found.methods), exchange, words)
             return
         exchange.route = route.name
         handler = self._handlers[route.name]
@@ -131,7 +133,7 @@ class Dispatch:
         if self._service.stopping and (route.path.startswith("/v1/") or face):
             raise RegistryBusy("The server is about to stop.", hint="Try again in a moment.")
         if face is not None:
-            holes = faces.named(face, holes, scope["headers"])
+            holes = faces.named(face, holes, scope["headers"], scope["query_string"])
         coming = _Coming(route, holes, scope, receive, send, exchange, face)
         status, headers, body = await self._run(coming, handler)
         if route.noun in MOVING and route.writes:
@@ -413,9 +415,9 @@ async def _send(send: Send, scope: Scope, status: int, headers: Headers, body: b
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-async def _refuse(send: Send, refused: refusal.Refusal, exchange: Exchange) -> None:
-    body = refused.body(exchange.request_id)
+async def _refuse(send: Send, refused: refusal.Refusal, exchange: Exchange, words: Words) -> None:
+    media_type, body = words(refused, exchange.request_id)
     exchange.code = refused.code
-    headers = [(b"content-type", refusal.PROBLEM_TYPE), (b"content-length", b"%d" % len(body)), *refused.headers]
+    headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *refused.headers]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

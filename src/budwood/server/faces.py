@@ -23,7 +23,9 @@ from budwood.errors import BudwoodError
 from budwood.facades.face import Asked, Endpoint, Face, Outgoing, Pace, Reply, Request
 from budwood.facades.mlflow import FACE as MLFLOW
 from budwood.server.ask import Ask, Call, Mode, RawCall
+from budwood.server.http_answer import Words, as_problem
 from budwood.server.problems import Headers
+from budwood.server.refusal import Refusal
 
 FACES: Final[tuple[Face, ...]] = (MLFLOW,)
 ROOM: Final = "/ns/{namespace}"
@@ -61,6 +63,20 @@ def refused(face: Face, error: BudwoodError) -> tuple[int, Headers, bytes]:
     return sent(face.refuse(error))
 
 
+def words_at(faces: Iterable[Face], raw_path: bytes) -> Words:
+    """How what HTTP itself refuses is said there."""
+    face = face_at(faces, raw_path)
+    if face is None:
+        return as_problem
+    worded = face.worded
+
+    def words(refusal: Refusal, request_id: str) -> tuple[bytes, bytes]:
+        reply = worded(refusal.status, refusal.title)
+        return reply.media_type.encode("latin-1"), reply.content
+
+    return words
+
+
 def sent(reply: Reply) -> tuple[int, Headers, bytes]:
     """Status, headers and body."""
     return reply.status, _head(reply.headers, reply.media_type, len(reply.content)), reply.content
@@ -87,9 +103,13 @@ def own_namespace(known: Known) -> str:
     return DEFAULT_NAMESPACE
 
 
-def named(face: Face, holes: Mapping[str, str], headers: Headers) -> Mapping[str, str]:
-    """The holes of an address, with the namespace that a header names where the address does not."""
-    if "namespace" in holes or not face.namespace_header:
+def named(face: Face, holes: Mapping[str, str], headers: Headers, query: bytes = b"") -> Mapping[str, str]:
+    """The holes of an address, with the namespace that what lies in it or a header names where the address does not."""
+    if "namespace" in holes:
+        return holes
+    if inside := face.named_in(holes, query):
+        return {**holes, "namespace": inside}
+    if not face.namespace_header:
         return holes
     wanted = face.namespace_header.encode("ascii")
     found = next((value.decode("latin-1") for name, value in headers if name == wanted), "")
@@ -140,7 +160,7 @@ def _asked(ask: Ask) -> Asked:
     namespace = ask.holes.get("namespace", "")
     values: Mapping[str, Any] = ask.body or {}
     address = ask.headers.pop("address", "")
-    return Asked(ask.house, ask.whole, ask.caller, namespace, values, address, ask.service.chance.secret)
+    return Asked(ask.house, ask.whole, ask.caller, namespace, values, address, ask.secret, ask.service.chance.secret)
 
 
 def _made(face: Face) -> Any:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from budwood.server import refusal
 from budwood.server.exchange import EXCHANGE, Exchange, Watcher
-from budwood.server.http_answer import Answer
+from budwood.server.http_answer import Answer, Words, as_problem
 from budwood.server.http_body import Body
 from budwood.server.http_head import Head, read_head
 from budwood.server.http_hosts import Hosts
@@ -40,9 +40,15 @@ def _plain_door(path: str, method: str) -> Door:
     return Door(methods=METHODS)
 
 
+def _plain_words(raw_path: bytes) -> Words:
+    return as_problem
+
+
 class Guard:
     """``doors(path, method)`` answers for the route table; it is asked only when a request has a body or an odd method.
     ``new_id`` makes request ids of ASCII characters.
+
+    ``words`` are how refusals at an address are said.
 
     ``watchers`` are called once for each request, after its last byte; they must be quick and must not raise.
     """
@@ -56,12 +62,14 @@ class Guard:
         limits: HttpLimits | None = None,
         doors: Doors = _plain_door,
         watchers: tuple[Watcher, ...] = (),
+        words: Callable[[bytes], Words] = _plain_words,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
         self._hosts = hosts or Hosts()
         self._doors = doors
         self._watchers = watchers
+        self._words = words
         self._clock = clock
         self._new_id = new_id
         self.limits = limits or HttpLimits()
@@ -90,7 +98,7 @@ class Guard:
         client = scope.get("client")
         exchange = Exchange(request_id, scope["method"], self._clock(), client[0] if client else "")
         scope[EXCHANGE] = exchange
-        answer = Answer(send, exchange)
+        answer = Answer(send, exchange, self._words(scope["raw_path"]))
         self.in_flight += 1
         try:
             if isinstance(head, Refusal):

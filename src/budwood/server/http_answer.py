@@ -1,5 +1,6 @@
 """An answer on its way out: counted, and given the headers that every answer of this server carries."""
 
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import Message, Send
@@ -32,13 +33,23 @@ _PAGE_POLICY: Final = (
 )
 
 
+Words = Callable[[Refusal, str], tuple[bytes, bytes]]
+"""What a refusal says to a client, given the request's id: a media type and a body."""
+
+
+def as_problem(refusal: Refusal, request_id: str) -> tuple[bytes, bytes]:
+    """As everything of ours says it."""
+    return PROBLEM_TYPE, refusal.body(request_id)
+
+
 class Answer:
     """Stands in for ``send``. When ``muted``, what the application says is dropped: the guard answers instead."""
 
-    __slots__ = ("_send", "exchange", "finished", "muted", "started")
+    __slots__ = ("_send", "_words", "exchange", "finished", "muted", "started")
 
-    def __init__(self, send: Send, exchange: Exchange) -> None:
+    def __init__(self, send: Send, exchange: Exchange, words: Words = as_problem) -> None:
         self._send = send
+        self._words = words
         self.exchange = exchange
         self.started = False
         self.finished = False
@@ -59,9 +70,9 @@ class Answer:
 
     async def begin(self, refusal: Refusal, *, close: bool) -> None:
         """Sends a refusal but for its end, so that a client still sending can read it."""
-        body = refusal.body(self.exchange.request_id)
+        media_type, body = self._words(refusal, self.exchange.request_id)
         headers = [
-            (b"content-type", PROBLEM_TYPE),
+            (b"content-type", media_type),
             (b"content-length", str(len(body)).encode("ascii")),
             *refusal.headers,
             *([_CLOSE] if close else ()),

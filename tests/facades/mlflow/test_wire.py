@@ -181,3 +181,31 @@ def test_what_happens_to_experiments_and_runs_is_in_the_ledger(home: Any) -> Non
         *(("experiment.created", "mara"), ("run.created", "mara")),
         *(("run.deleted", "mara"), ("experiment.deleted", "mara")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "status", "code"),
+    [
+        (CREATE, {"body": b"x" * (17 << 20)}, 413, "INVALID_PARAMETER_VALUE"),
+        (CREATE, {"headers": {"Host": "evil.example"}}, 421, "PERMISSION_DENIED"),
+        (CREATE, {"headers": {"Content-Encoding": "gzip"}, "body": b"x"}, 415, "BAD_REQUEST"),
+        ("/api/2.0/mlflow/artifacts/%252e%252e/x", {}, 400, "BAD_REQUEST"),
+        (
+            "/api/2.0/mlflow/nothing/at/all",
+            {"body": b"x", "headers": {"Content-Type": "text/html"}},
+            415,
+            "BAD_REQUEST",
+        ),
+        ("/api/2.0/mlflow/runs/get", {"body": b"{}"}, 405, "BAD_REQUEST"),
+    ],
+)
+def test_what_http_itself_refuses_is_told_in_mlflows_form(
+    home: Any, path: str, words: dict[str, Any], status: int, code: str
+) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", **words.pop("headers", {})}
+    try:
+        reply = urllib3.request("POST", home.uri + path, headers=headers, retries=False, **words)
+    except urllib3.exceptions.ProtocolError:
+        assert status == 413  # Told while the client is still sending, which not every client hears.
+        return
+    assert (reply.status, reply.json()["error_code"]) == (status, code)

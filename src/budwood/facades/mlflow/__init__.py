@@ -14,6 +14,7 @@ FACE: Final = Face(
     answer=protocol.answer,
     refuse=protocol.refuse,
     nowhere=protocol.nowhere,
+    worded=protocol.worded,
     addresses=protocol.addresses,
     namespace_header=protocol.NAMESPACE_HEADER,
 )

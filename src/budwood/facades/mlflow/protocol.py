@@ -35,6 +35,14 @@ _CODES: Final[tuple[tuple[type[BudwoodError], str, int], ...]] = (
     (errors.Unavailable, "TEMPORARILY_UNAVAILABLE", 503),
     (errors.Unsupported, "NOT_IMPLEMENTED", 501),
 )
+_OF_STATUS: Final = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "ENDPOINT_NOT_FOUND",
+    413: "INVALID_PARAMETER_VALUE",
+    421: "PERMISSION_DENIED",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
 _PREFIXES: Final = (
     *("/api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow"),
     *("/api/2.0mlflow", "/ajax-api/2.0mlflow", "/get-artifact", "/model-versions/get-artifact", "/v1/traces"),
@@ -86,6 +94,13 @@ def refuse(error: BudwoodError) -> Reply:
     if isinstance(error, errors.Unavailable):
         headers.append(("retry-after", "1"))
     return Reply(msgspec.json.encode(told), status=status, headers=tuple(headers))
+
+
+def worded(status: int, message: str) -> Reply:
+    """What was refused before anybody looked for an endpoint: a head, a body, a host."""
+    code = _OF_STATUS.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
+    told: dict[str, Json] = {"error_code": code, "message": message}
+    return Reply(msgspec.json.encode(told), status=status)
 
 
 def nowhere(method: str, path: str) -> NotFound:
