@@ -18,6 +18,7 @@ from budwood.delivery.gateway.routes import (
     cluster_name,
     runtime_of,
 )
+from budwood.delivery.shadow.capture import BASELINE_SIDE, captures_log, script
 from budwood.delivery.xds.messages import TYPE
 from budwood.domain.traffic.endpoint import Arm, Backend, Endpoint, Routing
 
@@ -56,7 +57,7 @@ def listener(place: Place) -> Plain:
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "server_header_transformation": "PASS_THROUGH",
         "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
-        "access_log": [_log(place.log)],
+        "access_log": [_log(place.log), captures_log(place.log, BASELINE_SIDE)],
     }
     named = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
     return {
@@ -107,6 +108,7 @@ def boot(node: str, place: Place, control: Backend, admin: str) -> Plain:
 
 
 def _filters() -> Iterator[Plain]:
+    yield script()
     yield _named("envoy.filters.http.router", "router.v3.Router")
 
 

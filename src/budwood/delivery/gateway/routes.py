@@ -18,11 +18,12 @@ VERSION_HEADER: Final = "x-budwood-version"
 GENERATION_HEADER: Final = "x-budwood-generation"
 TENANT_HEADER: Final = "x-budwood-tenant"
 USER_HEADER: Final = "x-budwood-user"
-OWN_HEADERS: Final = (VERSION_HEADER, GENERATION_HEADER, TENANT_HEADER, USER_HEADER)
+SHADOW_HEADER: Final = "x-budwood-shadow"
+OWN_HEADERS: Final = (VERSION_HEADER, GENERATION_HEADER, TENANT_HEADER, USER_HEADER, SHADOW_HEADER)
 METADATA: Final = "budwood"
 SHADOW_CLUSTER: Final = "shadow-in"
-_HTTP: Final = "envoy.filters.http."
-_DISABLED: Final[Plain] = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True}
+LUA: Final = "envoy.filters.http.lua"
+_ENABLED: Final[Plain] = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "config": {}}
 
 
 def routes_of(routing: Routing) -> Iterator[Plain]:
@@ -42,6 +43,23 @@ def routes_of(routing: Routing) -> Iterator[Plain]:
             sampled = {"path": path, "runtime_fraction": _fraction(shadow_key(routing), routing.shadow.points)}
             yield _route(routing, "shadow", sampled, {**_split(routing), **_mirror(routing)}, captured=True)
         yield _route(routing, "split", {"path": path}, _split(routing))
+
+
+def shadow_route(routing: Routing) -> Plain | None:
+    """Where a copy goes; None where nothing is copied."""
+    if routing.shadow is None:
+        return None
+    arm = routing.endpoint.arm(routing.shadow.arm)
+    return {
+        "name": f"{routing.key}.copy",
+        "match": {"prefix": "/", "headers": [_header(SHADOW_HEADER, routing.key)]},
+        "metadata": _metadata(routing, "copy"),
+        "route": {
+            "weighted_clusters": {"clusters": [_weighted(routing.endpoint, arm, BUCKETS)]},
+            "timeout": f"{routing.endpoint.timeout_s:g}s",
+        },
+        "request_headers_to_remove": [SHADOW_HEADER],
+    }
 
 
 def kill_key(routing: Routing) -> str:
@@ -64,9 +82,7 @@ def _route(routing: Routing, why: str, match: Plain, action: Plain, *, captured:
     route: Plain = {
         "name": f"{routing.key}.{why}",
         "match": match,
-        "metadata": {
-            "filter_metadata": {METADATA: {"endpoint": routing.key, "generation": routing.generation, "why": why}}
-        },
+        "metadata": _metadata(routing, why),
         "route": {
             **action,
             "timeout": f"{endpoint.timeout_s:g}s",
@@ -83,7 +99,18 @@ def _route(routing: Routing, why: str, match: Plain, action: Plain, *, captured:
         ],
         "typed_per_filter_config": _filters(endpoint, captured=captured),
     }
+    if captured:
+        # What is packed cannot be compared.
+        route["request_headers_to_remove"] = ["accept-encoding"]
     return route
+
+
+def _metadata(routing: Routing, why: str) -> Plain:
+    """For the log, and for the capture: how many bytes of a body it keeps."""
+    told: Plain = {METADATA: {"endpoint": routing.key, "generation": routing.generation, "why": why}}
+    if routing.shadow is not None and why in ("shadow", "copy"):
+        told[LUA] = {"body_bytes": routing.shadow.body_bytes}
+    return {"filter_metadata": told}
 
 
 def _to(routing: Routing, arm: Arm) -> Plain:
@@ -123,7 +150,12 @@ def _rewrite(endpoint: Endpoint) -> Plain:
 
 
 def _mirror(routing: Routing) -> Plain:
-    policy = {"cluster": SHADOW_CLUSTER, "disable_shadow_host_suffix_append": True}
+    """The copy is marked with its endpoint, so that the gateway's other listener knows where it belongs."""
+    policy = {
+        "cluster": SHADOW_CLUSTER,
+        "disable_shadow_host_suffix_append": True,
+        "request_headers_mutations": [{"append": _added(SHADOW_HEADER, routing.key)}],
+    }
     return {"request_mirror_policies": [policy]}
 
 
@@ -143,8 +175,8 @@ def _retry(endpoint: Endpoint) -> Plain:
 def _filters(endpoint: Endpoint, *, captured: bool) -> Plain:
     """What of the chain runs here: capture only where it is asked for."""
     filters: Plain = {}
-    if not captured:
-        filters[_HTTP + "lua"] = _DISABLED
+    if captured:
+        filters[LUA] = _ENABLED
     return filters
 
 
@@ -161,10 +193,11 @@ def _added(name: str, value: str) -> Plain:
 
 
 def runtime_of(routings: Mapping[str, Routing]) -> Plain:
-    """The runtime layer of all endpoints: kill switches and shadows' shares."""
+    """The runtime layer of all endpoints: kill switches that are set, and shadows' shares."""
     values: Plain = {}
     for routing in routings.values():
-        values[kill_key(routing)] = _share(BUCKETS if routing.killed else 0)
+        if routing.killed:
+            values[kill_key(routing)] = _share(BUCKETS)
         if routing.shadow is not None:
             values[shadow_key(routing)] = _share(routing.shadow.points)
     return values

@@ -5,14 +5,16 @@ that starts again sends nothing that a gateway has already.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from budwood.delivery.gateway.config import ROUTES as ROUTE_TABLE
 from budwood.delivery.gateway.config import Place, clusters, listener, runtime
 from budwood.delivery.gateway.routes import routes_of
+from budwood.delivery.shadow.listener import SHADOW_ROUTES, shadow_cluster, shadow_listener, shadow_routes
 from budwood.delivery.xds.messages import TYPE, encoded
+from budwood.domain.canon import Json
 from budwood.domain.traffic.endpoint import Routing
 
 CLUSTER: Final = "envoy.config.cluster.v3.Cluster"
@@ -56,6 +58,11 @@ class Snapshot:
         return found.version if found else ""
 
 
+def at_once(had: Snapshot, routings: Mapping[str, Routing]) -> Snapshot:
+    """What a gateway has, with the kill switches as they should be now: the part that cannot wait for the rest."""
+    return Snapshot({**had.resources, RUNTIME: Resources.of([encoded(RUNTIME, runtime(routings))])})
+
+
 class Encoded:
     """The bytes of every endpoint, kept by generation: a change of one costs that one, however many there are.
 
@@ -74,11 +81,18 @@ class Encoded:
         return Snapshot(
             {
                 RUNTIME: Resources.of([encoded(RUNTIME, runtime(routings))]),
-                CLUSTER: Resources.of(body for key in keys for body in self._clusters_of(key, routings[key])),
-                LISTENER: Resources.of([encoded(LISTENER, listener(place))]),
-                ROUTES: Resources.of([self._table(keys, routings)]),
+                CLUSTER: Resources.of(self._every_cluster(place, keys, routings)),
+                LISTENER: Resources.of(
+                    encoded(LISTENER, each) for each in (listener(place), shadow_listener(place.log))
+                ),
+                ROUTES: Resources.of([self._table(keys, routings), _copies(routings)]),
             }
         )
+
+    def _every_cluster(self, place: Place, keys: Sequence[str], routings: Mapping[str, Routing]) -> Iterator[bytes]:
+        yield encoded(CLUSTER, shadow_cluster(place.log))
+        for key in keys:
+            yield from self._clusters_of(key, routings[key])
 
     def _table(self, keys: Sequence[str], routings: Mapping[str, Routing]) -> bytes:
         host = encoded(_HOST, {"name": "all", "domains": ["*"]})
@@ -103,6 +117,11 @@ class Encoded:
 def snapshot(place: Place, routings: Mapping[str, Routing]) -> Snapshot:
     """All of it, made anew."""
     return Encoded().snapshot(place, routings)
+
+
+def _copies(routings: Mapping[str, Routing]) -> bytes:
+    host: dict[str, Json] = {"name": "all", "domains": ["*"], "routes": list(shadow_routes(routings))}
+    return encoded(ROUTES, {"name": SHADOW_ROUTES, "virtual_hosts": [host]})
 
 
 def type_url(kind: str) -> str:

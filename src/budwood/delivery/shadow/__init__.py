@@ -1,0 +1,1 @@
+"""Copies of requests: the listener that hears them, what is captured of both answers, and the log they lie in."""

@@ -1,0 +1,76 @@
+"""Copies of requests on a real gateway: the champion alone answers, and both answers are kept, joined and compared."""
+
+import json
+import time
+from dataclasses import replace
+
+from budwood.domain.traffic.endpoint import Endpoint, Routing, Shadow
+from budwood.domain.traffic.segments import first_table
+
+from .conftest import Gateway, Says
+
+ASKED = 2_000
+
+
+def shadowing(endpoint: Endpoint, points: int = 10_000, body_bytes: int = 65_536) -> Routing:
+    return Routing(endpoint, 4, first_table({"stable": 10_000}), shadow=Shadow("canary", points, body_bytes))
+
+
+def test_the_champion_alone_answers_and_both_answers_are_joined(
+    gateway: Gateway, endpoint: Endpoint, backends: dict[str, Says]
+) -> None:
+    assert gateway.obey(shadowing(endpoint)) == {}
+    answers = [gateway.ask("/predict/fraud") for _ in range(ASKED)]
+    assert {answer.arm for answer in answers} == {"stable"}
+    assert {answer.status for answer in answers} == {200}
+    lines = captured(gateway, 2 * ASKED)
+    sides = {side: {each["request"]: each for each in lines if each["side"] == side} for side in ("baseline", "shadow")}
+    joined = sides["baseline"].keys() & sides["shadow"].keys()
+    assert len(joined) >= 0.999 * ASKED
+    request = answers[0].headers["x-request-id"]
+    assert json.loads(sides["shadow"][request]["answered"])["arm"] == "canary"
+    assert json.loads(sides["baseline"][request]["answered"])["arm"] == "stable"
+    assert sides["baseline"][request]["asked"] == '{"inputs": []}'
+
+
+def captured(gateway: Gateway, wanted: int) -> list[dict[str, str]]:
+    path, until = gateway.folder / "captures.log", time.monotonic() + 5
+    while time.monotonic() < until:
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        if len(lines) >= wanted:
+            break
+        time.sleep(0.1)
+    return [json.loads(line) for line in lines]
+
+
+def test_nothing_is_captured_of_what_is_not_sampled(gateway: Gateway, endpoint: Endpoint) -> None:
+    assert gateway.obey(replace(shadowing(endpoint), shadow=None)) == {}
+    for path in ("/predict/fraud", "/predict/fraud/v2", "/nowhere"):
+        gateway.ask(path)
+    time.sleep(0.6)
+    assert captured(gateway, 0) == []
+
+
+def test_a_part_is_sampled_and_bodies_are_cut_or_left(gateway: Gateway, endpoint: Endpoint) -> None:
+    assert gateway.obey(shadowing(endpoint, 5_000, 5)) == {}
+    for _ in range(200):
+        gateway.ask("/predict/fraud", {"x-budwood-shadow": "default.fraud"})
+    time.sleep(0.6)
+    lines = captured(gateway, 0)
+    assert 60 < sum(line["side"] == "baseline" for line in lines) < 140
+    assert {line["asked"] for line in lines} == {'{"inp'}
+    assert gateway.obey(shadowing(endpoint, 10_000, 0)) == {}
+    gateway.ask("/predict/fraud")
+    last = captured(gateway, len(lines) + 2)[-1]
+    assert (last["asked"], last["code"]) == (None, 200)
+
+
+def test_a_shadow_that_hangs_or_fails_is_felt_by_nobody(
+    gateway: Gateway, endpoint: Endpoint, backends: dict[str, Says]
+) -> None:
+    backends["canary"].answers = 500
+    assert gateway.obey(shadowing(endpoint)) == {}
+    assert {gateway.ask("/predict/fraud").status for _ in range(50)} == {200}
+    backends["canary"].shutdown()
+    backends["canary"].server_close()
+    assert {gateway.ask("/predict/fraud").status for _ in range(50)} == {200}
