@@ -133,11 +133,11 @@ class BadSplit(Invalid):
     code = "bad_split"
 
 
-class BadPlan(Invalid):
 class BadServing(Invalid):
     code = "bad_serving"
 
 
+class BadPlan(Invalid):
     code = "bad_plan"
 
 
