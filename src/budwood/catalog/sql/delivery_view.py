@@ -22,7 +22,7 @@ from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.people_view import PeopleReads
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import unpack
-from budwood.domain.limits import PAGE_ROWS
+from budwood.domain.limits import ENDPOINT_CLIENTS, PAGE_ROWS
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
 from budwood.domain.traffic.records import (
     ClientRecord,
@@ -62,6 +62,12 @@ _IN_FORCE: Final = Statement(
     .order_by(endpoint.c.id)
     .limit(bindparam("limit"))
 )
+_GENERATIONS: Final = Statement(
+    select(endpoint.c.id, endpoint.c.generation)
+    .where(endpoint.c.gone == 0, endpoint.c.id > bindparam("after"))
+    .order_by(endpoint.c.id)
+    .limit(bindparam("limit"))
+)
 _ROUTING: Final = Statement(select(routing.c.body).where(_of_endpoint, routing.c.generation == bindparam("generation")))
 _ROUTING_AT: Final = Statement(
     select(routing.c.body)
@@ -75,12 +81,6 @@ _ROUTINGS: Final = Statement(
     .order_by(routing.c.generation.desc())
     .limit(bindparam("limit"))
 )
-_GATEWAYS: Final = Statement(select(gateway.c.body).order_by(gateway.c.name).limit(bindparam("limit")))
-_rollouts: Final = select(rollout.c.id, rollout.c.fence, rollout.c.body)
-_ROLLOUT: Final = Statement(_rollouts.where(rollout.c.id == bindparam("rollout_id")))
-_RUNNING: Final = Statement(_rollouts.where(rollout.c.running == 1).order_by(rollout.c.id).limit(bindparam("limit")))
-_ROLLOUTS: Final = Statement(
-    _rollouts.where(rollout.c.endpoint_id == bindparam("endpoint_id"), rollout.c.id < bindparam("before"))
 _client: Final = endpoint_client.c
 _CLIENTS: Final = Statement(
     select(_client.endpoint_id, _client.name, _client.author, _client.created_ms)
@@ -99,6 +99,12 @@ _CLIENT_KEYS: Final = Statement(
     .order_by(_client.endpoint_id, _client.name)
     .limit(bindparam("limit"))
 )
+_GATEWAYS: Final = Statement(select(gateway.c.body).order_by(gateway.c.name).limit(bindparam("limit")))
+_rollouts: Final = select(rollout.c.id, rollout.c.fence, rollout.c.body)
+_ROLLOUT: Final = Statement(_rollouts.where(rollout.c.id == bindparam("rollout_id")))
+_RUNNING: Final = Statement(_rollouts.where(rollout.c.running == 1).order_by(rollout.c.id).limit(bindparam("limit")))
+_ROLLOUTS: Final = Statement(
+    _rollouts.where(rollout.c.endpoint_id == bindparam("endpoint_id"), rollout.c.id < bindparam("before"))
     .order_by(rollout.c.id.desc())
     .limit(bindparam("limit"))
 )
@@ -136,6 +142,14 @@ class DeliveryReads(PeopleReads):
     def endpoints(self, namespace: str) -> Sequence[EndpointRecord]:
         return [EndpointRecord(*row) for row in self._session.all(_ENDPOINTS, namespace=namespace, limit=PAGE_ROWS)]
 
+    def generations(self) -> Mapping[int, int]:
+        found: dict[int, int] = {}
+        after = 0
+        while rows := self._session.all(_GENERATIONS, after=after, limit=PAGE_ROWS):
+            found.update((row[0], row[1]) for row in rows)
+            after = rows[-1][0]
+        return found
+
     def routings_in_force(self) -> Sequence[RoutingRecord]:
         found: list[RoutingRecord] = []
         after = 0
@@ -158,6 +172,18 @@ class DeliveryReads(PeopleReads):
         )
         return [_unpacked(RoutingRecord, body) for (body,) in rows]
 
+    def clients(self, endpoint_id: int) -> Sequence[ClientRecord]:
+        rows = self._session.all(_CLIENTS, endpoint_id=endpoint_id, limit=ENDPOINT_CLIENTS)
+        return [ClientRecord(*row) for row in rows]
+
+    def client_keys(self) -> Mapping[int, Mapping[str, str]]:
+        found: dict[int, dict[str, str]] = {}
+        after, name = 0, ""
+        while rows := self._session.all(_CLIENT_KEYS, after=after, after_name=name, limit=PAGE_ROWS):
+            for after, name, key in rows:
+                found.setdefault(after, {})[key] = name
+        return found
+
     def gateways(self) -> Sequence[GatewayRecord]:
         return [_unpacked(GatewayRecord, body) for (body,) in self._session.all(_GATEWAYS, limit=PAGE_ROWS)]
 
@@ -172,18 +198,6 @@ class DeliveryReads(PeopleReads):
         rows = self._session.all(
             _ROLLOUTS, endpoint_id=endpoint_id, before=before or _HIGHEST, limit=max(0, min(limit, PAGE_ROWS))
         )
-    def clients(self, endpoint_id: int) -> Sequence[ClientRecord]:
-        rows = self._session.all(_CLIENTS, endpoint_id=endpoint_id, limit=ENDPOINT_CLIENTS)
-        return [ClientRecord(*row) for row in rows]
-
-    def client_keys(self) -> Mapping[int, Mapping[str, str]]:
-        found: dict[int, dict[str, str]] = {}
-        after, name = 0, ""
-        while rows := self._session.all(_CLIENT_KEYS, after=after, after_name=name, limit=PAGE_ROWS):
-            for after, name, key in rows:
-                found.setdefault(after, {})[key] = name
-        return found
-
         return [_rollout(*row) for row in rows]
 
     def rollout_events(self, rollout_id: int) -> Sequence[RolloutEvent]:
