@@ -23,6 +23,9 @@ class ArtifactsView(Protocol):
     def all_stored_files(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[StoredFile]:
         """Of the whole registry by id, those above ``after_id``: for sweep, verify and rebuilding an index."""
 
+    def stored_files_like(self, namespace: str, structure: str, *, limit: int) -> Sequence[StoredFile]:
+        """Files with tensors of these names, dtypes and shapes, newest first."""
+
     def logged_model(self, namespace: str, model: str) -> LoggedModel | None: ...
     def logged_models(self, experiment_ids: Sequence[int], *, limit: int) -> Sequence[LoggedModel]:
         """Those not deleted, newest first in each experiment."""

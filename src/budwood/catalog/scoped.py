@@ -377,6 +377,9 @@ class _Scoped:
 
     def logged_model(self, namespace: str, model: str) -> LoggedModel | None:
         return self._inner.logged_model(namespace, model) if namespace in self._reach else None
+    def stored_files_like(self, namespace: str, structure: str, *, limit: int) -> Sequence[StoredFile]:
+        return self._inner.stored_files_like(namespace, structure, limit=limit) if namespace in self._reach else ()
+
 
     def put_stored_file(self, file: StoredFile) -> StoredFile:
         self._own(file.namespace)

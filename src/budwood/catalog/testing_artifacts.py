@@ -47,6 +47,16 @@ class ArtifactSuite:
         catalog.write(lambda transaction: transaction.remove_stored_files("default", "1/a/x"))
         assert put(catalog, "1/a/x").id > before.id
 
+    def test_files_of_one_structure_come_newest_first(self, catalog: Catalog) -> None:
+        for path in ("1/a/x", "1/b/x", "1/c/x"):
+            plain = put(catalog, path)
+            if path != "1/b/x":
+                catalog.write(lambda transaction, file=plain: transaction.put_stored_file(replace(file, structure="s")))
+        with catalog.read() as view:
+            assert [each.path for each in view.stored_files_like("default", "s", limit=9)] == ["1/c/x", "1/a/x"]
+            assert len(view.stored_files_like("default", "s", limit=1)) == 1
+            assert not view.stored_files_like("risk", "s", limit=9)
+
     def test_a_folder_holds_what_is_below_it_and_nothing_beside_it(self, catalog: Catalog) -> None:
         for path in ("1/a/x", "1/a/z/y", "1/a-b", "1/ab/x", "1/a0"):
             put(catalog, path)

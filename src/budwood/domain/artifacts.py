@@ -25,7 +25,8 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file kept in the store. ``facts`` is what it said of itself when it came."""
+    """A file kept in the store. ``facts`` is what it said of itself when it came, ``structure`` a fingerprint of its
+    typed tensors, empty where it has none."""
 
     id: int
     namespace: str
@@ -34,6 +35,7 @@ class StoredFile:
     facts: FileFacts
     author: str
     at_ms: int
+    structure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,10 @@ stored_file: Final = Table(
     blob("facts"),
     words("author"),
     big("at_ms"),
+    # Empty where the file has no typed tensors.
+    words("structure"),
     UniqueConstraint("namespace_id", "path"),
+    Index(None, "namespace_id", "structure", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -64,6 +64,7 @@ class ArtifactWrites(ArtifactReads):
             facts=b"" if file.facts == NOTHING_SAID else canon.dumps(canon.pack(file.facts)),
             author=file.author,
             at_ms=file.at_ms,
+            structure=file.structure,
         )
         return replace(file, id=id_)
 

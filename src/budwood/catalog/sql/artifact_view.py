@@ -30,6 +30,7 @@ _whole: Final = select(
     stored_file.c.facts,
     stored_file.c.author,
     stored_file.c.at_ms,
+    stored_file.c.structure,
 ).join_from(stored_file, namespace, namespace.c.id == stored_file.c.namespace_id)
 _range: Final = (stored_file.c.path > bindparam("after"), stored_file.c.path < bindparam("end"))
 _FILE: Final = Statement(_whole.where(_room, stored_file.c.path == bindparam("path")))
@@ -43,6 +44,11 @@ _LISTED: Final = Statement(
 )
 _ALL: Final = Statement(
     _whole.where(stored_file.c.id > bindparam("after_id")).order_by(stored_file.c.id).limit(bindparam("limit"))
+)
+_LIKE: Final = Statement(
+    _whole.where(_room, stored_file.c.structure == bindparam("structure"))
+    .order_by(stored_file.c.id.desc())
+    .limit(bindparam("limit"))
 )
 _models: Final = select(
     logged_model.c.id,
@@ -96,6 +102,10 @@ class ArtifactReads(LedgerReads):
     def all_stored_files(self, *, after_id: int = 0, limit: int = 1000) -> Sequence[StoredFile]:
         return [_file(row) for row in self._session.all(_ALL, after_id=after_id, limit=limit)]
 
+    def stored_files_like(self, namespace: str, structure: str, *, limit: int) -> Sequence[StoredFile]:
+        rows = self._session.all(_LIKE, namespace=namespace, structure=structure, limit=limit)
+        return [_file(row) for row in rows]
+
     def logged_model(self, namespace: str, model: str) -> LoggedModel | None:
         row = self._session.one(_MODEL, namespace=namespace, model=model)
         return _model(row) if row is not None else None
@@ -125,10 +135,10 @@ def within(below: str, after: str = "") -> tuple[str, str]:
 
 
 def _file(row: Row) -> StoredFile:
-    id_, room, path, entry, facts, author, at_ms = row
+    id_, room, path, entry, facts, author, at_ms, structure = row
     try:
         said = canon.unpack(FileFacts, canon.loads(bytes(facts))) if facts else NOTHING_SAID
-        return StoredFile(id_, room, path, parse_entry(bytes(entry)), said, author, at_ms)
+        return StoredFile(id_, room, path, parse_entry(bytes(entry)), said, author, at_ms, structure)
     except (ValueError, RecursionError) as error:
         raise CatalogDamaged(f"What the catalog holds of the file {path!r} cannot be read: {error}") from error
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from budwood.facades.face import Face
-from budwood.facades.mlflow import protocol
+from budwood.facades.mlflow import artifacts, protocol
 from budwood.facades.mlflow.table import ENDPOINTS
 
 FACE: Final = Face(
@@ -17,4 +17,5 @@ FACE: Final = Face(
     worded=protocol.worded,
     addresses=protocol.addresses,
     namespace_header=protocol.NAMESPACE_HEADER,
+    named_in=artifacts.named_in,
 )

@@ -20,7 +20,7 @@ def server_info(asked: Asked) -> dict[str, bool | str]:
         "store_type": "SqlStore",
         "workspaces_enabled": True,
         "trace_archival_enabled": False,
-        "multipart_uploads_enabled": False,
+        "multipart_uploads_enabled": True,
         "multipart_downloads_enabled": False,
     }
 

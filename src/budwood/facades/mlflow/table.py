@@ -3,10 +3,11 @@
 from typing import Final
 
 from budwood.facades.face import Endpoint
-from budwood.facades.mlflow import about, experiments, metrics, runs
+from budwood.facades.mlflow import about, artifacts, experiments, metrics, runs
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *about.ENDPOINTS,
+    *artifacts.ENDPOINTS,
     *experiments.ENDPOINTS,
     *runs.ENDPOINTS,
     *metrics.ENDPOINTS,

@@ -37,10 +37,13 @@ def _stored_file() -> None:
         sa.Column("facts", sa.LargeBinary(), nullable=False),
         *_words("author"),
         *_big("at_ms"),
+        *_words("structure"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stored_file")),
         sa.UniqueConstraint("namespace_id", "path", name=op.f("uq_stored_file_namespace_id_path")),
         sqlite_autoincrement=True,
     )
+    columns = ["namespace_id", "structure", "id"]
+    op.create_index(op.f("ix_stored_file_" + "_".join(columns)), "stored_file", columns, unique=False)
 
 
 def _logged_model() -> None:

@@ -1,0 +1,306 @@
+"""Artifacts: the files of runs and logged models, which MLflow's clients read and write through the server.
+
+A body is never held in memory: it goes to scratch while it comes and from there into the store, and what is read is
+sent block by block. Files are given as attachments that no browser runs, whatever they claim to be.
+"""
+
+import asyncio
+import hashlib
+import mimetypes
+import os
+import posixpath
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, quote
+
+from budwood.domain.access import Permission
+from budwood.domain.artifacts import Listed, artifact_path
+from budwood.domain.canon import Json
+from budwood.domain.entries import FileEntry
+from budwood.domain.limits import ARTIFACT_BYTES, MIB, QUERY_TERMS
+from budwood.errors import BadValue, LimitExceeded
+from budwood.facades.face import Asked, Endpoint, Incoming, Outgoing, Pace, Reply
+from budwood.facades.mlflow.protocol import answer
+from budwood.facades.mlflow.shapes import located, run_of
+from budwood.facades.mlflow.values import filled, missing, needed, objects, text, whole
+from budwood.verbs import artifacts, parts
+from budwood.verbs.artifacts import WORKSPACES
+from budwood.verbs.keeping import keep_file, spooled
+from budwood.verbs.tracking import runs
+
+GROUP_BYTES: Final = 4 * MIB
+SMALL_BYTES: Final = 10 * MIB
+_PLAIN: Final = frozenset(
+    {".txt", ".log", ".py", ".js", ".yaml", ".yml", ".xml", ".md", ".rst", ".ini", ".cfg", ".toml", ".sh", ".sql"}
+)
+_PLAIN_NAMES: Final = frozenset({"MLmodel", "MLproject"})
+
+
+def named_in(holes: Mapping[str, str], query: bytes) -> str:
+    """The namespace that a path of artifacts begins with: these are asked for without the header of a workspace."""
+    path = holes.get("path") or holes.get("folder")
+    if path is None and b"workspaces" in query:
+        try:
+            pairs = parse_qsl(query.decode("ascii"), errors="strict", max_num_fields=QUERY_TERMS)
+        except ValueError:
+            return ""
+        path = dict(pairs).get("path", "")
+    if not path or not path.startswith(WORKSPACES):
+        return ""
+    return path.removeprefix(WORKSPACES).partition("/")[0]
+
+
+# Reading
+
+
+async def download(asked: Asked, incoming: Incoming) -> Outgoing:
+    return await _sent(asked, _path(asked, "path"))
+
+
+async def run_file(asked: Asked, incoming: Incoming) -> Outgoing:
+    folder = await asyncio.to_thread(_root_of_run, asked)
+    return await _sent(asked, _joined(folder, needed(asked.values, "path")))
+
+
+async def version_file(asked: Asked, incoming: Incoming) -> Outgoing:
+    values = asked.values
+    name, number = needed(values, "name"), needed(values, "version")
+    if "/" in name or not number.isdecimal():
+        raise BadValue(f"Invalid version: {name[:100]} {number[:20]}")
+    return await _sent(asked, _joined(f"{artifacts.VERSIONS}{name}/{number}", needed(values, "path")))
+
+
+def list_all(asked: Asked) -> Json:
+    folder = _without_workspace(asked, text(asked.values, "path"))
+    found = artifacts.list_files(asked.house, asked.namespace, folder)
+    return filled(files=[_shown(each, posixpath.basename(each.path)) for each in found])
+
+
+def list_run(asked: Asked) -> Json:
+    root = _root_of_run(asked)
+    return listed(asked, root, text(asked.values, "path"))
+
+
+def listed(asked: Asked, root: str, folder: str) -> dict[str, Json]:
+    """What lies in a folder below a root, by paths from the root."""
+    where = _joined(root, folder) if folder else root
+    found = artifacts.list_files(asked.house, asked.namespace, where)
+    shown = [_shown(each, each.path[len(root) + 1 :]) for each in found]
+    return {"root_uri": located(asked, f"{artifacts.LOCATION}{root}"), **filled(files=shown)}
+
+
+async def send_below(asked: Asked, root: str, path: str) -> Outgoing:
+    """A file below a root."""
+    return await _sent(asked, _joined(root, path))
+
+
+# Writing
+
+
+async def upload(asked: Asked, incoming: Incoming) -> Reply:
+    await _kept(asked, incoming, _path(asked, "path"), ARTIFACT_BYTES)
+    return answer({})
+
+
+async def upload_small(asked: Asked, incoming: Incoming) -> Reply:
+    if not text(asked.values, "run_uuid"):
+        raise BadValue("Request must specify run_uuid.")
+    if not text(asked.values, "path"):
+        raise BadValue("Request must specify path.")
+    if incoming.length == 0:
+        raise BadValue("Request must specify data.")
+    root = await asyncio.to_thread(_root_of_run, asked)
+    await _kept(asked, incoming, _joined(root, needed(asked.values, "path")), SMALL_BYTES)
+    return answer({})
+
+
+def remove(asked: Asked) -> Json:
+    artifacts.remove_files(asked.whole, asked.namespace, _path(asked, "path"))
+    return {}
+
+
+def begin_parts(asked: Asked) -> Json:
+    """The addresses are at this server and want the same token: a part is let in as a whole file is."""
+    values = asked.values
+    number = whole(values, "num_parts", 1)
+    begun = parts.begin(asked.whole, asked.namespace, _target(asked), number, asked.house.ids().replace("-", ""))
+    base = asked.address.removesuffix(f"/ns/{asked.namespace}")
+    address = f"{base}/ns/{quote(asked.namespace)}{_PARTS}part/{begun.upload}"
+    headers: dict[str, Json] = {"Authorization": f"Bearer {asked.token}"} if asked.token else {}
+    credentials: list[Json] = [
+        {"url": f"{address}/{each}", "part_number": each, "headers": headers} for each in range(1, number + 1)
+    ]
+    return {"upload_id": begun.upload, "credentials": credentials}
+
+
+async def upload_part(asked: Asked, incoming: Incoming) -> Reply:
+    values = asked.values
+    length = incoming.length
+    if length is None:
+        raise missing("Content-Length")
+    place = await asyncio.to_thread(
+        parts.place_of, asked.whole, asked.namespace, needed(values, "upload"), whole(values, "number"), length
+    )
+    descriptor = await asyncio.to_thread(parts.open_part, place)
+    digest, at = hashlib.md5(usedforsecurity=False), 0
+    try:
+        async for group in _grouped(incoming, length):
+            digest.update(group)
+            await asyncio.to_thread(parts.write_at, descriptor, place.offset + at, group)
+            at += len(group)
+    finally:
+        os.close(descriptor)
+    if at != length:
+        raise BadValue(f"{at} bytes came instead of {length}.")
+    await asyncio.to_thread(parts.note, place, length, digest.hexdigest())
+    return Reply(b"", "text/plain", headers=(("etag", f'"{digest.hexdigest()}"'),))
+
+
+def end_parts(asked: Asked) -> Json:
+    told = [(whole(each, "part_number"), text(each, "etag")) for each in objects(asked.values, "parts")]
+    parts.complete(asked.whole, asked.namespace, _target(asked), needed(asked.values, "upload_id"), told)
+    return {}
+
+
+def abort_parts(asked: Asked) -> Json:
+    parts.abort(asked.whole, asked.namespace, needed(asked.values, "upload_id"))
+    return {}
+
+
+# Paths
+
+
+def _path(asked: Asked, field: str) -> str:
+    return artifact_path(_without_workspace(asked, needed(asked.values, field)))
+
+
+def _without_workspace(asked: Asked, path: str) -> str:
+    return path.removeprefix(f"{WORKSPACES}{asked.namespace}/")
+
+
+def _joined(root: str, path: str) -> str:
+    """A path below a root. Raises BadValue for one that is not."""
+    below = artifact_path(path)
+    return f"{root}/{below}" if root else below
+
+
+def _target(asked: Asked) -> str:
+    """Where a file that comes in parts goes: into the folder of the address, under the last of its local names."""
+    name = posixpath.basename(needed(asked.values, "path").replace("\\", "/"))
+    return _joined(_path(asked, "folder"), name)
+
+
+def _root_of_run(asked: Asked) -> str:
+    found = runs.get_run(asked.house, asked.namespace, run_of(asked.values))
+    return artifacts.root_of(found.run.location, asked.namespace)
+
+
+# Bytes
+
+
+async def _kept(asked: Asked, incoming: Incoming, path: str, most: int) -> None:
+    """Write a body to scratch while it comes, and keep it. Raises BadValue, LimitExceeded, Unavailable."""
+    if incoming.length is not None and incoming.length > most:
+        raise LimitExceeded(f"Artifact size is too large. Max size is {most} bytes.", limit="ARTIFACT_BYTES")
+    with spooled(asked.whole) as scratch:
+        came = await _take(incoming, scratch, most)
+        if incoming.length not in (None, came):
+            raise BadValue("The file was not sent to its end.")
+        await asyncio.to_thread(keep_file, asked.whole, asked.namespace, path, scratch)
+
+
+async def _take(incoming: Incoming, scratch: Path, most: int) -> int:
+    at = 0
+    descriptor = os.open(scratch, os.O_WRONLY)
+    try:
+        async for group in _grouped(incoming, most):
+            await asyncio.to_thread(parts.write_at, descriptor, at, group)
+            at += len(group)
+    finally:
+        os.close(descriptor)
+    return at
+
+
+async def _grouped(incoming: Incoming, most: int) -> AsyncIterator[bytes]:
+    """What comes, some of it at a time. Raises LimitExceeded when it is more than that."""
+    held, total = bytearray(), 0
+    async for piece in incoming.pieces():
+        held += piece
+        total += len(piece)
+        if total > most:
+            raise LimitExceeded(f"More than {most} bytes came.", limit="ARTIFACT_BYTES")
+        if len(held) >= GROUP_BYTES:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
+
+
+async def _sent(asked: Asked, path: str) -> Outgoing:
+    entry = await asyncio.to_thread(artifacts.find_entry, asked.house, asked.namespace, path)
+    name = posixpath.basename(path)
+    headers = (
+        ("content-type", _media_type(name)),
+        ("content-length", str(entry.size)),
+        ("content-disposition", f"attachment; filename*=UTF-8''{quote(name)}; filename={_quoted(name)}"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+    )
+    return Outgoing(_pieces(asked, entry), headers=headers)
+
+
+async def _pieces(asked: Asked, entry: FileEntry) -> AsyncIterator[bytes]:
+    """Block by block, the next one only when this one is sent."""
+    # What a version shares may lie in other namespaces' packs.
+    coming: Iterator[bytes] = artifacts.read_pieces(asked.whole, entry)
+    while (piece := await asyncio.to_thread(next, coming, None)) is not None:
+        yield piece
+
+
+def _media_type(name: str) -> str:
+    if posixpath.splitext(name)[1].lower() in _PLAIN or name in _PLAIN_NAMES:
+        return "text/plain"
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _quoted(name: str) -> str:
+    kept = "".join(each if each.isascii() and each.isprintable() and each not in '"\\' else "_" for each in name)
+    return kept if kept.replace(".", "").replace("-", "").replace("_", "").isalnum() else f'"{kept}"'
+
+
+def _shown(each: Listed, path: str) -> Json:
+    if each.size is None:
+        return {"path": path, "is_dir": True}
+    return {"path": path, "is_dir": False, "file_size": each.size}
+
+
+_ARTIFACTS: Final = "/api/2.0/mlflow-artifacts/artifacts"
+_PARTS: Final = "/api/2.0/mlflow-artifacts/mpu/"
+_UPLOAD: Final = "/api/2.0/mlflow/upload-artifact"
+_READ, _PUSH = Permission.READ, Permission.PUSH
+ENDPOINTS: Final = (
+    Endpoint("mlflow.artifacts.list-all", "GET", _ARTIFACTS, _READ, list_all),
+    Endpoint("mlflow.artifacts.download", "GET", _ARTIFACTS + "/{path*}", _READ, stream=download),
+    Endpoint(
+        "mlflow.artifacts.upload", "PUT", _ARTIFACTS + "/{path*}", _PUSH, stream=upload, body_bytes=ARTIFACT_BYTES
+    ),
+    Endpoint("mlflow.artifacts.remove", "DELETE", _ARTIFACTS + "/{path*}", _PUSH, remove),
+    Endpoint("mlflow.artifacts.begin-parts", "POST", _PARTS + "create/{folder*}", _PUSH, begin_parts),
+    Endpoint(
+        "mlflow.artifacts.upload-part",
+        "PUT",
+        _PARTS + "part/{upload}/{number}",
+        _PUSH,
+        stream=upload_part,
+        body_bytes=ARTIFACT_BYTES,
+    ),
+    Endpoint("mlflow.artifacts.end-parts", "POST", _PARTS + "complete/{folder*}", _PUSH, end_parts, Pace.LONG),
+    Endpoint("mlflow.artifacts.abort-parts", "POST", _PARTS + "abort/{folder*}", _PUSH, abort_parts),
+    Endpoint("mlflow.artifacts.list", "GET", "/api/2.0/mlflow/artifacts/list", _READ, list_run),
+    Endpoint("mlflow.artifacts.run-file", "GET", "/get-artifact", _READ, stream=run_file),
+    Endpoint("mlflow.artifacts.version-file", "GET", "/model-versions/get-artifact", _READ, stream=version_file),
+    Endpoint(
+        "mlflow.artifacts.upload-small", "POST", _UPLOAD, _PUSH, stream=upload_small, body_bytes=SMALL_BYTES + MIB
+    ),
+)

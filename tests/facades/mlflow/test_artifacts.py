@@ -1,0 +1,122 @@
+"""Files of runs, by MLflow's own client: up, down, listed, in parts, removed, each byte for byte."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from budwood.domain.limits import MIB
+from budwood.verbs.sweep import sweep
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with two files and one in a folder below."""
+    folder = tmp_path / "files"
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "a.txt").write_bytes(b"first")
+    (folder / "empty.json").write_bytes(b"")
+    (folder / "deep" / "er" / "b c.bin").write_bytes(os.urandom(300_000))
+    return folder
+
+
+@pytest.fixture
+def run(client: Any) -> str:
+    return str(client.create_run("0").info.run_id)
+
+
+def stored_bytes(home: Any) -> int:
+    with home.house.catalog.read() as view:
+        return sum(use.live_bytes for use in view.packs())
+
+
+def test_a_folder_comes_back_as_it_was_logged(client: Any, run: str, files: Path, tmp_path: Path) -> None:
+    client.log_artifacts(run, str(files), "model")
+    back = Path(client.download_artifacts(run, "model", str(tmp_path)))
+    found = {each.relative_to(back).as_posix(): each.read_bytes() for each in back.rglob("*") if each.is_file()}
+    assert found == {
+        each.relative_to(files).as_posix(): each.read_bytes() for each in files.rglob("*") if each.is_file()
+    }
+
+
+def test_listing_tells_files_with_sizes_and_folders(client: Any, run: str, files: Path) -> None:
+    client.log_artifacts(run, str(files), "model")
+    assert [(each.path, each.is_dir, each.file_size) for each in client.list_artifacts(run)] == [("model", True, None)]
+    assert [(each.path, each.is_dir, each.file_size) for each in client.list_artifacts(run, "model")] == [
+        ("model/a.txt", False, 5),
+        ("model/deep", True, None),
+        ("model/empty.json", False, 0),
+    ]
+    assert client.list_artifacts(run, "model/a.txt") == []
+    assert client.list_artifacts(run, "nothing") == []
+
+
+def test_a_run_says_that_its_artifacts_lie_in_this_server(client: Any, run: str, home: Any) -> None:
+    assert client.get_run(run).info.artifact_uri == f"mlflow-artifacts:/0/{run}/artifacts"
+
+
+def test_a_large_file_comes_in_parts_and_goes_whole(
+    client: Any, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Any
+) -> None:
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", str(MIB))
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", str(5 * MIB))
+    large = tmp_path / "large.bin"
+    large.write_bytes(os.urandom(23 * MIB + 17))
+    client.log_artifact(run, str(large), "weights")
+    assert not any((home.house.scratch / "parts").iterdir())
+    back = Path(client.download_artifacts(run, "weights/large.bin"))
+    assert back.read_bytes() == large.read_bytes()
+
+
+def test_the_same_file_logged_twice_costs_nothing(client: Any, run: str, tmp_path: Path, home: Any) -> None:
+    file = tmp_path / "weights.bin"
+    file.write_bytes(os.urandom(2 * MIB))
+    client.log_artifact(run, str(file))
+    before = stored_bytes(home)
+    client.log_artifact(client.create_run("0").info.run_id, str(file), "again")
+    assert stored_bytes(home) == before
+
+
+def test_what_was_removed_is_swept_and_what_was_not_is_kept(
+    client: Any, run: str, files: Path, home: Any, tmp_path: Path
+) -> None:
+    from mlflow.artifacts import download_artifacts
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    client.log_artifacts(run, str(files), "one")
+    other = tmp_path / "other.bin"
+    other.write_bytes(os.urandom(MIB))
+    client.log_artifact(run, str(other), "two")
+    get_artifact_repository(client.get_run(run).info.artifact_uri).delete_artifacts("two")
+    assert [each.path for each in client.list_artifacts(run)] == ["one"]
+    swept = sweep(home.house, grace_s=0)
+    assert swept.condemned_bytes >= MIB
+    sweep(home.house, grace_s=0)
+    back = Path(download_artifacts(run_id=run, artifact_path="one", tracking_uri=home.uri))
+    assert (back / "deep" / "er" / "b c.bin").read_bytes() == (files / "deep" / "er" / "b c.bin").read_bytes()
+
+
+def test_text_and_dicts_are_logged_and_read(run: str, home: Any) -> None:
+    import mlflow
+
+    with mlflow.start_run(run_id=run):
+        mlflow.log_text("hello", "notes/a.txt")
+        mlflow.log_dict({"a": 1}, "notes/b.json")
+    assert mlflow.artifacts.load_text(f"runs:/{run}/notes/a.txt") == "hello"
+    assert mlflow.artifacts.load_dict(f"runs:/{run}/notes/b.json") == {"a": 1}
+
+
+def test_a_header_names_the_namespace_and_the_paths_of_artifacts_repeat_it(run: str, home: Any, tmp_path: Path) -> None:
+    import mlflow
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    uri = f"mlflow-artifacts:/workspaces/{home.namespace}/0/{run}/artifacts"
+    mlflow.set_tracking_uri(home.address)
+    (tmp_path / "a.txt").write_text("x")
+    repository = get_artifact_repository(uri)
+    repository.log_artifact(str(tmp_path / "a.txt"), "in")
+    assert [each.path for each in repository.list_artifacts("in")] == ["in/a.txt"]
+    assert Path(repository.download_artifacts("in/a.txt")).read_text() == "x"
+    mlflow.set_tracking_uri(home.uri)
+    assert mlflow.artifacts.load_text(f"runs:/{run}/in/a.txt") == "x"
