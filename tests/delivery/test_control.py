@@ -36,7 +36,7 @@ spec:
   steps:
     - {canary: 10%, samples: 50}
     - {canary: 50%, samples: 300}
-  tolerated: 3
+  guardrails: [{watch: errors}, {watch: latency, tolerance: 9}, {watch: sample-ratio}]
   proof: false
   silence: 30s
 """
@@ -100,7 +100,7 @@ def begin(world: World) -> None:
     world.control.moved()
     until = time.monotonic() + 5
     client = Client(world.place)
-    while client.ask("/predict/fraud").status != 200 and time.monotonic() < until:
+    while client.ask("/predict/fraud/v2").status == 404 and time.monotonic() < until:
         time.sleep(0.05)
     client.close()
 
@@ -141,6 +141,8 @@ def test_a_request_is_told_its_version(world: World) -> None:
             break
         except budwood.errors.RecordNotFound:
             time.sleep(0.1)
+    else:
+        pytest.fail("the gateway's log was not read")
     assert known.version == "fraud@v2"
     assert str(known.generation) == answer.headers["x-budwood-generation"]
     assert known.digest == world.registry.get("fraud@v2").digest

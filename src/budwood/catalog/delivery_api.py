@@ -30,6 +30,9 @@ class DeliveryView(Protocol):
     def endpoints(self, namespace: str) -> Sequence[EndpointRecord]:
         """Those not removed, by name."""
 
+    def generations(self) -> Mapping[int, int]:
+        """The newest generation of every endpoint that was not removed, by its id."""
+
     def routings_in_force(self) -> Sequence[RoutingRecord]:
         """The newest of every endpoint of every namespace that was not removed, by endpoint."""
 
@@ -40,14 +43,14 @@ class DeliveryView(Protocol):
     def routings(self, endpoint_id: int, *, before: int = 0, limit: int = 100) -> Sequence[RoutingRecord]:
         """Newest first, with generations below ``before`` when it is not 0."""
 
-    def gateways(self) -> Sequence[GatewayRecord]:
-        """By name."""
-
     def clients(self, endpoint_id: int) -> Sequence[ClientRecord]:
         """Who may ask it by key, by name."""
 
     def client_keys(self) -> Mapping[int, Mapping[str, str]]:
         """Clients' names by their keys, by endpoint, of every endpoint. For the control plane alone."""
+
+    def gateways(self) -> Sequence[GatewayRecord]:
+        """By name."""
 
     def rollout(self, rollout_id: int) -> Rollout | None: ...
     def running_rollouts(self) -> Sequence[Rollout]:
@@ -77,14 +80,14 @@ class DeliveryTransaction(Protocol):
     def add_routing(self, routing: RoutingRecord) -> None:
         """Raises AssertionError when the generation is there already."""
 
-    def put_gateway(self, gateway: GatewayRecord) -> None:
-        """Made or changed."""
-
     def add_client(self, client: ClientRecord, key: str) -> None:
         """Raises AssertionError when the endpoint has one of this name."""
 
     def remove_client(self, endpoint_id: int, name: str) -> bool:
         """Whether it was there."""
+
+    def put_gateway(self, gateway: GatewayRecord) -> None:
+        """Made or changed."""
 
     def remove_gateway(self, name: str) -> None: ...
     def add_rollout(self, rollout: Rollout) -> Rollout:

@@ -54,6 +54,7 @@ class DeliverySuite:
             assert list(view.routings(endpoint.id, limit=2)) == [made[2], made[1]]
             assert list(view.routings(endpoint.id, before=2)) == [made[0]]
             assert list(view.routings_in_force()) == [made[2]]
+            assert view.generations() == {endpoint.id: 3}
         with catalog.read() as view:
             newest = view.endpoint("default", "fraud")
         assert newest is not None
@@ -104,7 +105,6 @@ class DeliverySuite:
             assert view.counted(7) == counted
             assert view.counted(8) == Counted()
 
-    def test_which_version_answered_is_told_until_it_is_forgotten(self, catalog: Catalog) -> None:
     def test_clients_are_listed_without_their_keys(self, catalog: Catalog) -> None:
         made = [ClientRecord(3, name, "mara", 5) for name in ("acme", "zeta")]
         for number, client in enumerate(made):
@@ -120,6 +120,7 @@ class DeliverySuite:
             assert list(view.clients(3)) == made[1:]
             assert list(view.clients(4)) == [other]
 
+    def test_which_version_answered_is_told_until_it_is_forgotten(self, catalog: Catalog) -> None:
         served = [Served(f"request-{at}", at, 1, 2, 3, 200, 1_500) for at in range(10)]
         for _ in range(2):
             catalog.write(lambda transaction: transaction.add_served(served))

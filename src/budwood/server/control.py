@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from budwood.catalog.api import Transaction
 from budwood.delivery.gateway.config import Place
-from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Snapshot
+from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Snapshot, at_once
 from budwood.domain.rollout.next_action import Hold
 from budwood.domain.traffic.endpoint import Routing
-from budwood.domain.traffic.records import GatewayRecord
+from budwood.domain.traffic.records import GatewayRecord, RoutingRecord
 from budwood.errors import BudwoodError
 from budwood.verbs.house import House
 from budwood.verbs.rollouts import advance, lead, take_over
@@ -52,6 +52,7 @@ class ControlPlane:
         self._workers = ThreadPoolExecutor(2, "budwood-control")
         self._encoded: dict[str, Encoded] = {}
         self._routings: Mapping[str, Routing] = {}
+        self._known: dict[int, RoutingRecord] = {}
         self._sent: dict[str, Snapshot] = {}
         self._taken: dict[str, Mapping[str, int]] = {}
         self._fences: dict[int, int] = {}
@@ -112,18 +113,31 @@ class ControlPlane:
             self._waking.clear()
 
     def _look(self) -> Mapping[str, Routing]:
+        """Only what changed is read anew."""
         with self._house.catalog.read() as view:
-            found = [record.routing for record in view.routings_in_force()]
-        return {routing.key: routing for routing in found}
+            newest = view.generations()
+            for id_, generation in newest.items():
+                if id_ not in self._known or self._known[id_].generation != generation:
+                    record = view.routing(id_, generation)
+                    assert record is not None, "the newest generation was made with its endpoint"
+                    self._known[id_] = record
+        self._known = {id_: record for id_, record in self._known.items() if id_ in newest}
+        routings = (record.routing for record in self._known.values())
+        return {routing.key: routing for routing in routings}
 
     async def _tell(self, name: str, node: "Node") -> None:
         place = _place(node)
         if place is None or not node.is_connected:
             return
-        wanted = self._encoded.setdefault(name, Encoded()).snapshot(place, self._routings)
+        if (had := self._sent.get(name)) is not None:
+            await self._publish(name, at_once(had, self._routings))
+        await self._publish(name, self._encoded.setdefault(name, Encoded()).snapshot(place, self._routings))
+
+    async def _publish(self, name: str, wanted: Snapshot) -> None:
         if wanted != self._sent.get(name):
             self._sent[name] = wanted
             await self._control.publish(name, wanted)
+            await asyncio.sleep(0)  # It is on its way before more is made.
 
     # What the gateways say goes to the catalog
 

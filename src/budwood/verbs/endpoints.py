@@ -52,7 +52,6 @@ def put_endpoint(house: House, namespace: str, text: str, *, name: str = "", exp
             replace(record, text=text),
             body,
             _table(wanted, before, kept, room),
-            guarded_by=wanted.guards,
             at_ms=now,
             actor=house.author,
             reason="changed" if before else "made",
@@ -86,7 +85,6 @@ def set_split(
             endpoint,
             now.body,
             moved_to(now.table, split),
-            guarded_by=guarded_by(endpoint),
             at_ms=house.clock(),
             actor=house.author,
             reason=reason,
@@ -125,7 +123,6 @@ def turned_back(
         endpoint,
         now.body,
         all_to_baseline(now.body),
-        guarded_by=guarded_by(endpoint),
         at_ms=at_ms,
         actor=actor,
         reason=reason,
@@ -218,19 +215,14 @@ def wanted_from(text: str, namespace: str) -> Wanted:
     document = document_from(text, BadEndpoint, most=ENDPOINT_BYTES, limit="ENDPOINT_BYTES")
     wanted = read_endpoint(document, namespace)
     try:
-        pointer_named(wanted.guards)
+        pointer_named(wanted.body.guarded_by)
     except BadName as error:
         raise BadEndpoint(
-            f"spec.guardedBy is {wanted.guards[:80]!r}.",
+            f"spec.guardedBy is {wanted.body.guarded_by[:80]!r}.",
             hint="A stage or an alias: production.",
             field="spec.guardedBy",
         ) from error
     return wanted
-
-
-def guarded_by(endpoint: EndpointRecord) -> str:
-    """The pointer whose policies an arm must pass to answer."""
-    return wanted_from(endpoint.text, endpoint.namespace).guards
 
 
 def arm_of(view: View, namespace: str, model: str, arm: WantedArm) -> Arm:

@@ -24,7 +24,7 @@ from budwood.domain.traffic.reading import WantedArm
 from budwood.domain.traffic.records import EndpointRecord, RoutingRecord
 from budwood.domain.traffic.segments import Table, moved_to
 from budwood.errors import BadValue, GateClosed, RecordNotFound, RolloutRunning
-from budwood.verbs.endpoints import arm_of, check_idle, guarded_by, turned_back
+from budwood.verbs.endpoints import arm_of, check_idle, turned_back
 from budwood.verbs.house import House
 from budwood.verbs.pointers import point
 from budwood.verbs.rollout_text import plan_from
@@ -270,7 +270,6 @@ def _shift(
         record,
         body,
         _table_of(routing, rollout, step),
-        guarded_by=guarded_by(record),
         at_ms=at_ms,
         actor=actor,
         reason=why or f"step {number + 1} of {plan.name}",
@@ -306,7 +305,6 @@ def _promote(transaction: Transaction, rollout: Rollout, why: str, now_ms: int, 
         record,
         replace(routing.body, baseline=rollout.candidate),
         moved_to(routing.table, {**split, rollout.candidate: both}),
-        guarded_by=guarded_by(record),
         at_ms=now_ms,
         actor=actor,
         reason=why,

@@ -39,7 +39,6 @@ def reroute(
     body: Endpoint,
     table: Table,
     *,
-    guarded_by: str,
     at_ms: int,
     actor: str,
     reason: str,
@@ -62,7 +61,7 @@ def reroute(
     arms = tuple(
         arm
         if had.get(arm, -1) >= _part(table, body, arm)
-        else _judged(transaction, body, arm, guarded_by, answers=arm.name in answering)
+        else _judged(transaction, body, arm, answers=arm.name in answering)
         for arm in body.arms
     )
     routing = RoutingRecord(
@@ -113,7 +112,7 @@ def _part(table: Table, body: Endpoint, arm: Arm) -> int:
     return BUCKETS if ruled else table.split.get(arm.name, 0)
 
 
-def _judged(view: View, body: Endpoint, arm: Arm, guarded_by: str, *, answers: bool) -> Arm:
+def _judged(view: View, body: Endpoint, arm: Arm, *, answers: bool) -> Arm:
     """The arm as it may be used. What answers must have been let through; what does not, may still hear copies."""
     version = view.version_by_number(body.namespace, body.model, arm.number)
     if version is None or version.digest != arm.digest:
@@ -122,7 +121,7 @@ def _judged(view: View, body: Endpoint, arm: Arm, guarded_by: str, *, answers: b
         raise Retired(f"{version.reference} is retired: {version.retired_reason or 'no reason given'}.")
     check_bytes(version)
     try:
-        check_gates(view, version, pointer_named(guarded_by))
+        check_gates(view, version, pointer_named(body.guarded_by))
     except GateClosed:
         if answers:
             raise

@@ -87,8 +87,9 @@ def _count(transaction: Transaction, rollout: Rollout, lines: Sequence[Line], ro
         return
     counted = transaction.counted(rollout.id)
     users = unpacked(counted.users)
-    tally = fold(counted.tally, requests, users)
-    tally = held_to_limits(tally, plan_from(rollout.plan_text), requests)
+    plan = plan_from(rollout.plan_text)
+    tally = fold(counted.tally, requests, users, plan.slack)
+    tally = held_to_limits(tally, plan, requests)
     tally = replace(tally, garbled=tally.garbled + garbled)
     transaction.put_counted(rollout.id, Counted(tally, packed(users), counted.seen_to))
 

@@ -62,6 +62,12 @@ def test_a_slower_candidate_is_found_and_an_equal_one_is_not() -> None:
     assert fold(Tally(), requests(30_000, slower=1.3), Users()).slowness.reached(0.01)
 
 
+def test_what_is_slower_within_the_slack_does_not_count() -> None:
+    log = requests(30_000, slower=1.3)
+    assert not fold(Tally(), log, Users(), 0.5).slowness.reached(0.01)
+    assert fold(Tally(), requests(30_000, slower=1.6), Users(), 0.1).slowness.reached(0.01)
+
+
 def test_marks_come_from_the_baseline_before_them() -> None:
     log = requests(30_000)
     few = [each for each in log if not each.is_candidate][: MARK_WINDOW - 1]

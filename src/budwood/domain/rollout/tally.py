@@ -126,9 +126,10 @@ def unpacked(content: bytes) -> Users:
     return users
 
 
-def fold(tally: Tally, requests: Iterable[Request], users: Users) -> Tally:
-    """The tally with these requests in it; ``users`` learns who was counted."""
-    batch = _Batch(tally, users)
+def fold(tally: Tally, requests: Iterable[Request], users: Users, slack: float = 0.0) -> Tally:
+    """The tally with these requests in it; ``users`` learns who was counted. ``slack`` is how much slower than the
+    baseline's marks an answer may be before it counts: 0.1 is a tenth."""
+    batch = _Batch(tally, users, round(math.log2(1 + slack) * _PER_OCTAVE))
     for request in requests:
         batch.take(request)
     return batch.flushed()
@@ -168,8 +169,8 @@ def place_of(bins: Iterable[int], quantile: float) -> int:
 class _Batch:
     """Requests that arrive under one share are summed first: their order changes nothing that is kept."""
 
-    def __init__(self, tally: Tally, users: Users) -> None:
-        self._tally, self._users = tally, users
+    def __init__(self, tally: Tally, users: Users, slack_bins: int) -> None:
+        self._tally, self._users, self._slack_bins = tally, users, slack_bins
         self._share = -1.0
         self._newest_ms, self._garbled = tally.newest_ms, 0
         self._window = list(tally.slowness.window)
@@ -194,7 +195,8 @@ class _Batch:
             self._failed[arm] += 1
             self._events[arm] += self._counts(self._users.failed, request)
         for number, mark in enumerate(self._tally.slowness.marks):
-            if place > mark:
+            # A candidate that is no slower than that passes its mark no more often than the baseline passes its own.
+            if place > mark + (self._slack_bins if arm else 0):
                 self._slow[number][arm] += self._counts(self._users.slow[number], request)
         if not arm:
             self._fill(place)

@@ -118,7 +118,8 @@ class Capture:
 class Endpoint:
     """``baseline`` is the arm that answers when nothing else may. ``asks_at`` is the path that every backend is asked
     at, the same for all arms because a gateway chooses the arm after the path; empty to leave it as it came.
-    ``rate`` is for every tenant that is not in ``tenant_rates``; None is none."""
+    ``rate`` is for every tenant that is not in ``tenant_rates``; None is none. ``guarded_by`` is the stage or alias
+    whose policies an arm must have passed to answer."""
 
     namespace: str
     name: str
@@ -137,6 +138,7 @@ class Endpoint:
     timeout_s: float = 30.0
     add_request_headers: Mapping[str, str] = field(default_factory=dict)
     add_response_headers: Mapping[str, str] = field(default_factory=dict)
+    guarded_by: str = "production"
     capture: Capture = Capture()
 
     def arm(self, name: str) -> Arm:

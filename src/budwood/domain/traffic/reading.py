@@ -59,7 +59,6 @@ class Wanted:
     arms: tuple[WantedArm, ...]
     split: Mapping[str, int]
     sticky_header: str
-    guards: str
     body: Endpoint
     text: str = field(default="", compare=False)
 
@@ -107,6 +106,7 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         add_request_headers=_mapping(spec, "addRequestHeaders", _header_value, _header),
         add_response_headers=_mapping(spec, "addResponseHeaders", _header_value, _header),
         capture=_capture(spec.get("capture", {})),
+        guarded_by=_READ.text(spec.get("guardedBy", "production"), "spec.guardedBy"),
     )
     if body.tenant_rates and not (keys or tokens):
         _READ.bad("spec.tenantRates", "counts tenants, and nobody says who they are", "Add spec.auth.")
@@ -116,7 +116,6 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         arms,
         _split(spec.get("split", {baseline: 100}), names),
         _sticky(spec.get("sticky", {})),
-        _READ.text(spec.get("guardedBy", "production"), "spec.guardedBy"),
         body,
     )
 
