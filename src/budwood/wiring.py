@@ -274,15 +274,15 @@ def in_memory(*, author: str = "someone", clock: Callable[[], int] | None = None
     return Registry(Near(house, "memory", made=True, grace_s=0.0))
 
 
-def training_run(registry: Registry | None = None, *, command: str | None = None) -> "TrainingRun":
+def training_run(registry: Registry | None = None, *, command: str | None = None, run_by: str = "") -> "TrainingRun":
     """A training run to be measured in a ``with`` block, and pushed with all that is then known of it.
 
     ``registry`` is where it is pushed to, by default the one that ``connect()`` opens. ``command`` is what was run, by
-    default this program with its arguments; "" keeps none.
+    default this program with its arguments; "" keeps none. ``run_by`` is who trains, where somebody else will push.
     """
     from budwood.client.training import TrainingRun
 
-    return TrainingRun(registry, command, connect, _now_ms)
+    return TrainingRun(registry, command, connect, _now_ms, run_by)
 
 
 def restore(

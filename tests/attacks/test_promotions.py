@@ -80,12 +80,14 @@ def secret_of(siege: Siege, person: str) -> str:
     return secret
 
 
-def bundle_of(folder: Path, siege: Siege, author: str) -> bytes:
+def bundle_of(folder: Path, siege: Siege, author: str, trainer: str = "") -> bytes:
     """A version that somebody made elsewhere, under any name they like."""
     folder.mkdir()
     with budwood.connect(folder / "registry", author=author) as elsewhere:
         (folder / "config.json").write_text('{"layers": 66}')
-        elsewhere.push(folder / "config.json", "ours/encoder", label="6.6.6", aliases=["champion", "live-eu"])
+        facts = {"training": {"run_by": trainer}} if trainer else {}
+        pointed = ["champion", "live-eu"]
+        elsewhere.push(folder / "config.json", "ours/encoder", label="6.6.6", aliases=pointed, facts=facts)
         elsewhere.stage("ours/encoder@v1", "production")
         elsewhere.export(["ours/encoder@v1"], folder / "bundle")
     return (folder / "bundle").read_bytes()
@@ -168,6 +170,19 @@ def test_who_imports_a_version_made_it_whatever_the_bundle_says(guarded: Siege, 
     assert apply(guarded, number).problem["code"] == "gate_closed"
     shown = guarded.ask("GET", f"{ROOM}/promotions/{number}", by="reader").value
     assert "reviewer made the version" in str(shown["checks"])
+
+
+def test_who_trained_a_version_does_not_approve_it(guarded: Siege, tmp_path: Path) -> None:
+    """I01: it makes no difference that somebody else pushed it."""
+    brought = guarded.ask(
+        "POST", "/v1/import", by="owner", body=bundle_of(tmp_path / "a", guarded, "owner", "reviewer")
+    )
+    assert brought.status == 200, brought
+    number = ask_for(guarded, f"v{brought.value['versions'][0]['number']}")
+    assert review(guarded, number).status == 200
+    assert apply(guarded, number).problem["code"] == "gate_closed"
+    shown = guarded.ask("GET", f"{ROOM}/promotions/{number}", by="reader").value
+    assert "reviewer trained the version" in str(shown["checks"])
 
 
 def test_evidence_is_never_changed_or_taken_back(guarded: Siege) -> None:

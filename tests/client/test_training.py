@@ -34,7 +34,7 @@ def facts_of(registry: Registry, name: str = "encoder") -> Facts:
 def test_a_run_measures_what_it_takes_and_keeps_what_it_is_told(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_text("text,label\nfine,1\nbad,0\n")
     registry.push({"base": np.zeros(4, np.float32)}, "base")
-    with budwood.training_run(registry) as run:
+    with budwood.training_run(registry, run_by="tove") as run:
         began = time.process_time()
         while time.process_time() - began < 0.2:
             np.ones(100).sum()
@@ -55,6 +55,7 @@ def test_a_run_measures_what_it_takes_and_keeps_what_it_is_told(registry: Regist
     assert facts.training.seconds is not None
     assert 0.2 <= facts.training.seconds < 30
     assert facts.training.hardware == capture_hardware()
+    assert facts.training.run_by == "tove"
     assert facts.training.began_ms is not None
     assert abs(facts.training.began_ms - time.time() * 1000) < 60_000
     assert facts.resources["cpu_seconds"] >= 0.2

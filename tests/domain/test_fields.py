@@ -71,6 +71,15 @@ def test_what_is_held_by_name_is_known_by_name() -> None:
     assert all(is_field(name) for name in known)
 
 
+def test_what_a_model_card_says_is_known_by_its_key() -> None:
+    said = {"license": "mit", "intended_use": "triage", "language": "", "a b": "x"}
+    known = known_fields(replace(WHOLE, settings={"README.md": said, "config.json": {"owner": "mara"}}))
+    assert [name for name in known if name.startswith("card")] == ["card", "card.intended_use", "card.license"]
+    assert "card" not in known_fields(replace(WHOLE, settings={"README.md": {}}))
+    many = {f"key{number}": "x" for number in range(1_000)}
+    assert len(known_fields(replace(WHOLE, settings={"README.md": many}))) < 200
+
+
 def test_a_word_nobody_knows_is_no_field() -> None:
     for name in ("", "metric", "metrics.", "code.branch", "parents.stolen-from", "datasets.a", "."):
         assert not is_field(name), name

@@ -63,6 +63,19 @@ def test_a_guarded_pointer_moves_only_with_a_promotion(guarded: Registry) -> Non
     assert guarded.get("encoder@champion").number == 1
 
 
+def test_a_policy_may_ask_what_the_model_card_must_say(guarded: Registry, tmp_path: Path) -> None:
+    asks = "  thresholds:\n"
+    guarded.gates.put_policy(POLICY.replace(asks, f"  requires: {{facts: [card.license, card.intended_use]}}\n{asks}"))
+    for number, said in ((4, "license: mit"), (5, "license: mit\nintended_use: triage")):
+        (tmp_path / "README.md").write_text(f"---\n{said}\n---\n# Encoder\n")
+        guarded.push(tmp_path / "README.md", "encoder")
+        good(guarded, f"encoder@v{number}")
+    with pytest.raises(GateClosed, match=r"card\.intended_use is missing"):
+        promote(guarded, "encoder@v4")
+    promote(guarded, "encoder@v5")
+    assert guarded.get("encoder@production").number == 5
+
+
 def test_a_push_is_no_side_door(guarded: Registry, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"layers": 9}')
     with pytest.raises(GateClosed):

@@ -167,7 +167,7 @@ def _training_rows(training: Training | None) -> list[tuple[str, str]]:
     took = duration_text(training.seconds) if training.seconds is not None else ""
     hardware = training.hardware or Hardware()
     machine = ", ".join(hardware.accelerators) or hardware.processor or hardware.machine
-    return [("trained in", took), ("trained on", machine), ("command", training.command)]
+    return [("trained in", took), ("trained on", machine), ("command", training.command), ("run by", training.run_by)]
 
 
 def _code(code: Code | None) -> str:

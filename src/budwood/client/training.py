@@ -53,7 +53,9 @@ class TrainingRun:
         command: str | None,
         connect: Callable[[], "Registry"],
         clock: Callable[[], int],
+        run_by: str = "",
     ) -> None:
+        self._run_by = run_by
         self._registry = registry
         self._connect = connect
         self._clock = clock
@@ -189,7 +191,7 @@ class TrainingRun:
         return self._training
 
     def _keep(self, measured: Measured) -> None:
-        self._training = Training(measured.seconds, self._began_ms, capture_hardware(), self._command)
+        self._training = Training(measured.seconds, self._began_ms, capture_hardware(), self._command, self._run_by)
         self._measured = measured.resources
 
 

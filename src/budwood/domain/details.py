@@ -59,7 +59,7 @@ def _training(value: object) -> Training:
         hardware = dict(_mapping(given["hardware"], "training.hardware", Hardware))
         given["hardware"] = _built(Hardware, hardware, "training.hardware")
     built = _built(Training, {name: each for name, each in given.items() if name != "hardware"}, "training")
-    return Training(built.seconds, built.began_ms, given.get("hardware"), built.command)
+    return Training(built.seconds, built.began_ms, given.get("hardware"), built.command, built.run_by)
 
 
 def _built(kind: Any, given: Mapping[str, Any], at: str) -> Any:

@@ -135,13 +135,15 @@ class Training:
     """How a version was trained: measured while it was (``budwood.training_run``), or as its author says.
 
     ``seconds`` by the clock on the wall. ``hardware`` is the machine it was trained on, which need not be the one
-    that pushed. ``command`` is what was run.
+    that pushed. ``command`` is what was run. ``run_by`` is who trained it, where that is said: it need not be who
+    pushed.
     """
 
     seconds: float | None = None
     began_ms: int | None = None
     hardware: Hardware | None = None
     command: str = ""
+    run_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
 """The fields of a version's facts, by name: whether a version has one, and how one is given.
 
 A metadata standard asks for fields by these names, and what is missing is listed by them. Where a field holds several
-things, one of them is named behind a dot: ``metrics.accuracy``, ``parents.trained-on``.
+things, one of them is named behind a dot: ``metrics.accuracy``, ``parents.trained-on``, ``card.license``.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
+from budwood.domain.canon import Json
 from budwood.domain.facts import Facts, Relation
+from budwood.domain.limits import CARD_FIELDS
 from budwood.domain.names import Kind
 
 
@@ -21,6 +25,24 @@ class Fact:
     known: Callable[[Facts], bool]
 
 
+def card_says(facts: Facts, key: str) -> Json:
+    """What the version's own model cards say under a key of their front matter; None where none says it."""
+    return next((said[key] for said in _cards(facts) if said.get(key)), None)
+
+
+def _cards(facts: Facts) -> Iterator[Mapping[str, Json]]:
+    for path in sorted(facts.settings):
+        said = facts.settings[path]
+        if path.rpartition("/")[2] == "README.md" and isinstance(said, Mapping):
+            yield said
+
+
+def _card_keys(facts: Facts) -> frozenset[str]:
+    # Whoever pushed wrote the card: only so many keys of it are remembered, and only those that are words.
+    keys = (key for said in _cards(facts) for key, value in said.items() if value and _CARD_KEY.fullmatch(key))
+    return frozenset(islice(keys, 2 * CARD_FIELDS))
+
+
 def _says_which_data(facts: Facts) -> bool:
     named = any("@" in dataset.strip("@") for dataset in facts.datasets)
     return named or any(parent.relation == Relation.TRAINED_ON for parent in facts.parents)
@@ -30,6 +52,7 @@ def _keeps_changes(facts: Facts) -> bool:
     return facts.code is not None and (not facts.code.dirty or (bool(facts.code.diff) and not facts.code.diff_lacks))
 
 
+_CARD_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _RUN: Final = "Train it in 'with budwood.training_run() as run:' and push with run.push"
 _FILE: Final = "or write it in a file for 'budwood push --facts FILE'"
 
@@ -72,6 +95,11 @@ FIELDS: Final[Mapping[str, Fact]] = {
         f"{_RUN}, {_FILE}: training: {{hardware: {{accelerators: [H100]}}}}",
         lambda f: f.training is not None and f.training.hardware is not None,
     ),
+    "training.run_by": Fact(
+        "who trained it, where that is not its author",
+        f"Say it: budwood.training_run(run_by=NAME), {_FILE}: training: {{run_by: NAME}}",
+        lambda f: f.training is not None and bool(f.training.run_by),
+    ),
     "training.command": Fact(
         "the command that trained it",
         f"{_RUN}, {_FILE}: training: {{command: python train.py}}",
@@ -84,6 +112,11 @@ FIELDS: Final[Mapping[str, Fact]] = {
     ),
     "message": Fact("what is new in it", "Say it: --message TEXT", lambda f: bool(f.message)),
     "base_model": Fact("the public model it was made from", "Name it: --base-model NAME", lambda f: bool(f.base_model)),
+    "card": Fact(
+        "a model card with front matter",
+        "Push a README.md that begins with it beside the model",
+        lambda f: bool(_card_keys(f)),
+    ),
     "architecture": Fact("its architecture", "Push the config file beside the weights", lambda f: bool(f.architecture)),
     "schema": Fact(
         "what goes in and what comes out", "Push a file that says it, such as ONNX", lambda f: f.schema is not None
@@ -101,13 +134,14 @@ FIELDS: Final[Mapping[str, Fact]] = {
 }
 OPEN: Final[Mapping[str, Callable[[Facts], Collection[str]]]] = {
     "metrics": lambda facts: facts.metrics.keys(),
-    "params": lambda facts: facts.params.keys(),
+    "params": lambda facts: {name for name, value in facts.params.items() if value},
     "parents": lambda facts: {parent.relation for parent in facts.parents},
     "frameworks": lambda facts: {name for name, version in facts.frameworks.items() if version},
     "statistics": lambda facts: facts.statistics.keys(),
     "search": lambda facts: facts.search.keys(),
     "fairness": lambda facts: facts.fairness.keys(),
     "resources": lambda facts: facts.resources.keys(),
+    "card": _card_keys,
 }
 """Fields that hold several things, and the names of those there are."""
 
@@ -153,6 +187,7 @@ def how_to_give(name: str) -> str:
         "metrics": f"Give it: --metric {rest}=NUMBER",
         "params": f"Give it: --param {rest}=VALUE",
         "parents": f"Name it: --parent {rest}=REF",
+        "card": f"Give it in the front matter of a README.md beside the model: {rest}: …",
     }
     return said.get(first) or FIELDS[first].how
 

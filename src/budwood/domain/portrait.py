@@ -3,13 +3,13 @@
 Everything in it is somebody's word: who writes it down for others escapes it first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from budwood.domain.canon import Json
 from budwood.domain.entries import FileEntry
 from budwood.domain.facts import Facts
-from budwood.domain.fields import missing_fields
+from budwood.domain.fields import card_says, missing_fields
 from budwood.domain.manifest import Manifest
 from budwood.domain.policy.evidence import Evidence, EvidenceKind
 from budwood.domain.records import VersionRecord
@@ -38,11 +38,7 @@ class Portrait:
 
     def written(self, key: str) -> Json:
         """What the version's own model cards say under a key of their front matter; None where none says it."""
-        for path in sorted(self.facts.settings):
-            said = self.facts.settings[path]
-            if path.rpartition("/")[2] == "README.md" and isinstance(said, Mapping) and said.get(key):
-                return said[key]
-        return None
+        return card_says(self.facts, key)
 
     def words(self, key: str) -> tuple[str, ...]:
         """The same, as the words it is made of."""

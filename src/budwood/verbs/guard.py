@@ -86,6 +86,7 @@ def case_of(
         Left.REQUESTER: frozenset({promotion.requester}),
         Left.AUTHOR: frozenset({version.author, facts.author}) - {""},
         Left.EVIDENCE: frozenset(each.author for each in evidence),
+        Left.TRAINER: frozenset({facts.training.run_by if facts.training is not None else ""}) - {""},
     }
     people = {name: behind(view, name) for name in frozenset().union(*doers.values())}
     unknown = {left: frozenset(name for name in names if not people[name]) for left, names in doers.items()}
@@ -98,6 +99,7 @@ def case_of(
         requesters=made[Left.REQUESTER],
         authors=made[Left.AUTHOR],
         evaluators=made[Left.EVIDENCE] | {each.person for each in evidence},
+        trainers=made[Left.TRAINER],
         unknown=unknown,
         evidence=evidence,
         champion=_champion(view, version, promotion.pointer),

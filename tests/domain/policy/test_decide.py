@@ -238,6 +238,7 @@ def test_enough_different_people_must_say_yes() -> None:
         {"reviews": (review("rolf", Role.REVIEWER),)},
         {"reviews": (review("ann", Role.REVIEWER),), "authors": frozenset({"ann"})},
         {"reviews": (review("eva", Role.REVIEWER),), "evaluators": frozenset({"eva"})},
+        {"reviews": (review("eva", Role.REVIEWER),), "trainers": frozenset({"eva"})},
         {"reviews": (review("ann", Role.WRITER),)},
         {"reviews": (review("ann", Role.REVIEWER, binds="before"),)},
         {"reviews": (review("ann", Role.REVIEWER, at_ms=NOW - 2 * DAY),)},

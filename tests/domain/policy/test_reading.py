@@ -29,7 +29,7 @@ GOOD: dict[str, Any] = {
             "scanned": True,
             "cleanTree": True,
             "lineage": True,
-            "facts": ["datasets", "code", "metrics.accuracy"],
+            "facts": ["datasets", "code", "metrics.accuracy", "card.license", "training.run_by"],
             "evidence": ["fairness"],
         },
         "thresholds": [
@@ -79,7 +79,7 @@ def test_all_that_a_policy_may_say_is_understood() -> None:
     policy = read_policy(GOOD)
     assert (policy.name, policy.stages, policy.aliases) == ("production-high", ("production",), ("champion", "live-*"))
     assert (policy.models, policy.tiers) == (("fraud-*",), (Tier.HIGH,))
-    assert policy.requires.facts == ("datasets", "code", "metrics.accuracy")
+    assert policy.requires.facts == ("datasets", "code", "metrics.accuracy", "card.license", "training.run_by")
     assert policy.requires.evidence == (EvidenceKind.FAIRNESS,)
     first, second = policy.thresholds
     assert (first.operator, first.value, first.max_age_ms, first.role) == (

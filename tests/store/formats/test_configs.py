@@ -71,6 +71,17 @@ def test_model_card_front_matter(read: Read) -> None:
     assert read(b"# No front matter\n", "README.md").facts.base_model == ""
 
 
+def test_what_a_card_says_beside_what_hubs_know_is_kept_but_for_tables(read: Read) -> None:
+    card = b"---\nlicense: mit\nintended_use: triage of letters\nregions: [eu, uk]\nmodel-index: [{name: x}]\n---\n"
+    assert read(card, "README.md").facts.config == {
+        "license": "mit",
+        "intended_use": "triage of letters",
+        "regions": ["eu", "uk"],
+    }
+    many = "".join(f"key{number}: x\n" for number in range(500))
+    assert len(read(f"---\n{many}---\n".encode(), "README.md").facts.config) == 64
+
+
 def test_sharded_index_is_counted(read: Read) -> None:
     index = {"metadata": {"total_size": 123}, "weight_map": {"a": "1", "b": "1", "c": "2"}}
     facts = read(json.dumps(index).encode(), "model.safetensors.index.json").facts

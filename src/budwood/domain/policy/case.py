@@ -53,10 +53,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What was done by an account was done by the people behind it: ``requesters``, ``authors`` and ``evaluators`` are
-    people, and ``unknown`` the accounts behind which nobody is known, by what they did. ``champion`` is the evidence
-    about the version in force (None: there is none), ``reviews`` are in the order they came, ``gaps`` what of the
-    lineage is missing, ``said`` what each expression came to."""
+    """What was done by an account was done by the people behind it: ``requesters``, ``authors``, ``evaluators`` and
+    ``trainers`` are people, and ``unknown`` the accounts behind which nobody is known, by what they did. ``champion``
+    is the evidence about the version in force (None: there is none), ``reviews`` are in the order they came, ``gaps``
+    what of the lineage is missing, ``said`` what each expression came to."""
 
     now_ms: int
     requested_ms: int
@@ -65,6 +65,7 @@ class Case:
     requesters: frozenset[str] = frozenset()
     authors: frozenset[str] = frozenset()
     evaluators: frozenset[str] = frozenset()
+    trainers: frozenset[str] = frozenset()
     unknown: Mapping[Left, frozenset[str]] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
     champion: tuple[Evidence, ...] | None = None

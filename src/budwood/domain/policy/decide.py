@@ -4,10 +4,11 @@ What is missing, stale, not a number or could not be worked out is undecided, an
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from budwood.domain.canon import Json
 from budwood.domain.facts import Facts
+from budwood.domain.fields import known_fields
 from budwood.domain.policy.case import Case, Check, Said, State, Verdict
 from budwood.domain.policy.evidence import SCANNER, Evidence, EvidenceKind, Outcome
 from budwood.domain.policy.policy import Policy, Requires, Threshold
@@ -69,12 +70,14 @@ def _required(policy: str, requires: Requires, case: Case) -> Iterator[Check]:
 
 
 def has_fact(facts: Facts, name: str) -> bool:
-    """Whether something is known under this name: ``datasets``, ``code``, ``metrics.accuracy``, ``params.epochs``."""
-    first, dot, rest = name.partition(".")
-    value = getattr(facts, first, None)
-    if dot:
-        return isinstance(value, Mapping) and value.get(rest) not in (None, "")
-    return bool(value)
+    """Whether something is known under this name: one of ``domain/fields.py``, ``formats`` or ``parameters``."""
+    match name:
+        case "formats":
+            return bool(facts.formats)
+        case "parameters":
+            return bool(facts.parameters)
+        case _:
+            return name in known_fields(facts)
 
 
 def _yes(policy: str, name: str, holds: bool, why: str, otherwise: State = State.FAILED) -> Check:

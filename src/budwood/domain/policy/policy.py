@@ -48,11 +48,12 @@ class Left(StrEnum):
     AUTHOR = "author"
     REQUESTER = "requester"
     EVIDENCE = "evidence"
+    TRAINER = "trainer"
 
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """``formats`` empty: any. ``facts`` are names such as ``datasets``, ``code`` or ``metrics.accuracy``.
+    """``formats`` empty: any. ``facts`` are names of ``domain/fields.py``, ``formats`` or ``parameters``.
     ``evidence_signed``: what is decided on evidence is decided only where a trusted key signed it."""
 
     formats: tuple[str, ...] = ()

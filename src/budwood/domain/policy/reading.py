@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from budwood.domain.access import Role
 from budwood.domain.canon import dumps
+from budwood.domain.fields import FIELDS, is_field
 from budwood.domain.limits import (
     EXPRESSION_BYTES,
     NAME_CHARS,
@@ -43,11 +44,8 @@ _PATTERN: Final = re.compile(r"[a-z0-9*?][a-z0-9._*?-]*")
 _FACT: Final = re.compile(r"[a-z_]+(\.[A-Za-z0-9_.:/@-]+)?")
 _AGE: Final = re.compile(r"([1-9][0-9]{0,4})(m|h|d)")
 _AGE_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_KNOWN_FACTS: Final = (
-    *("datasets", "metrics", "params", "formats", "frameworks", "architecture", "parameters", "schema", "base_model"),
-    *("code", "environment", "hardware", "parents", "message"),
-)
-_OF_FACT: Final = ("metrics", "params", "frameworks")
+_COUNTED: Final = ("formats", "parameters")
+"""Facts that are read from the files, and that no standard asks for."""
 Word = TypeVar("Word", bound=StrEnum)
 T = TypeVar("T")
 _DEPTH: Final = 32
@@ -175,10 +173,10 @@ def _pattern(value: object, at: str) -> str:
 
 def _fact(value: object, at: str) -> str:
     text = _text(value, at)
-    first, dot, _ = text.partition(".")
-    if not _FACT.fullmatch(text) or first not in _KNOWN_FACTS or (dot and first not in _OF_FACT):
-        near = _near(first, _KNOWN_FACTS)
-        _bad(at, f"is {text[:80]!r}, which is no fact", near or f"Facts are {', '.join(_KNOWN_FACTS)}; metrics.NAME.")
+    if not _FACT.fullmatch(text) or not (is_field(text) or text in _COUNTED):
+        known = (*FIELDS, *_COUNTED)
+        near = _near(text, known)
+        _bad(at, f"is {text[:80]!r}, which is no fact", near or f"Facts are {', '.join(known)}; metrics.NAME.")
     return text
 
 

@@ -30,6 +30,8 @@ def why_not(rule: ReviewRule, review: Review, case: Case) -> str:
         return f"{review.person} made the version"
     if Left.EVIDENCE in rule.left_out and review.person in case.evaluators:
         return f"{review.person} gave evidence"
+    if Left.TRAINER in rule.left_out and review.person in case.trainers:
+        return f"{review.person} trained the version"
     return ""
 
 

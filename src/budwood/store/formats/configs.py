@@ -6,11 +6,12 @@ YAML_BYTES and YAML_ALIASES. What asks a loader to run code that came with the f
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Final
 
 from budwood.domain.canon import Json
 from budwood.domain.facts import Field, FileFacts, Flag, Schema
-from budwood.domain.limits import CONFIG_BYTES, FACT_ITEMS, SHAPE_DIMENSIONS, YAML_BYTES
+from budwood.domain.limits import CARD_FIELDS, CONFIG_BYTES, FACT_ITEMS, KEY_CHARS, SHAPE_DIMENSIONS, YAML_BYTES
 from budwood.store.api import Reading, Source
 from budwood.store.formats.bounded import Malformed, parse_json, plain, plain_text
 from budwood.store.formats.dtypes import BITS
@@ -245,6 +246,9 @@ def _read_card(source: Source) -> Reading:
     base = document.get("base_model")
     base = base[0] if isinstance(base, list) and base else base
     kept = {key: plain(document[key]) for key in _CARD_KEYS if key in document}
+    # What a house asks of its cards beside what hubs know, such as intended_use; no tables of results or widgets.
+    said = ((key, value) for key, value in document.items() if isinstance(key, str) and _is_said(value))
+    kept |= {key: plain(value) for key, value in islice(said, CARD_FIELDS) if key not in kept and len(key) <= KEY_CHARS}
     library = document.get("library_name")
     facts = FileFacts(
         frameworks={plain_text(library, 100): ""} if isinstance(library, str) and library else {},
@@ -252,6 +256,12 @@ def _read_card(source: Source) -> Reading:
         config=kept,
     )
     return Reading("markdown", (), facts)
+
+
+def _is_said(value: object) -> bool:
+    """Text, a number, yes or no, or a list of texts."""
+    each = value if isinstance(value, list) else [value]
+    return all(isinstance(one, str | int | float) for one in each)
 
 
 def _read_requirements(source: Source) -> Reading:
