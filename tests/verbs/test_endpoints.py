@@ -7,8 +7,11 @@ import pytest
 from budwood.client.registry import Registry
 from budwood.errors import (
     BadEndpoint,
+    BadName,
     BadSplit,
+    BadValue,
     GateClosed,
+    NameTaken,
     PreconditionFailed,
     RecordNotFound,
     Retired,
@@ -153,3 +156,40 @@ def test_every_move_is_on_the_ledger(served: Registry) -> None:
 def test_a_request_nobody_answered_is_not_known(served: Registry) -> None:
     with pytest.raises(RecordNotFound, match="Nobody here knows"):
         served.endpoints.which("0f8fad5b-d9cb-469f-a165-70867728950e")
+
+
+KEYED = ENDPOINT + "  auth: {keys: {header: x-api-key}}\n"
+
+
+def test_a_clients_key_is_told_once(served: Registry) -> None:
+    served.endpoints.put(KEYED)
+    made = served.endpoints.add_client("fraud", "acme")
+    assert made.key.startswith("bwk_")
+    assert [each.name for each in served.endpoints.clients("fraud").clients] == ["acme"]
+    told = repr((served.endpoints.show("fraud"), served.endpoints.clients("fraud"), served.ledger(subject="fraud")))
+    assert made.key not in told
+    assert served.endpoints.remove_client("fraud", "acme").clients == ()
+
+
+def test_a_client_has_one_key(served: Registry) -> None:
+    served.endpoints.put(KEYED)
+    first = served.endpoints.add_client("fraud", "acme").key
+    with pytest.raises(NameTaken):
+        served.endpoints.add_client("fraud", "acme")
+    served.endpoints.remove_client("fraud", "acme")
+    assert served.endpoints.add_client("fraud", "acme").key != first
+
+
+@pytest.mark.parametrize("name", ["", "-", "a b", "A", "x" * 64, "a\nb", "%REQ(x)%"])
+def test_a_clients_name_goes_into_a_header_and_is_plain(served: Registry, name: str) -> None:
+    served.endpoints.put(KEYED)
+    with pytest.raises(BadName):
+        served.endpoints.add_client("fraud", name)
+
+
+def test_an_endpoint_that_asks_for_no_key_has_no_clients(served: Registry) -> None:
+    served.endpoints.put(ENDPOINT)
+    with pytest.raises(BadValue, match="nobody for a key"):
+        served.endpoints.add_client("fraud", "acme")
+    with pytest.raises(RecordNotFound):
+        served.endpoints.remove_client("fraud", "acme")

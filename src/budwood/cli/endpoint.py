@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from budwood.cli.face import Json, answer, opened
+from budwood.cli.face import Json, answer, note, opened
 from budwood.cli.help import Command, examples
 from budwood.cli.screen import Column, Screen
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from budwood.domain.asks_delivery import Answered, EndpointShown
+    from budwood.domain.traffic.records import ClientRecord
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -24,6 +25,13 @@ app = typer.Typer(
         "budwood endpoint back fraud --reason 'Errors went up'",
     ),
 )
+
+clients = typer.Typer(
+    rich_markup_mode=None,
+    help="Clients: who may ask an endpoint by a key.",
+    epilog=examples("budwood endpoint client add fraud acme", "budwood endpoint client list fraud"),
+)
+app.add_typer(clients, name="client")
 
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its name.")]
 Place = Annotated[str, typer.Option("--namespace", metavar="NAMESPACE", help="Where it is.")]
@@ -114,6 +122,39 @@ def remove(ctx: typer.Context, endpoint: Name, namespace: Place = "default", jso
     with opened(ctx) as registry:
         shown = registry.endpoints.remove(endpoint, namespace=namespace)
     answer(shown, lambda screen: screen.line(f"Removed {endpoint}; its history stays."), json=json)
+
+
+Client = Annotated[str, typer.Argument(metavar="NAME", help="The client's name; its requests' tenant.")]
+
+
+@clients.command("add", cls=Command, epilog=examples("budwood endpoint client add fraud acme"))
+def add_client(
+    ctx: typer.Context, endpoint: Name, name: Client, namespace: Place = "default", json: Json = False
+) -> None:
+    """Draw a key for a new client. It is shown this once."""
+    with opened(ctx) as registry:
+        made = registry.endpoints.add_client(endpoint, name, namespace=namespace)
+    answer(made, lambda screen: screen.line(made.key), json=json)
+    if not json:
+        note(f"With it, {name} may ask {endpoint}. It is not shown again.")
+
+
+@clients.command("list", cls=Command, epilog=examples("budwood endpoint client list fraud"))
+def list_clients(ctx: typer.Context, endpoint: Name, namespace: Place = "default", json: Json = False) -> None:
+    """List who may ask an endpoint by a key."""
+    with opened(ctx) as registry:
+        found = registry.endpoints.clients(endpoint, namespace=namespace)
+    answer(found, lambda screen: draw_clients(screen, endpoint, found.clients), json=json)
+
+
+@clients.command("remove", cls=Command, epilog=examples("budwood endpoint client remove fraud acme"))
+def remove_client(
+    ctx: typer.Context, endpoint: Name, name: Client, namespace: Place = "default", json: Json = False
+) -> None:
+    """Take a client's key away."""
+    with opened(ctx) as registry:
+        left = registry.endpoints.remove_client(endpoint, name, namespace=namespace)
+    answer(left, lambda screen: screen.line(f"The key of {name} opens {endpoint} no more."), json=json)
 
 
 def which(
@@ -221,6 +262,15 @@ def draw_endpoint(screen: Screen, shown: "EndpointShown") -> None:
     for each in shown.observed:
         state = "connected" if each.connected else "not connected"
         screen.line(f"gateway {each.gateway}: {state}, has generation {each.generation} {each.refused}".rstrip())
+
+
+def draw_clients(screen: Screen, endpoint: str, found: "Sequence[ClientRecord]") -> None:
+    """One line each."""
+    if not found:
+        screen.line(f"Nobody has a key. Draw one: budwood endpoint client add {endpoint} NAME")
+        return
+    rows = [(each.name, screen.moment(each.created_ms), each.author) for each in found]
+    screen.table((Column("CLIENT", elastic=True), Column("SINCE"), Column("BY")), rows)
 
 
 def draw_answered(screen: Screen, found: "Answered") -> None:

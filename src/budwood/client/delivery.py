@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from budwood.client.place import Place
 from budwood.domain.asks_delivery import (
+    AddClient,
     Answered,
     AtMoment,
+    EndpointClients,
     EndpointShown,
     ListRollouts,
+    MadeClient,
     PutEndpoint,
     RolloutPage,
     RolloutShown,
@@ -78,6 +81,26 @@ class Endpoints:
         holes = {"namespace": namespace, "endpoint": name}
         gone: EndpointShown = self._place.ask(routes.REMOVE, holes)
         return gone
+
+    def clients(self, name: str, *, namespace: str = DEFAULT_NAMESPACE) -> EndpointClients:
+        """Who may ask it by a key, by name. Raises RecordNotFound."""
+        found: EndpointClients = self._place.ask(routes.CLIENTS, {"namespace": namespace, "endpoint": name})
+        return found
+
+    def add_client(self, name: str, client: str, *, namespace: str = DEFAULT_NAMESPACE) -> MadeClient:
+        """Draw a key for a new client; it is told this once.
+
+        Raises RecordNotFound, BadName, BadValue, NameTaken, LimitExceeded, Forbidden.
+        """
+        holes = {"namespace": namespace, "endpoint": name}
+        made: MadeClient = self._place.ask(routes.ADD_CLIENT, holes, body=AddClient(client))
+        return made
+
+    def remove_client(self, name: str, client: str, *, namespace: str = DEFAULT_NAMESPACE) -> EndpointClients:
+        """Its key opens nothing any more; who is left. Raises RecordNotFound, Forbidden."""
+        holes = {"namespace": namespace, "endpoint": name, "client": client}
+        left: EndpointClients = self._place.ask(routes.REMOVE_CLIENT, holes)
+        return left
 
     def which(self, request: str, *, namespace: str = DEFAULT_NAMESPACE) -> Answered:
         """Which version answered a request, by the id in its answer. Raises RecordNotFound."""

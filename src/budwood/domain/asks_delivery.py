@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from budwood.domain.rollout.records import Rollout, RolloutEvent
 from budwood.domain.rollout.verdict import Verdict
 from budwood.domain.traffic.endpoint import Endpoint, Shadow
+from budwood.domain.traffic.records import ClientRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,28 @@ class EndpointList:
     """By name."""
 
     endpoints: tuple[EndpointShown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddClient:
+    """``name`` becomes the tenant of what it asks."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MadeClient:
+    """A new client. ``key`` is told this once."""
+
+    client: ClientRecord
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointClients:
+    """By name."""
+
+    clients: tuple[ClientRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)

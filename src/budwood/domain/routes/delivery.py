@@ -4,11 +4,14 @@ from typing import Final
 
 from budwood.domain.access import Permission
 from budwood.domain.asks_delivery import (
+    AddClient,
     Answered,
     AtMoment,
+    EndpointClients,
     EndpointList,
     EndpointShown,
     ListRollouts,
+    MadeClient,
     PutEndpoint,
     RolloutPage,
     RolloutShown,
@@ -20,10 +23,12 @@ from budwood.domain.asks_delivery import (
 from budwood.domain.routes.route import Route
 from budwood.errors import (
     BadEndpoint,
+    BadName,
     BadPlan,
     BadSplit,
     BadValue,
     GateClosed,
+    NameTaken,
     NotFound,
     PreconditionFailed,
     RecordNotFound,
@@ -96,6 +101,35 @@ BACK: Final = Route(
     response=EndpointShown,
     errors=(RecordNotFound,),
 )
+CLIENTS: Final = Route(
+    name="endpoint.clients",
+    method="GET",
+    path=f"{_ENDPOINT}/clients",
+    permission=Permission.READ,
+    summary="Who may ask an endpoint by a key, by name.",
+    response=EndpointClients,
+    errors=(RecordNotFound,),
+)
+ADD_CLIENT: Final = Route(
+    name="endpoint.add_client",
+    method="POST",
+    path=f"{_ENDPOINT}/clients",
+    permission=Permission.RELEASE,
+    summary="Draw a key for a new client of an endpoint. It is shown this once.",
+    request=AddClient,
+    response=MadeClient,
+    errors=(RecordNotFound, BadName, BadValue, NameTaken),
+    status=201,
+)
+REMOVE_CLIENT: Final = Route(
+    name="endpoint.remove_client",
+    method="DELETE",
+    path=f"{_ENDPOINT}/clients/{{client}}",
+    permission=Permission.RELEASE,
+    summary="Take a client's key away.",
+    response=EndpointClients,
+    errors=(RecordNotFound,),
+)
 START: Final = Route(
     name="rollout.start",
     method="POST",
@@ -146,4 +180,19 @@ WHICH: Final = Route(
     errors=(RecordNotFound,),
 )
 
-ROUTES: Final = (LIST, PUT, SHOW, REMOVE, SPLIT, BACK, START, ROLLOUTS, ROLLOUT, STEER, WHICH)
+ROUTES: Final = (
+    LIST,
+    PUT,
+    SHOW,
+    REMOVE,
+    SPLIT,
+    BACK,
+    CLIENTS,
+    ADD_CLIENT,
+    REMOVE_CLIENT,
+    START,
+    ROLLOUTS,
+    ROLLOUT,
+    STEER,
+    WHICH,
+)

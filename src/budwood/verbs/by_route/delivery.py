@@ -1,13 +1,22 @@
 """Endpoints, rollouts and answered requests, by route."""
 
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from budwood.domain.asks_delivery import Answered, EndpointList, EndpointShown, RolloutPage, RolloutShown
+from budwood.domain.asks_delivery import (
+    Answered,
+    EndpointClients,
+    EndpointList,
+    EndpointShown,
+    MadeClient,
+    RolloutPage,
+    RolloutShown,
+)
 from budwood.domain.routes import delivery as routes
 from budwood.domain.traffic.endpoint import Backend
 from budwood.errors import BadValue, RecordNotFound
-from budwood.verbs import endpoints, rollouts
+from budwood.verbs import endpoint_clients, endpoints, rollouts
 from budwood.verbs.by_route.asked import Asked, Deed
 from budwood.verbs.which import which
 
@@ -37,6 +46,22 @@ def _split(asked: Asked) -> EndpointShown:
 
 def _back(asked: Asked) -> EndpointShown:
     return endpoints.send_back(asked.whole, *_endpoint(asked), asked.body.reason)
+
+
+def _clients(asked: Asked) -> EndpointClients:
+    return endpoint_clients.list_clients(asked.whole, *_endpoint(asked))
+
+
+def _add_client(asked: Asked) -> MadeClient:
+    return endpoint_clients.add_client(asked.whole, *_endpoint(asked), asked.body.name, asked.secret())
+
+
+def _remove_client(asked: Asked) -> EndpointClients:
+    return endpoint_clients.remove_client(asked.whole, *_endpoint(asked), asked.holes["client"])
+
+
+def _kept(answer: MadeClient) -> MadeClient:
+    return replace(answer, key="")
 
 
 def _start(asked: Asked) -> RolloutShown:
@@ -92,6 +117,9 @@ DEEDS: Final = {
     routes.REMOVE.name: Deed(_remove),
     routes.SPLIT.name: Deed(_split, mark=_mark),
     routes.BACK.name: Deed(_back),
+    routes.CLIENTS.name: Deed(_clients),
+    routes.ADD_CLIENT.name: Deed(_add_client, kept=_kept),
+    routes.REMOVE_CLIENT.name: Deed(_remove_client),
     routes.START.name: Deed(_start),
     routes.ROLLOUTS.name: Deed(_rollouts),
     routes.ROLLOUT.name: Deed(_rollout),
