@@ -69,6 +69,7 @@ WHOLE = {
     "running_rollouts",
     "add_served",
     "forget_served",
+    "forget_waiting",
 }
 
 

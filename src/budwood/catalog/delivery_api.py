@@ -7,6 +7,7 @@ when another engine has taken over.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from budwood.domain.compared.captures import Capture, Disagreement
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
 from budwood.domain.traffic.records import (
     ClientRecord,
@@ -64,6 +65,12 @@ class DeliveryView(Protocol):
 
     def counted(self, rollout_id: int) -> Counted: ...
     def served(self, request: str) -> Served | None: ...
+    def waiting(self, endpoint_id: int, request: str) -> Capture | None:
+        """The side of a pair that waits for the other."""
+
+    def disagreements(self, rollout_id: int, *, after: int = 0, limit: int = 100) -> Sequence[Disagreement]:
+        """Oldest first."""
+
     def observations(self, endpoint_id: int, *, after: int = 0, limit: int = 1000) -> Sequence[tuple[int, Observation]]:
         """In the order they came, each with its number."""
 
@@ -105,5 +112,13 @@ class DeliveryTransaction(Protocol):
 
     def forget_served(self, *, before_ms: int, limit: int = 10_000) -> int:
         """How many rows went."""
+
+    def put_waiting(self, endpoint_id: int, captures: Sequence[Capture]) -> None: ...
+    def drop_waiting(self, endpoint_id: int, requests: Sequence[str]) -> None: ...
+    def forget_waiting(self, *, before_ms: int, limit: int = 10_000) -> int:
+        """How many rows went."""
+
+    def add_disagreements(self, rollout_id: int, disagreements: Sequence[Disagreement]) -> None:
+        """Each has its number."""
 
     def add_observations(self, endpoint_id: int, observations: Sequence[Observation]) -> None: ...

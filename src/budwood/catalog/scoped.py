@@ -49,7 +49,8 @@ _UNGUARDED: Final = """
     birth put_birth
     run_is_known logged_by metric_history metric_steps metric_at run_params datasets_of
     routing routing_at routings rollouts rollout_events counted served observations change_endpoint add_routing
-    change_rollout add_rollout_event put_counted add_observations clients add_client remove_client
+    change_rollout add_rollout_event put_counted add_observations waiting disagreements put_waiting drop_waiting
+    add_disagreements clients add_client remove_client
     change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run change_run log_metrics
     log_params put_run_tags remove_run_tag add_inputs add_models
     logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics

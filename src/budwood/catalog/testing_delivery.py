@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from budwood.catalog.api import Catalog
+from budwood.domain.compared.captures import Capture, Disagreement, Side
 from budwood.domain.rollout.next_action import Progress
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent, RolloutState
 from budwood.domain.rollout.tally import Request, Tally, Users, fold
@@ -134,13 +135,37 @@ class DeliverySuite:
             assert view.served("request-5") == served[5]
 
     def test_observations_are_read_on_from_where_one_stopped(self, catalog: Catalog) -> None:
-        seen = [Observation("bought", f"u{number}", number, 0.1 * number) for number in range(5)]
+        seen = [
+            Observation("bought", f"u{number}", number, 0.1 * number, number == 2, number, {"land": "de"})
+            for number in range(5)
+        ]
         catalog.write(lambda transaction: transaction.add_observations(4, seen))
         with catalog.read() as view:
             first = view.observations(4, limit=2)
             rest = view.observations(4, after=first[-1][0])
             assert [each for _, each in (*first, *rest)] == seen
             assert list(view.observations(5)) == []
+
+
+    def test_one_side_of_a_pair_waits_for_the_other(self, catalog: Catalog) -> None:
+        sides = [Capture(Side.SHADOW, at, f"r{at}", "default.fraud", 3, "canary", 200, 5, "{}", "é") for at in range(4)]
+        for _ in range(2):
+            catalog.write(lambda transaction: transaction.put_waiting(4, sides))
+        with catalog.read() as view:
+            assert view.waiting(4, "r1") == sides[1]
+            assert view.waiting(5, "r1") is None
+        catalog.write(lambda transaction: transaction.drop_waiting(4, ["r1"]))
+        assert catalog.write(lambda transaction: transaction.forget_waiting(before_ms=3)) == 2
+        with catalog.read() as view:
+            assert [view.waiting(4, f"r{at}") for at in range(4)] == [None, None, None, sides[3]]
+
+    def test_disagreements_are_read_in_order(self, catalog: Catalog) -> None:
+        kept = [Disagreement(number, 5, f"r{number}", "1 became 2", "{}", "1", "2") for number in range(1, 5)]
+        catalog.write(lambda transaction: transaction.add_disagreements(7, kept))
+        with catalog.read() as view:
+            assert list(view.disagreements(7, limit=2)) == kept[:2]
+            assert list(view.disagreements(7, after=2)) == kept[2:]
+            assert list(view.disagreements(8)) == []
 
 
 def _endpoint(catalog: Catalog) -> EndpointRecord:

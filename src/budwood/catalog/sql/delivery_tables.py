@@ -99,6 +99,8 @@ served: Final = Table(
     big("number"),
     big("code"),
     big("latency_us"),
+    # What the user's name hashes to with the endpoint's salt; empty where nobody said who asked.
+    words("unit"),
     Index(None, "at_ms"),
     sqlite_with_rowid=False,
 )
@@ -112,6 +114,31 @@ observation: Final = Table(
     words("unit"),
     big("at_ms"),
     Column("value", Double, nullable=False),
+    big("by_request"),
+    big("received_ms"),
+    # A JSON object.
+    words("fields"),
     Index(None, "endpoint_id", "id"),
     sqlite_autoincrement=True,
+)
+
+# One side of a pair, until the other comes.
+waiting: Final = Table(
+    "waiting",
+    METADATA,
+    Column("endpoint_id", Id, primary_key=True, autoincrement=False),
+    Column("request", Text, primary_key=True),
+    big("at_ms"),
+    words("body"),
+    Index(None, "at_ms"),
+    sqlite_with_rowid=False,
+)
+
+disagreement: Final = Table(
+    "disagreement",
+    METADATA,
+    Column("rollout_id", Id, primary_key=True, autoincrement=False),
+    Column("number", Id, primary_key=True, autoincrement=False),
+    words("body"),
+    sqlite_with_rowid=False,
 )

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.delivery_tables import (
     counted,
+    disagreement,
     endpoint,
     endpoint_client,
     gateway,
@@ -17,11 +18,13 @@ from budwood.catalog.sql.delivery_tables import (
     rollout_event,
     routing,
     served,
+    waiting,
 )
 from budwood.catalog.sql.delivery_view import DeliveryReads
 from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import dumps, pack
+from budwood.domain.compared.captures import Capture, Disagreement
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent, RolloutState
 from budwood.domain.traffic.records import (
     ClientRecord,
@@ -74,6 +77,23 @@ _FORGET: Final = Statement(
     )
 )
 _ADD_OBSERVATION: Final = insert_numbered(observation)
+_PUT_WAITING: Final = upsert(waiting, "endpoint_id", "request")
+_DROP_WAITING: Final = Statement(
+    delete(waiting).where(
+        waiting.c.endpoint_id == bindparam("of_endpoint"), waiting.c.request == bindparam("of_request")
+    )
+)
+_FORGET_WAITING: Final = Statement(
+    delete(waiting).where(
+        tuple_(waiting.c.endpoint_id, waiting.c.request).in_(
+            select(waiting.c.endpoint_id, waiting.c.request)
+            .where(waiting.c.at_ms < bindparam("before_ms"))
+            .order_by(waiting.c.at_ms)
+            .limit(bindparam("limit"))
+        )
+    )
+)
+_ADD_DISAGREEMENT: Final = insert_row(disagreement)
 
 
 class DeliveryWrites(DeliveryReads):
@@ -169,6 +189,7 @@ class DeliveryWrites(DeliveryReads):
                     "number": each.number,
                     "code": each.code,
                     "latency_us": each.latency_us,
+                    "unit": each.unit,
                 }
                 for each in served
             ),
@@ -186,7 +207,29 @@ class DeliveryWrites(DeliveryReads):
                 unit=each.unit,
                 at_ms=each.at_ms,
                 value=each.value,
+                by_request=int(each.by_request),
+                received_ms=each.received_ms,
+                fields=dumps(pack(each.fields)).decode(),
             )
+
+    def put_waiting(self, endpoint_id: int, captures: Sequence[Capture]) -> None:
+        for each in captures:
+            body = dumps(pack(each)).decode()
+            self._session.change(
+                _PUT_WAITING, endpoint_id=endpoint_id, request=each.request, at_ms=each.at_ms, body=body
+            )
+
+    def drop_waiting(self, endpoint_id: int, requests: Sequence[str]) -> None:
+        for request in requests:
+            self._session.change(_DROP_WAITING, of_endpoint=endpoint_id, of_request=request)
+
+    def forget_waiting(self, *, before_ms: int, limit: int = 10_000) -> int:
+        return self._session.change(_FORGET_WAITING, before_ms=before_ms, limit=limit)
+
+    def add_disagreements(self, rollout_id: int, disagreements: Sequence[Disagreement]) -> None:
+        for each in disagreements:
+            body = dumps(pack(each)).decode()
+            self._session.change(_ADD_DISAGREEMENT, rollout_id=rollout_id, number=each.number, body=body)
 
 
 def _row(rollout: Rollout) -> dict[str, str | int]:

@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, or_, select
 
 from budwood.catalog.sql.delivery_tables import (
     counted,
+    disagreement,
     endpoint,
     endpoint_client,
     gateway,
@@ -17,11 +18,13 @@ from budwood.catalog.sql.delivery_tables import (
     rollout_event,
     routing,
     served,
+    waiting,
 )
 from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.people_view import PeopleReads
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import unpack
+from budwood.domain.compared.captures import Capture, Disagreement
 from budwood.domain.limits import ENDPOINT_CLIENTS, PAGE_ROWS
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
 from budwood.domain.traffic.records import (
@@ -119,9 +122,22 @@ _COUNTED: Final = Statement(
 )
 _SERVED: Final = Statement(select(*served.c).where(served.c.request == bindparam("request")))
 _OBSERVATIONS: Final = Statement(
-    select(observation.c.id, observation.c.metric, observation.c.unit, observation.c.at_ms, observation.c.value)
+    select(*observation.c)
     .where(observation.c.endpoint_id == bindparam("endpoint_id"), observation.c.id > bindparam("after"))
     .order_by(observation.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+_WAITING: Final = Statement(
+    select(waiting.c.body).where(
+        waiting.c.endpoint_id == bindparam("endpoint_id"), waiting.c.request == bindparam("request")
+    )
+)
+_DISAGREEMENTS: Final = Statement(
+    select(disagreement.c.body)
+    .where(disagreement.c.rollout_id == bindparam("rollout_id"), disagreement.c.number > bindparam("after"))
+    .order_by(disagreement.c.number)
     .limit(bindparam("limit"))
 )
 
@@ -216,7 +232,23 @@ class DeliveryReads(PeopleReads):
         rows = self._session.all(
             _OBSERVATIONS, endpoint_id=endpoint_id, after=after, limit=max(0, min(limit, PAGE_ROWS))
         )
-        return [(row[0], Observation(*row[1:])) for row in rows]
+        return [(row[0], _observation(*row[2:])) for row in rows]
+
+    def waiting(self, endpoint_id: int, request: str) -> Capture | None:
+        row = self._session.one(_WAITING, endpoint_id=endpoint_id, request=request)
+        return _unpacked(Capture, row[0]) if row else None
+
+    def disagreements(self, rollout_id: int, *, after: int = 0, limit: int = 100) -> Sequence[Disagreement]:
+        rows = self._session.all(
+            _DISAGREEMENTS, rollout_id=rollout_id, after=after, limit=max(0, min(limit, PAGE_ROWS))
+        )
+        return [_unpacked(Disagreement, body) for (body,) in rows]
+
+
+def _observation(
+    metric: str, unit: str, at_ms: int, value: float, by_request: int, received_ms: int, fields: str
+) -> Observation:
+    return Observation(metric, unit, at_ms, value, bool(by_request), received_ms, json.loads(fields))
 
 
 def _rollout(id_: int, fence: int, body: str) -> Rollout:

@@ -81,13 +81,18 @@ class Served:
     number: int
     code: int
     latency_us: int
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Something a business saw later: ``unit`` is the user or the request it belongs to."""
+    """Something a business saw later. ``unit`` is the request it belongs to, or a user by what their name hashes to:
+    the name itself is not kept. ``fields`` are what a report divides it by."""
 
     metric: str
     unit: str
     at_ms: int
     value: float
+    by_request: bool = False
+    received_ms: int = 0
+    fields: Mapping[str, str] = field(default_factory=dict)

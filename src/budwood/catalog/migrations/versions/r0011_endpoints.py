@@ -18,6 +18,7 @@ def upgrade() -> None:
     _rollout()
     _served()
     _observation()
+    _compared()
 
 
 def _words(*names: str) -> list[sa.Column[str]]:
@@ -111,6 +112,7 @@ def _served() -> None:
         *_big("at_ms"),
         _id("endpoint_id"),
         *_big("generation", "number", "code", "latency_us"),
+        *_words("unit"),
         sa.PrimaryKeyConstraint("request", name=op.f("pk_served")),
         sqlite_with_rowid=False,
     )
@@ -125,7 +127,30 @@ def _observation() -> None:
         *_words("metric", "unit"),
         *_big("at_ms"),
         sa.Column("value", sa.Double(), nullable=False),
+        *_big("by_request", "received_ms"),
+        *_words("fields"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_observation")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_observation_endpoint_id_id"), "observation", ["endpoint_id", "id"], unique=False)
+
+
+def _compared() -> None:
+    op.create_table(
+        "waiting",
+        _id("endpoint_id", given=True),
+        *_words("request"),
+        *_big("at_ms"),
+        *_words("body"),
+        sa.PrimaryKeyConstraint("endpoint_id", "request", name=op.f("pk_waiting")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_waiting_at_ms"), "waiting", ["at_ms"], unique=False)
+    op.create_table(
+        "disagreement",
+        _id("rollout_id", given=True),
+        _id("number", given=True),
+        *_words("body"),
+        sa.PrimaryKeyConstraint("rollout_id", "number", name=op.f("pk_disagreement")),
+        sqlite_with_rowid=False,
+    )
