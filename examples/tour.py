@@ -1,4 +1,5 @@
-"""The tour: a real model and its fine-tune, kept, compared, released, taken back and pulled bit for bit.
+"""The tour: a real model and its fine-tune, kept, compared, released, taken back and pulled bit for bit; then three
+small classifiers under live traffic, of which one is promoted and one is sent back (release.py).
 
     python3 run.py tour [FOLDER]          from a fresh checkout; FOLDER is ./tour unless given
     python -m examples.tour [FOLDER]      where the packages named below are installed
@@ -28,6 +29,7 @@ try:
     from transformers.utils import logging
 
     from budwood import __version__
+    from examples.release import release
 except ImportError as error:
     sys.exit(
         f"The tour trains a real model and needs {error.name}, which is not installed.\n"
@@ -98,6 +100,7 @@ def story(folder: Path) -> None:
     budwood("stats")
     pushed, kept = size_of("encoder") + size_of("tuned"), size_of("registry")
     print(f"\nTwo copies: {pushed / 1e6:.1f} MB. The registry, its metadata included: {kept / 1e6:.1f} MB on the disk.")
+    release()
     print(f"\nIt is yours to explore:\n\n  cd {folder}\n{activation()}  budwood show encoder@1.1.0 --tensors")
     print("  budwood search 'metrics.found > 0.1 order by metrics.found desc'\n  budwood --help")
 
