@@ -78,6 +78,31 @@ def test_what_is_released_is_told_as_events_with_the_receivers_key(server: Any, 
     assert UUID(alias.run.runId).version == 8
 
 
+ENDPOINT = """\
+apiVersion: budwood.dev/v1
+kind: Endpoint
+metadata: {name: fraud}
+spec:
+  model: encoder
+  arms:
+    stable: {version: v1, backends: ["http://127.0.0.1:8081"]}
+    canary: {version: v2, backends: ["http://127.0.0.1:8082"]}
+  split: {stable: 90, canary: 10}
+"""
+
+
+def test_traffic_that_moves_is_told_with_the_versions_that_answer(server: Any, receiver: Receiver) -> None:
+    hooked(server, receiver.url)
+    path = "/v1/namespaces/ours/endpoints/fraud"
+    assert server.ask("PUT", path, by="owner", json={"text": ENDPOINT}).status == 200
+    assert server.ask("POST", f"{path}/back", by="owner", json={"reason": "slow"}).status == 200
+    first, second = sorted((read(message.body) for message in receiver.wait(2)), key=lambda event: event.eventTime)
+    assert [each.name for each in first.inputs or ()] == ["ours/encoder@v1", "ours/encoder@v2"]
+    assert [each.name for each in second.inputs or ()] == ["ours/encoder@v1"]
+    assert {each.job.name for each in (first, second)} == {"endpoint:ours/fraud"}
+    assert [each.name for each in first.outputs or ()] == ["endpoint:ours/fraud"]
+
+
 def test_only_what_is_lineage_can_be_asked_for(server: Any, receiver: Receiver) -> None:
     wish = {"url": receiver.url, "kind": "openlineage", "actions": ["version.tagged"]}
     assert server.ask("POST", HOOKS, by="owner", json=wish).status == 422

@@ -24,6 +24,7 @@ UNDONE: Final = frozenset({"FAIL", "ABORT"})
 """Types of runs that came to nothing: what they would have written was not."""
 EMITTED: Final = (
     "alias.set",
+    "endpoint.routed",
     "pointer.rolled-back",
     "promotion.applied",
     "promotion.glass-broken",

@@ -68,18 +68,8 @@ def openlineage_message(view: View, entry: LedgerEntry) -> bytes | None:
     if entry.action == TESTED:
         tested = Emitted(registry, entry.sequence, entry.at_ms, "webhook test", (), ())
         return json.dumps(event_of(tested), separators=(",", ":")).encode("ascii")
-    found = _spoken_of(view, entry)
-    if found is None:
-        return None
-    version, pointer = found
-    own = _own_dataset(registry, version)
-    path = version.reference.partition("@")[0]
-    if pointer:
-        said = Thing(own.source, f"{path}@{pointer}", own.version)
-        emitted = Emitted(registry, entry.sequence, entry.at_ms, f"{path} {pointer}", [own], [said])
-    else:
-        emitted = Emitted(registry, entry.sequence, entry.at_ms, f"{path} push", _origins(view, version), [own])
-    return json.dumps(event_of(emitted), separators=(",", ":")).encode("ascii")
+    emitted = _routed(view, registry, entry) if entry.action == "endpoint.routed" else _moved(view, registry, entry)
+    return json.dumps(event_of(emitted), separators=(",", ":")).encode("ascii") if emitted is not None else None
 
 
 def registry_id(view: View) -> str:
@@ -138,6 +128,44 @@ def _version(view: View, thing: Thing) -> VersionRecord | None:
         return None
 
 
+def _moved(view: View, registry: str, entry: LedgerEntry) -> Emitted | None:
+    """A version that was pushed, or that a pointer came to."""
+    found = _spoken_of(view, entry)
+    if found is None:
+        return None
+    version, pointer = found
+    own = _own_dataset(registry, version)
+    path = version.reference.partition("@")[0]
+    if not pointer:
+        return Emitted(registry, entry.sequence, entry.at_ms, f"{path} push", _origins(view, version), [own])
+    said = Thing(own.source, f"{path}@{pointer}", own.version)
+    return Emitted(registry, entry.sequence, entry.at_ms, f"{path} {pointer}", [own], [said])
+
+
+def _routed(view: View, registry: str, entry: LedgerEntry) -> Emitted | None:
+    """Traffic of an endpoint came to the versions that answer it; None when the endpoint or all of them are gone."""
+    endpoint, said = view.endpoint(entry.namespace, entry.subject), entry.body.get("generation")
+    routing = view.routing(endpoint.id, said) if endpoint is not None and isinstance(said, int) else None
+    # Another endpoint may have got the name, and have come to that generation, too.
+    if routing is None or routing.at_ms != entry.at_ms:
+        return None
+    body = routing.body
+    answering = {*routing.table.split, *(rule.arm for rule in body.rules)} if not routing.killed else {body.baseline}
+    arms = [arm for arm in body.arms if arm.name in answering]
+    found = {arm.digest: _at(view, f"{body.namespace}/{body.model}@v{arm.number}") for arm in arms}
+    inputs = [_own_dataset(registry, version) for version in found.values() if version is not None]
+    name = f"endpoint:{body.namespace}/{body.name}"
+    served = Thing(own_source(registry), name, f"{routing.generation}")
+    return Emitted(registry, entry.sequence, entry.at_ms, name, inputs, [served]) if inputs else None
+
+
+def _at(view: View, reference: str) -> VersionRecord | None:
+    try:
+        return resolve(view, reference)
+    except BudwoodError:
+        return None
+
+
 def _spoken_of(view: View, entry: LedgerEntry) -> tuple[VersionRecord, str] | None:
     """The version an entry is about, and the pointer that was moved there; empty where it was pushed."""
     body = entry.body
@@ -156,10 +184,8 @@ def _spoken_of(view: View, entry: LedgerEntry) -> tuple[VersionRecord, str] | No
                 return None  # The stage has an entry of its own.
         case _:
             return None
-    try:
-        return resolve(view, path), pointer
-    except BudwoodError:
-        return None
+    version = _at(view, path)
+    return (version, pointer) if version is not None else None
 
 
 def _origins(view: View, version: VersionRecord) -> Sequence[Thing]:
