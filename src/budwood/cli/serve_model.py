@@ -82,6 +82,8 @@ def serve_model(
                 serving.append(_served(asked, host, port + len(serving) if port else 0, json=json))
             for one in serving:
                 one.start()
+            for one in serving:
+                one.wait()
             if endpoint:
                 _register(registry, endpoint, versions[0], serving, host)
         _say(serving, endpoint, host, as_json=json)

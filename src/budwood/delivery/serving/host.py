@@ -119,8 +119,11 @@ class Served:
         return process.pid if process is not None and process.poll() is None else 0
 
     def start(self) -> None:
-        """Take connections. Unless it is lazy, it was loaded and warmed when this returns. Raises ModelDown."""
+        """Take connections; begin to load it, unless it is lazy."""
         self._thread.start()
+
+    def wait(self) -> None:
+        """Until it was loaded and warmed, or is lazy. Raises ModelDown."""
         if self.asked.lazy:
             return
         self._settled.wait()
