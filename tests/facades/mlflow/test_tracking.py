@@ -43,6 +43,7 @@ def test_autologging_for_scikit_learn_tells_of_a_fit(home: Any) -> None:
     data = mlflow.get_run(run.info.run_id).data
     assert data.params["C"] == "0.5"
     assert data.tags["estimator_name"] == "LogisticRegression"
+    assert data.metrics["training_accuracy_score"] == 1.0
 
 
 def test_the_default_experiment_is_there_before_anything_is(client: Any) -> None:
