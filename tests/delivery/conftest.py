@@ -79,6 +79,7 @@ class Answer:
     headers: Mapping[str, str]
     heard: Mapping[str, str]
     path: str = ""
+    said: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Client:
@@ -87,14 +88,14 @@ class Client:
     def __init__(self, place: Place) -> None:
         self._connection = http.client.HTTPConnection(place.host, place.port, timeout=10)
 
-    def ask(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def ask(self, path: str, headers: Mapping[str, str] | None = None, body: bytes = b'{"inputs": []}') -> Answer:
         told = {"content-type": "application/json", **(headers or {})}
-        self._connection.request("POST", path, b'{"inputs": []}', told)
+        self._connection.request("POST", path, body, told)
         answer = self._connection.getresponse()
         body = answer.read()
         said = json.loads(body) if body.startswith(b"{") else {}
         heard = {name.lower(): value for name, value in answer.getheaders()}
-        return Answer(answer.status, said.get("arm", ""), heard, said.get("heard", {}), said.get("path", ""))
+        return Answer(answer.status, said.get("arm", ""), heard, said.get("heard", {}), said.get("path", ""), said)
 
     def close(self) -> None:
         self._connection.close()
@@ -122,8 +123,8 @@ class Gateway:
         refused: Mapping[str, str] = self.on.run(self.control.taken(NODE, wanted))
         return refused
 
-    def ask(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
-        return self.client.ask(path, headers)
+    def ask(self, path: str, headers: Mapping[str, str] | None = None, body: bytes = b'{"inputs": []}') -> Answer:
+        return self.client.ask(path, headers, body)
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +134,16 @@ def loop() -> Loop:
 
 @pytest.fixture
 def backends() -> Iterator[dict[str, Says]]:
+    yield from _backends()
+
+
+@pytest.fixture(scope="module")
+def some_backends() -> Iterator[dict[str, Says]]:
+    """Of every test of a file."""
+    yield from _backends()
+
+
+def _backends() -> Iterator[dict[str, Says]]:
     made = {arm: Says(arm) for arm in ("stable", "canary", "third")}
     yield made
     for each in made.values():
@@ -142,6 +153,16 @@ def backends() -> Iterator[dict[str, Says]]:
 
 @pytest.fixture
 def endpoint(backends: dict[str, Says]) -> Endpoint:
+    return _endpoint(backends)
+
+
+@pytest.fixture(scope="module")
+def one_endpoint(some_backends: dict[str, Says]) -> Endpoint:
+    """Of every test of a file."""
+    return _endpoint(some_backends)
+
+
+def _endpoint(backends: dict[str, Says]) -> Endpoint:
     return Endpoint(
         "default",
         "fraud",
@@ -158,6 +179,16 @@ def endpoint(backends: dict[str, Says]) -> Endpoint:
 
 @pytest.fixture
 def gateway(tmp_path: Path, loop: Loop) -> Iterator[Gateway]:
+    yield from _gateway(tmp_path, loop)
+
+
+@pytest.fixture(scope="module")
+def one_gateway(tmp_path_factory: pytest.TempPathFactory, loop: Loop) -> Iterator[Gateway]:
+    """Of every test of a file."""
+    yield from _gateway(tmp_path_factory.mktemp("gateway"), loop)
+
+
+def _gateway(tmp_path: Path, loop: Loop) -> Iterator[Gateway]:
     control = Control()
     server, port = loop.run(serve(control, "127.0.0.1", 0))
     place = Place("127.0.0.1", free_port(), str(tmp_path / "access.log"))

@@ -154,3 +154,29 @@ def test_another_engine_takes_over_where_the_first_stopped(world: World) -> None
     second.start()
     assert world.load(time.monotonic() + 60, RolloutState.PROMOTED) == 0
     second.close()
+
+
+def test_a_clients_key_opens_from_when_it_was_drawn_until_it_is_taken_away(world: World) -> None:
+    stable = world.backends["stable"].backend.port
+    world.registry.endpoints.put(ENDPOINT.format(stable=stable) + "  auth: {keys: {header: x-api-key}}\n")
+    made = world.registry.endpoints.add_client("fraud", "acme")
+    world.control.moved()
+    client = Client(world.place)
+
+    def until(status: int) -> None:
+        end = time.monotonic() + 5
+        while client.ask("/predict/fraud", {"x-api-key": made.key}).status != status and time.monotonic() < end:
+            time.sleep(0.02)
+
+    until(200)
+    answer = client.ask("/predict/fraud", {"x-api-key": made.key})
+    assert (answer.status, answer.heard["x-budwood-tenant"]) == (200, "acme")
+    assert client.ask("/predict/fraud").status == 401
+    world.registry.endpoints.remove_client("fraud", "acme")
+    world.control.moved()
+    until(401)
+    assert client.ask("/predict/fraud", {"x-api-key": made.key}).status in (401, 403)
+    client.close()
+    time.sleep(0.5)
+    for path in Path(world.place.log).parent.glob("*.log"):
+        assert made.key not in path.read_text(errors="replace")

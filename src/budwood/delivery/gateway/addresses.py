@@ -27,5 +27,28 @@ def pinned_paths(endpoint: Endpoint, arm: Arm) -> tuple[str, ...]:
     )
 
 
+def begins(endpoint: Endpoint, path: str) -> str:
+    """The beginning that a path shares with no other endpoint's."""
+    at = _room(endpoint)
+    return next(
+        begin
+        for begin in (f"{at}/predict/{endpoint.name}", f"{at}/v2/models/{endpoint.name}")
+        if path.startswith(begin)
+    )
+
+
+def names_open(endpoint: Endpoint) -> tuple[str, ...]:
+    """What a body may say for the split to decide: the endpoint, or an adapter that its arms serve."""
+    return tuple(f"{endpoint.namespace}/{name}" for name in dict.fromkeys((endpoint.name, *endpoint.adapters)))
+
+
+def names_pinned(endpoint: Endpoint, arm: Arm) -> tuple[str, ...]:
+    """What a body may say for one version."""
+    if arm.shadow_only:
+        return ()
+    names = dict.fromkeys((*arm.names, f"v{arm.number}"))
+    return tuple(f"{endpoint.namespace}/{endpoint.name}@{name}" for name in names)
+
+
 def _room(endpoint: Endpoint) -> str:
     return "" if endpoint.namespace == DEFAULT_NAMESPACE else f"/ns/{endpoint.namespace}"

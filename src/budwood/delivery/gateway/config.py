@@ -9,18 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from budwood.delivery.gateway.guards import filters
+from budwood.delivery.gateway.names import OWN_HEADERS
 from budwood.delivery.gateway.routes import (
     METADATA,
-    OWN_HEADERS,
-    TENANT_HEADER,
-    USER_HEADER,
     Plain,
     cluster_name,
     runtime_of,
 )
 from budwood.delivery.shadow.capture import BASELINE_SIDE, captures_log, script
 from budwood.delivery.xds.messages import TYPE
-from budwood.domain.traffic.endpoint import Arm, Backend, Endpoint, Routing
+from budwood.domain.traffic.endpoint import TENANT_HEADER, USER_HEADER, Arm, Backend, Endpoint, Routing
 
 LISTENER: Final = "budwood.listener"
 ROUTES: Final = "budwood.routes"
@@ -48,6 +47,7 @@ def listener(place: Place) -> Plain:
         "codec_type": "AUTO",
         "rds": {"route_config_name": ROUTES, "config_source": _FROM_CONTROL},
         "http_filters": list(_filters()),
+        "local_reply_config": _own_words(),
         "early_header_mutation_extensions": [_stripped()],
         "generate_request_id": True,
         "always_set_request_id_in_response": True,
@@ -108,12 +108,17 @@ def boot(node: str, place: Place, control: Backend, admin: str) -> Plain:
 
 
 def _filters() -> Iterator[Plain]:
+    """What is kept for comparing has passed the guards."""
+    *guards, router = filters()
+    yield from guards
     yield script()
-    yield _named("envoy.filters.http.router", "router.v3.Router")
+    yield router
 
 
-def _named(name: str, kind: str, **settings: object) -> Plain:
-    return {"name": name, "typed_config": {"@type": f"{TYPE}{_HTTP}{kind}", **settings}}
+def _own_words() -> Plain:
+    """What the gateway answers by itself is JSON, too."""
+    said = {"error": {"code": "%RESPONSE_CODE%", "message": "%LOCAL_REPLY_BODY%"}}
+    return {"body_format": {"json_format": said}}
 
 
 def _stripped() -> Plain:

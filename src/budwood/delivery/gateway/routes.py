@@ -1,48 +1,99 @@
 """The routes of an endpoint, in the order a gateway tries them. Plain values in Envoy's form.
 
+A gateway finds an endpoint's routes by the beginning of the path, or by the model that a body names, in one step
+however many endpoints there are (``Entry``); what follows is about the few routes of one endpoint.
+
 Pinned versions come first, then the kill switch (a runtime value, so that it costs one message however many models
 there are), then rules, then the sampled shadow, then the split. Headers that say which version or tenant a request is
 of are the gateway's to write: what a client sends in them is taken away before any route is chosen.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
-from budwood.delivery.gateway.addresses import open_paths, pinned_paths
+from budwood.delivery.gateway.addresses import begins, names_open, names_pinned, open_paths, pinned_paths
+from budwood.delivery.gateway.guards import guarded, unread
+from budwood.delivery.gateway.names import GENERATION_HEADER, SHADOW_HEADER, VERSION_HEADER
 from budwood.delivery.xds.messages import TYPE
-from budwood.domain.traffic.endpoint import Arm, Endpoint, Routing
+from budwood.domain.traffic.endpoint import USER_HEADER, Arm, Endpoint, Routing
 from budwood.domain.traffic.hashing import BUCKETS
 
 Plain = dict[str, Any]
-VERSION_HEADER: Final = "x-budwood-version"
-GENERATION_HEADER: Final = "x-budwood-generation"
-TENANT_HEADER: Final = "x-budwood-tenant"
-USER_HEADER: Final = "x-budwood-user"
-SHADOW_HEADER: Final = "x-budwood-shadow"
-OWN_HEADERS: Final = (VERSION_HEADER, GENERATION_HEADER, TENANT_HEADER, USER_HEADER, SHADOW_HEADER)
 METADATA: Final = "budwood"
+BODY_BYTES: Final = 32 << 20
+"""The longest body that is held to read its model's name."""
 SHADOW_CLUSTER: Final = "shadow-in"
 LUA: Final = "envoy.filters.http.lua"
 _ENABLED: Final[Plain] = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "config": {}}
 
 
-def routes_of(routing: Routing) -> Iterator[Plain]:
-    """All of them, first match wins."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``routes`` are tried, first match wins, when a path begins with ``key``, or a body names it."""
+
+    key: str
+    routes: tuple[Plain, ...]
+
+
+def entries_by_path(routing: Routing) -> Iterator[Entry]:
+    """One for each beginning of an endpoint's addresses."""
+    routes = sorted(_by_path(routing), key=lambda route: begins(routing.endpoint, route["match"]["path"]))
+    for key, every in groupby(routes, lambda route: begins(routing.endpoint, route["match"]["path"])):
+        yield Entry(key, tuple(every))
+
+
+def entries_by_model(routing: Routing) -> Iterator[Entry]:
+    """One for each name that the body of a request may say."""
+    endpoint, match = routing.endpoint, {"prefix": "/v1/"}
+    every = tuple(_open(routing, match, by_model=True))
+    for name in names_open(endpoint):
+        yield Entry(name, every)
+    for arm in endpoint.arms:
+        pinned = (_route(routing, "pinned", match, _to(routing, arm, by_model=True), by_model=True),)
+        for name in names_pinned(endpoint, arm):
+            yield Entry(name, pinned)
+
+
+def unread_routes() -> list[Plain]:
+    """Of a request whose endpoint is in its body; and of one that names an endpoint which is not there."""
+    nothing = {"status": 404, "body": {"inline_string": "no model here has this name"}}
+    return [
+        {
+            "name": "unread",
+            "match": match,
+            "direct_response": nothing,
+            "typed_per_filter_config": unread(),
+            "request_body_buffer_limit": BODY_BYTES,
+        }
+        for match in ({"prefix": "/v1/"}, {"safe_regex": {"regex": "/ns/[^/]+/v1/.*"}})
+    ]
+
+
+def _by_path(routing: Routing) -> Iterator[Plain]:
     endpoint = routing.endpoint
     for arm in endpoint.arms:
         for path in pinned_paths(endpoint, arm):
             yield _route(routing, "pinned", {"path": path}, _to(routing, arm))
-    baseline = endpoint.arm(endpoint.baseline)
     for path in open_paths(endpoint):
-        killed = {"path": path, "runtime_fraction": _fraction(kill_key(routing), 0)}
-        yield _route(routing, "killed", killed, _to(routing, baseline))
-        for rule in endpoint.rules:
-            where = {"path": path, "headers": [_header(rule.header, rule.value)]}
-            yield _route(routing, "rule", where, _to(routing, endpoint.arm(rule.arm)))
-        if routing.shadow is not None:
-            sampled = {"path": path, "runtime_fraction": _fraction(shadow_key(routing), routing.shadow.points)}
-            yield _route(routing, "shadow", sampled, {**_split(routing), **_mirror(routing)}, captured=True)
-        yield _route(routing, "split", {"path": path}, _split(routing))
+        yield from _open(routing, {"path": path})
+
+
+def _open(routing: Routing, match: Plain, *, by_model: bool = False) -> Iterator[Plain]:
+    endpoint = routing.endpoint
+    killed = {**match, "runtime_fraction": _fraction(kill_key(routing), 0)}
+    baseline = endpoint.arm(endpoint.baseline)
+    yield _route(routing, "killed", killed, _to(routing, baseline, by_model=by_model), by_model=by_model)
+    for rule in endpoint.rules:
+        where = {**match, "headers": [_header(rule.header, rule.value)]}
+        to = _to(routing, endpoint.arm(rule.arm), by_model=by_model)
+        yield _route(routing, "rule", where, to, by_model=by_model)
+    split = _split(routing, by_model=by_model)
+    if routing.shadow is not None and not by_model:  # The capture cannot be woken so late.
+        sampled = {**match, "runtime_fraction": _fraction(shadow_key(routing), routing.shadow.points)}
+        yield _route(routing, "shadow", sampled, {**split, **_mirror(routing)}, captured=True)
+    yield _route(routing, "split", match, split, by_model=by_model)
 
 
 def shadow_route(routing: Routing) -> Plain | None:
@@ -77,7 +128,9 @@ def cluster_name(endpoint: Endpoint, arm: Arm) -> str:
     return f"{endpoint.namespace}.{endpoint.name}.{arm.name}"
 
 
-def _route(routing: Routing, why: str, match: Plain, action: Plain, *, captured: bool = False) -> Plain:
+def _route(
+    routing: Routing, why: str, match: Plain, action: Plain, *, captured: bool = False, by_model: bool = False
+) -> Plain:
     endpoint = routing.endpoint
     route: Plain = {
         "name": f"{routing.key}.{why}",
@@ -97,7 +150,7 @@ def _route(routing: Routing, why: str, match: Plain, action: Plain, *, captured:
             _added(GENERATION_HEADER, str(routing.generation)),
             *(_added(name, value) for name, value in endpoint.add_response_headers.items()),
         ],
-        "typed_per_filter_config": _filters(endpoint, captured=captured),
+        "typed_per_filter_config": {**guarded(routing, by_model=by_model), **({LUA: _ENABLED} if captured else {})},
     }
     if captured:
         # What is packed cannot be compared.
@@ -113,21 +166,21 @@ def _metadata(routing: Routing, why: str) -> Plain:
     return {"filter_metadata": told}
 
 
-def _to(routing: Routing, arm: Arm) -> Plain:
+def _to(routing: Routing, arm: Arm, *, by_model: bool = False) -> Plain:
     """One arm: a split of its own, because only there can the answer be told its version."""
     return {
         "weighted_clusters": {"clusters": [_weighted(routing.endpoint, arm, BUCKETS)]},
-        **_rewrite(routing.endpoint),
+        **({} if by_model else _rewrite(routing.endpoint)),
     }
 
 
-def _split(routing: Routing) -> Plain:
+def _split(routing: Routing, *, by_model: bool = False) -> Plain:
     """The table as it lies: buckets keep their place, and their sum is always the same."""
     endpoint = routing.endpoint
     weighted: Plain = {
         "clusters": [_weighted(endpoint, endpoint.arm(part.arm), part.width) for part in routing.table.segments]
     }
-    action: Plain = {"weighted_clusters": weighted, **_rewrite(endpoint)}
+    action: Plain = {"weighted_clusters": weighted, **({} if by_model else _rewrite(endpoint))}
     if endpoint.sticky is not None:
         weighted["use_hash_policy"] = True
         rewrite = {"pattern": {"regex": "^(.*)$"}, "substitution": f"{endpoint.sticky.salt}:\\1"}
@@ -170,14 +223,6 @@ def _retry(endpoint: Endpoint) -> Plain:
         ],
         "host_selection_retry_max_attempts": 3,
     }
-
-
-def _filters(endpoint: Endpoint, *, captured: bool) -> Plain:
-    """What of the chain runs here: capture only where it is asked for."""
-    filters: Plain = {}
-    if captured:
-        filters[LUA] = _ENABLED
-    return filters
 
 
 def _header(name: str, value: str) -> Plain:

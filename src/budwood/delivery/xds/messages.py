@@ -36,6 +36,12 @@ def kind_of(name: str) -> type[Message]:
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))  # type: ignore[no-any-return]
 
 
+def number_of(name: str, field: str) -> int:
+    """Of a field, in the bytes of its message."""
+    number: int = kind_of(name).DESCRIPTOR.fields_by_name[field].number
+    return number
+
+
 def encoded(name: str, plain: Mapping[str, Json]) -> bytes:
     """The bytes of a message. Raises ValueError for a field that it does not have."""
     try:

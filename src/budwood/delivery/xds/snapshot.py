@@ -11,21 +11,20 @@ from typing import Final
 
 from budwood.delivery.gateway.config import ROUTES as ROUTE_TABLE
 from budwood.delivery.gateway.config import Place, clusters, listener, runtime
-from budwood.delivery.gateway.routes import routes_of
+from budwood.delivery.gateway.guards import tokens
+from budwood.delivery.gateway.routes import entries_by_model, entries_by_path
 from budwood.delivery.shadow.listener import SHADOW_ROUTES, shadow_cluster, shadow_listener, shadow_routes
 from budwood.delivery.xds.messages import TYPE, encoded
+from budwood.delivery.xds.tree import on_match, table
 from budwood.domain.canon import Json
-from budwood.domain.traffic.endpoint import Routing
+from budwood.domain.traffic.endpoint import KeyAuth, Routing
 
 CLUSTER: Final = "envoy.config.cluster.v3.Cluster"
 LISTENER: Final = "envoy.config.listener.v3.Listener"
 ROUTES: Final = "envoy.config.route.v3.RouteConfiguration"
 RUNTIME: Final = "envoy.service.runtime.v3.Runtime"
-_HOST: Final = "envoy.config.route.v3.VirtualHost"
-_ROUTE: Final = "envoy.config.route.v3.Route"
-_HOSTS_OF_TABLE: Final = 2
-_ROUTES_OF_HOST: Final = 3
-ORDER: Final = (RUNTIME, CLUSTER, LISTENER, ROUTES)
+EXTENSIONS: Final = "envoy.config.core.v3.TypedExtensionConfig"
+ORDER: Final = (RUNTIME, CLUSTER, LISTENER, EXTENSIONS, ROUTES)
 """Of sending: what is named must be there before what names it."""
 
 
@@ -63,14 +62,24 @@ def at_once(had: Snapshot, routings: Mapping[str, Routing]) -> Snapshot:
     return Snapshot({**had.resources, RUNTIME: Resources.of([encoded(RUNTIME, runtime(routings))])})
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The entries of one endpoint. Its clients' keys change without a new generation."""
+
+    generation: int
+    keys: KeyAuth | None
+    by_path: tuple[tuple[str, bytes], ...]
+    by_model: tuple[tuple[str, bytes], ...]
+
+
 class Encoded:
     """The bytes of every endpoint, kept by generation: a change of one costs that one, however many there are.
 
-    A table of routes is the bytes of its routes, one after another, behind a few bytes of its own.
+    A table of routes is the bytes of its entries, one after another, behind a few bytes of its own.
     """
 
     def __init__(self) -> None:
-        self._routes: dict[str, tuple[int, bytes]] = {}
+        self._routes: dict[str, _Known] = {}
         self._clusters: dict[str, tuple[int, tuple[bytes, ...]]] = {}
 
     def snapshot(self, place: Place, routings: Mapping[str, Routing]) -> Snapshot:
@@ -85,6 +94,7 @@ class Encoded:
                 LISTENER: Resources.of(
                     encoded(LISTENER, each) for each in (listener(place), shadow_listener(place.log))
                 ),
+                EXTENSIONS: Resources.of([encoded(EXTENSIONS, tokens(routings[key] for key in keys))]),
                 ROUTES: Resources.of([self._table(keys, routings), _copies(routings)]),
             }
         )
@@ -95,16 +105,21 @@ class Encoded:
             yield from self._clusters_of(key, routings[key])
 
     def _table(self, keys: Sequence[str], routings: Mapping[str, Routing]) -> bytes:
-        host = encoded(_HOST, {"name": "all", "domains": ["*"]})
-        host += b"".join(self._routes_of(key, routings[key]) for key in keys)
-        return encoded(ROUTES, {"name": ROUTE_TABLE}) + _field(_HOSTS_OF_TABLE, host)
+        known = [self._routes_of(key, routings[key]) for key in keys]
+        # Where two endpoints claim a name, it is the first one's.
+        by_model = {name: body for each in reversed(known) for name, body in each.by_model}
+        return table(ROUTE_TABLE, (entry for each in known for entry in each.by_path), by_model)
 
-    def _routes_of(self, key: str, routing: Routing) -> bytes:
+    def _routes_of(self, key: str, routing: Routing) -> "_Known":
         known = self._routes.get(key)
-        if known is None or known[0] != routing.generation:
-            body = b"".join(_field(_ROUTES_OF_HOST, encoded(_ROUTE, each)) for each in routes_of(routing))
-            known = self._routes[key] = (routing.generation, body)
-        return known[1]
+        if known is None or (known.generation, known.keys) != (routing.generation, routing.endpoint.keys):
+            known = self._routes[key] = _Known(
+                routing.generation,
+                routing.endpoint.keys,
+                tuple((entry.key, on_match(entry)) for entry in entries_by_path(routing)),
+                tuple((entry.key, on_match(entry)) for entry in entries_by_model(routing)),
+            )
+        return known
 
     def _clusters_of(self, key: str, routing: Routing) -> tuple[bytes, ...]:
         known = self._clusters.get(key)
@@ -127,17 +142,3 @@ def _copies(routings: Mapping[str, Routing]) -> bytes:
 def type_url(kind: str) -> str:
     """As it is written on the wire."""
     return TYPE + kind
-
-
-def _field(number: int, body: bytes) -> bytes:
-    """A field of bytes as a message holds it: its number and kind, its length, itself."""
-    return _varint(number << 3 | 2) + _varint(len(body)) + body
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -5,8 +5,13 @@ Values only. ``reading.py`` makes them from a document, ``delivery/gateway`` mak
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from budwood.domain.traffic.segments import Table
+
+TENANT_HEADER: Final = "x-budwood-tenant"
+USER_HEADER: Final = "x-budwood-user"
+"""Who asks, once it is known: written by the gateway, never by clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class Endpoint:
     """``baseline`` is the arm that answers when nothing else may. ``asks_at`` is the path that every backend is asked
     at, the same for all arms because a gateway chooses the arm after the path; empty to leave it as it came.
     ``rate`` is for every tenant that is not in ``tenant_rates``; None is none. ``guarded_by`` is the stage or alias
-    whose policies an arm must have passed to answer."""
+    whose policies an arm must have passed to answer. ``adapters`` are other names that a body may call it by."""
 
     namespace: str
     name: str
@@ -139,6 +144,7 @@ class Endpoint:
     add_request_headers: Mapping[str, str] = field(default_factory=dict)
     add_response_headers: Mapping[str, str] = field(default_factory=dict)
     guarded_by: str = "production"
+    adapters: tuple[str, ...] = ()
     capture: Capture = Capture()
 
     def arm(self, name: str) -> Arm:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from budwood.domain.document import Reader
 from budwood.domain.limits import CAPTURED_BYTES, ENDPOINT_BACKENDS, ENDPOINT_CLIENTS, REDACTED_FIELDS, SPLIT_ARMS
 from budwood.domain.traffic.endpoint import (
+    TENANT_HEADER,
+    USER_HEADER,
     Arm,
     Backend,
     Breaker,
@@ -34,6 +36,7 @@ OWN_PREFIX: Final = "x-budwood-"
 _READ: Final = Reader(BadEndpoint, items=max(SPLIT_ARMS, ENDPOINT_BACKENDS))
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HEADER: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_ADAPTER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_/-]{0,199}")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]{0,500}")
 _TIMEOUT_MOST_S: Final = 3_600
 T = TypeVar("T")
@@ -79,7 +82,7 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         required=("model", "arms"),
         optional=(
             *("split", "baseline", "sticky", "rules", "auth", "rate", "tenantRates", "retries", "breaker", "timeout"),
-            *("path", "addRequestHeaders", "addResponseHeaders", "guardedBy", "capture"),
+            *("path", "addRequestHeaders", "addResponseHeaders", "guardedBy", "capture", "adapters"),
         ),
     )
     model = _READ.text(spec["model"], "spec.model")
@@ -107,15 +110,21 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         add_response_headers=_mapping(spec, "addResponseHeaders", _header_value, _header),
         capture=_capture(spec.get("capture", {})),
         guarded_by=_READ.text(spec.get("guardedBy", "production"), "spec.guardedBy"),
+        adapters=_READ.each(spec, "adapters", "spec", _adapter),
     )
     if body.tenant_rates and not (keys or tokens):
         _READ.bad("spec.tenantRates", "counts tenants, and nobody says who they are", "Add spec.auth.")
+    sticky = _sticky(spec.get("sticky", {}))
+    if sticky == USER_HEADER and not (tokens and tokens.user_claim):
+        _READ.bad("spec.sticky.user", "asks a token, and none says who the user is", "Add spec.auth.tokens.userClaim.")
+    if any(rule.header == TENANT_HEADER for rule in rules) and not (keys or tokens):
+        _READ.bad("spec.rules", "names a tenant, and nobody says who they are", "Add spec.auth.")
     return Wanted(
         name,
         model,
         arms,
         _split(spec.get("split", {baseline: 100}), names),
-        _sticky(spec.get("sticky", {})),
+        sticky,
         body,
     )
 
@@ -176,16 +185,22 @@ def _split(value: object, names: list[str]) -> dict[str, int]:
 
 
 def _sticky(value: object) -> str:
-    given = _READ.fields(value, "spec.sticky", optional=("header",))
+    given = _READ.fields(value, "spec.sticky", optional=("header", "user"))
+    if "user" in given:
+        _READ.same(given["user"], "token", "spec.sticky.user")
+        return USER_HEADER
     return _header(given["header"], "spec.sticky.header") if given else ""
 
 
 def _rule(value: object, at: str, names: list[str]) -> Rule:
-    given = _READ.fields(value, at, required=("header", "to"), optional=("is",))
+    given = _READ.fields(value, at, required=("to",), optional=("header", "is", "tenant"))
+    arm = _one_of(given["to"], names, f"{at}.to")
+    if ("tenant" in given) == ("header" in given):
+        _READ.bad(at, "names a header and a tenant, or neither", "Write {tenant: acme, to: canary}, or a header.")
+    if "tenant" in given:
+        return Rule(TENANT_HEADER, _header_value(given["tenant"], f"{at}.tenant"), arm)
     header = _header(given["header"], f"{at}.header")
-    return Rule(
-        header, _header_value(given["is"], f"{at}.is") if "is" in given else "", _one_of(given["to"], names, f"{at}.to")
-    )
+    return Rule(header, _header_value(given["is"], f"{at}.is") if "is" in given else "", arm)
 
 
 def _auth(value: object) -> tuple[KeyAuth | None, TokenAuth | None]:
@@ -279,6 +294,13 @@ def _header_value(value: object, at: str) -> str:
     text = _READ.text(value, at)
     if "%" in text or "\n" in text or not text.isascii():
         _READ.bad(at, f"is {text[:80]!r}", "Printable ASCII on one line, without %.")
+    return text
+
+
+def _adapter(value: object, at: str) -> str:
+    text = _READ.text(value, at)
+    if not _ADAPTER.fullmatch(text):
+        _READ.bad(at, f"is {text[:80]!r}", "Letters, digits and . : _ / - only, at most 200.")
     return text
 
 

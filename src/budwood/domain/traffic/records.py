@@ -47,7 +47,8 @@ class RoutingRecord:
 @dataclass(frozen=True, slots=True)
 class GatewayRecord:
     """``took`` and ``refused`` are versions and messages by type of configuration; ``generations`` those of the
-    endpoints it has taken. ``log`` names the log it writes now, ``read`` is how many bytes of it were taken in."""
+    endpoints it has taken. ``log`` names the log it writes now, ``read`` is how many bytes of it were taken in;
+    ``captures`` and ``captures_read`` are the same of its captures."""
 
     name: str
     address: str = ""
@@ -58,6 +59,8 @@ class GatewayRecord:
     generations: Mapping[str, int] = field(default_factory=dict)
     log: str = ""
     read: int = 0
+    captures: str = ""
+    captures_read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
