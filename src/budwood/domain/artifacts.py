@@ -88,7 +88,7 @@ class Described:
     """A logged model with what was said of it."""
 
     model: LoggedModel
-    said: ModelSaid
+    said: ModelSaid = ModelSaid()
 
 
 def artifact_path(text: str, *, may_be_empty: bool = False) -> str:

@@ -3,12 +3,13 @@
 from typing import Final
 
 from budwood.facades.face import Endpoint
-from budwood.facades.mlflow import about, artifacts, experiments, metrics, runs
+from budwood.facades.mlflow import about, artifacts, experiments, logged_models, metrics, runs
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *about.ENDPOINTS,
     *artifacts.ENDPOINTS,
     *experiments.ENDPOINTS,
+    *logged_models.ENDPOINTS,
     *runs.ENDPOINTS,
     *metrics.ENDPOINTS,
 )

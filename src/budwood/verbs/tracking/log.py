@@ -18,6 +18,7 @@ from budwood.domain.limits import (
 from budwood.domain.tracking import checks
 from budwood.domain.tracking.records import RUN_NAME_TAG, Dataset, DatasetUse, Metric, ModelUse, Run
 from budwood.errors import BadValue, RecordNotFound
+from budwood.verbs import logged_models
 from budwood.verbs.house import House
 from budwood.verbs.tracking import found
 
@@ -48,6 +49,7 @@ def log_batch(house: House, namespace: str, id_: str, batch: Batch) -> Callable[
             transaction.log_params(run, _new_params(transaction, run, params))
         if metrics:
             transaction.log_metrics(run, metrics)
+            logged_models.log_metrics(transaction, namespace, run, metrics)
         if tags:
             _put_tags(transaction, run, tags)
 
