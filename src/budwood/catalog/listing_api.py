@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from budwood.domain.listing import ListedModel, ListedVersion, ListedWebhook, Named, Origin, Texts
+from budwood.domain.names import Stage
 from budwood.domain.tracking.filters import Comparison, Order
 
 
@@ -47,6 +48,9 @@ class ListingView(Protocol):
 
     def newest_in_stages(self, model_ids: Sequence[int]) -> Sequence[ListedVersion]:
         """For each model and stage the version with the highest number; by model, then by number."""
+
+    def ids_in_stage(self, model_id: int, stage: Stage) -> Sequence[int]:
+        """The versions of a model in that stage now, by number."""
 
     def find_models(self, namespace: str, search: ListingSearch, *, token: str = "", limit: int = 100) -> ListedModels:
         """Raises BadValue for a token of another search."""

@@ -51,6 +51,8 @@ _UNGUARDED: Final = """
     routing routing_at routings rollouts rollout_events counted served observations change_endpoint add_routing
     change_rollout add_rollout_event put_counted add_observations waiting disagreements put_waiting drop_waiting
     add_disagreements clients add_client remove_client
+    model_listed version_listed newest_in_stages ids_in_stage model_tags version_texts names_of list_model
+    list_version put_model_tags remove_model_tag put_version_texts remove_version_text list_webhook
     change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run change_run log_metrics
     log_params put_run_tags remove_run_tag add_inputs add_models
     logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics
@@ -310,8 +312,6 @@ class _Scoped:
     def experiment(self, namespace: str, number: int) -> Experiment | None:
         return self._inner.experiment(namespace, number) if namespace in self._reach else None
 
-    def experiment_named(self, namespace: str, name: str) -> Experiment | None:
-        return self._inner.experiment_named(namespace, name) if namespace in self._reach else None
     def model_titled(self, namespace: str, title: str) -> ListedModel | None:
         return self._inner.model_titled(namespace, title) if namespace in self._reach else None
 
@@ -336,6 +336,8 @@ class _Scoped:
     def webhook_listings(self, namespace: str) -> Sequence[ListedWebhook]:
         return self._inner.webhook_listings(namespace) if namespace in self._reach else ()
 
+    def experiment_named(self, namespace: str, name: str) -> Experiment | None:
+        return self._inner.experiment_named(namespace, name) if namespace in self._reach else None
 
     def experiment_numbers(self, namespace: str, numbers: Sequence[int]) -> Mapping[int, int]:
         return self._inner.experiment_numbers(namespace, numbers) if namespace in self._reach else {}
@@ -376,11 +378,11 @@ class _Scoped:
         found = self._inner.all_stored_files(after_id=after_id, limit=limit)
         return [each for each in found if each.namespace in self._reach]
 
-    def logged_model(self, namespace: str, model: str) -> LoggedModel | None:
-        return self._inner.logged_model(namespace, model) if namespace in self._reach else None
     def stored_files_like(self, namespace: str, structure: str, *, limit: int) -> Sequence[StoredFile]:
         return self._inner.stored_files_like(namespace, structure, limit=limit) if namespace in self._reach else ()
 
+    def logged_model(self, namespace: str, model: str) -> LoggedModel | None:
+        return self._inner.logged_model(namespace, model) if namespace in self._reach else None
 
     def put_stored_file(self, file: StoredFile) -> StoredFile:
         self._own(file.namespace)

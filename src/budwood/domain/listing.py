@@ -48,7 +48,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class ListedVersion:
-    """A version with the title of its model. ``message`` was fixed at its birth, ``description`` may change."""
+    """A version with the title of its model. ``message`` was fixed at its birth, ``description`` may change.
+
+    One of no bytes is only known here: its files lie where its origin says."""
 
     id: int
     model_id: int
@@ -62,6 +64,7 @@ class ListedVersion:
     created_ms: int
     updated_ms: int
     message: str = ""
+    size_bytes: int = 0
     description: str = ""
     origin: Origin = field(default_factory=Origin)
 

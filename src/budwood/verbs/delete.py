@@ -22,21 +22,26 @@ def delete(house: House, reference: str) -> VersionRecord:
 
     def work(transaction: Transaction) -> VersionRecord:
         version = resolve(transaction, wanted)
-        if users := _users(transaction, version):
-            raise StillInUse(
-                f"{version.reference} is still in use: {'; '.join(users)}.",
-                hint="Move or delete these first, or retire the version instead.",
-                holders=users,
-            )
-        check_free(transaction, version.reference, version.namespace, version.model_id, version)
-        check_kept(transaction, version, now)
-        leave_stage(transaction, version, at_ms=now, author=house.author)
-        transaction.remove_version(version.id)
-        body = {"number": version.number, "label": version.label, "digest": version.digest}
-        transaction.add_ledger(now, house.author, "version.deleted", version.reference, body, version.namespace)
+        remove(transaction, version, at_ms=now, author=house.author)
         return version
 
     return with_room(house, lambda: house.catalog.write(work))
+
+
+def remove(transaction: Transaction, version: VersionRecord, *, at_ms: int, author: str) -> None:
+    """The same inside a transaction. Raises StillInUse, Held, Kept."""
+    if users := _users(transaction, version):
+        raise StillInUse(
+            f"{version.reference} is still in use: {'; '.join(users)}.",
+            hint="Move or delete these first, or retire the version instead.",
+            holders=users,
+        )
+    check_free(transaction, version.reference, version.namespace, version.model_id, version)
+    check_kept(transaction, version, at_ms)
+    leave_stage(transaction, version, at_ms=at_ms, author=author)
+    transaction.remove_version(version.id)
+    body = {"number": version.number, "label": version.label, "digest": version.digest}
+    transaction.add_ledger(at_ms, author, "version.deleted", version.reference, body, version.namespace)
 
 
 def delete_model(house: House, model: str) -> ModelRecord:

@@ -30,7 +30,7 @@ LISTED_MODEL_COLUMNS: Final = (
 LISTED_VERSION_COLUMNS: Final = (
     *(version.c.id, version.c.model_id, model.c.namespace, model.c.name, model_listing.c.title, version.c.number),
     *(version.c.kind, version.c.stage, version.c.author, version.c.created_ms, version_listing.c.updated_ms),
-    *(version.c.message, version_listing.c.description),
+    *(version.c.message, version.c.size_bytes, version_listing.c.description),
     *(version_listing.c.source, version_listing.c.location, version_listing.c.run, version_listing.c.logged),
     version_listing.c.run_link,
 )
@@ -91,7 +91,7 @@ def _page(
     after = read_token(search, token, [each.kind for each in order]) if token else None
     width = len(rows.selected_columns)
     keyed = rows.add_columns(*(each.value for each in order))
-    found = session.run(compile_for(session.dialect, paged(keyed, order, after, limit + 1)))
+    found = session.run(compile_for(session.dialect, paged(keyed, order, after, limit + 1, session.dialect)))
     return cut_page(search, found, width, limit)
 
 

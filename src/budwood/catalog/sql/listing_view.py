@@ -56,6 +56,11 @@ _NEWEST: Final = widened(
         .order_by(model.c.id, version.c.number)
     )
 )
+_IN_STAGE: Final = Statement(
+    select(version.c.id)
+    .where(version.c.model_id == bindparam("model_id"), version.c.stage == bindparam("stage"))
+    .order_by(version.c.number)
+)
 _MODEL_TAGS: Final = widened(
     lambda each: (
         select(model_tag.c.model_id, model_tag.c.key, model_tag.c.value)
@@ -122,6 +127,9 @@ class ListingReads(LedgerReads):
         parts = in_parts(model_ids)
         return [_version(row) for width, values in parts for row in self._session.all(_NEWEST[width], **values)]
 
+    def ids_in_stage(self, model_id: int, stage: Stage) -> Sequence[int]:
+        return [row[0] for row in self._session.all(_IN_STAGE, model_id=model_id, stage=str(stage))]
+
     def find_models(self, namespace: str, search: ListingSearch, *, token: str = "", limit: int = 100) -> ListedModels:
         rows, following = find_model_rows(self._session, self._listing_room(namespace), search, token, limit)
         return ListedModels(tuple(_model(row) for row in rows), following)
@@ -164,7 +172,7 @@ def _model(row: Row) -> ListedModel:
 
 
 def _version(row: Row) -> ListedVersion:
-    *first, kind, stage, author, created_ms, updated_ms, message, description = row[:13]
-    origin = Origin(*row[13:])
+    id_, model_id, namespace, name, title, number, kind, stage = row[:8]
     kinds = known(Kind, kind), known(Stage, stage)
-    return ListedVersion(*first, *kinds, author, created_ms, updated_ms, message, description, origin)
+    said = (*row[8:14], Origin(*row[14:]))
+    return ListedVersion(id_, model_id, namespace, name, title, number, *kinds, *said)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from budwood.facades.face import Endpoint
-from budwood.facades.mlflow import about, artifacts, experiments, logged_models, metrics, runs
+from budwood.facades.mlflow import about, aliases, artifacts, experiments, logged_models, metrics, models, runs, versions
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *about.ENDPOINTS,
@@ -12,4 +12,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *logged_models.ENDPOINTS,
     *runs.ENDPOINTS,
     *metrics.ENDPOINTS,
+    *models.ENDPOINTS,
+    *versions.ENDPOINTS,
+    *aliases.ENDPOINTS,
 )
