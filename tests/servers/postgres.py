@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -128,6 +129,15 @@ class Cluster:
     def restart(self) -> None:
         self._stop()
         self._start()
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        """Ended as a crash would; started again at the end."""
+        self._stop()
+        try:
+            yield
+        finally:
+            self._start()
 
     def _start(self) -> None:
         settings = [word for setting in self._settings for word in ("-c", setting)]
