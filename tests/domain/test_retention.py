@@ -186,7 +186,7 @@ def test_a_document_is_read_whole() -> None:
         (document(classes=[{"name": "a", "keep": 10}]), "spec.classes[0].keep"),
         (document(classes=[{"name": "a", "keep": "0d"}]), "spec.classes[0].keep"),
         (document(classes=[{"name": "a", "keep": "101y"}]), "spec.classes[0].keep"),
-        (document(classes=[{"name": "a", "keep": "1d", "from": "now"}]), "spec.classes[0]"),
+        (document(classes=[{"name": "a", "keep": "1d", "from": "now"}]), "spec.classes[0].from"),
         (document(rules=[{"class": "nobody"}]), "spec.rules[0].class"),
         (document(rules=[{"stages": ["production"]}]), "spec.rules[0].class"),
         (document(rules=[{"class": "forever", "stages": ["live"]}]), "spec.rules[0].stages[0]"),

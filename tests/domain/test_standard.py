@@ -77,7 +77,7 @@ def test_other_kinds_and_models_are_asked_for_nothing() -> None:
         ("a: 1\na: 2\n", "a", "twice"),
         ("a: &x 1\nb: *x\n", "document", "anchor"),
         ("a: [\n", "document", "no YAML in line 2"),
-        (WHOLE.replace("{name: risk}", "{labels: 2026-11-21}"), "The document", "date"),
+        (WHOLE.replace("{name: risk}", "{labels: 2026-11-21}"), "metadata.labels", "date"),
     ],
 )
 def test_a_broken_standard_is_refused_naming_the_field_and_the_fix(broken: str, field: str, said: str) -> None:

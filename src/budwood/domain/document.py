@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
+from budwood.domain.limits import NAME_CHARS
 from budwood.errors import Invalid
 
 _LASTS: Final = re.compile(r"([1-9][0-9]{0,6})(s|m|h|d)")
 _LASTS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_PATTERN: Final = re.compile(r"[a-z0-9*?][a-z0-9._*?-]*")
 _TEXT_BYTES: Final = 1_000
+_DEPTH: Final = 32
 _LARGEST: Final = 10**300
 Word = TypeVar("Word", bound=StrEnum)
 T = TypeVar("T")
@@ -39,11 +42,31 @@ class Reader:
         for name in value:
             if name not in known:
                 close = near(name, known) if isinstance(name, str) else ""
-                self.bad(_below(at, str(name))[:200], "is not known here", close or f"Known are {', '.join(known)}.")
+                self.bad(
+                    _below(at, str(name) or "''")[:200], "is not known here", close or f"Known are {', '.join(known)}."
+                )
         for name in required:
             if name not in value:
                 self.bad(_below(at, name), "is missing", f"Give {name}.")
         return value
+
+    def head(self, document: object, version: str, kind: str, *, metadata: Sequence[str] = ()) -> Mapping[str, Any]:
+        """The top of a document in Kubernetes' shape; ``metadata`` are the fields it must have there."""
+        beside = ("metadata",)
+        asked = ("apiVersion", "kind", *(beside if metadata else ()), "spec")
+        top = self.fields(document, "", required=asked, optional=() if metadata else beside)
+        self.same(top["apiVersion"], version, "apiVersion")
+        self.same(top["kind"], kind, "kind")
+        others = tuple(name for name in ("name", "labels", "annotations") if name not in metadata)
+        self.fields(top.get("metadata", {}), "metadata", required=metadata, optional=others)
+        return top
+
+    def distinct(self, given: Mapping[str, Any], name: str, at: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
+        """The same as ``each``; nothing may stand in it twice."""
+        found = self.each(given, name, at, read)
+        if any(found.count(one) > 1 for one in found):
+            self.bad(_below(at, name), "names something twice", "Name each once.")
+        return found
 
     def each(self, given: Mapping[str, Any], name: str, at: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
         """A list of the field's values; none when it is not given."""
@@ -52,16 +75,24 @@ class Reader:
         value, where = given[name], _below(at, name)
         if not isinstance(value, Sequence) or isinstance(value, str | bytes):
             self.bad(where, f"is {said(value)} and not a list", f"Write a list: {name}: [...].")
-        if not value or len(value) > self.items:
-            self.bad(where, f"has {len(value)} entries", f"It takes from 1 to {self.items}; or leave it out.")
+        if not value:
+            self.bad(where, "is an empty list", f"It takes from 1 to {self.items}; or leave the field out.")
+        if len(value) > self.items:
+            self.bad(where, f"has {len(value)} entries", f"It takes from 1 to {self.items}.")
         return tuple(read(one, f"{where}[{number}]") for number, one in enumerate(value))
 
-    def text(self, value: object, at: str) -> str:
-        """Printable, not empty, at most a thousand bytes."""
+    def text(self, value: object, at: str, most: int = _TEXT_BYTES) -> str:
+        """Printable, not empty, at most so many bytes."""
         if not isinstance(value, str) or not value.strip():
             self.bad(at, f"is {said(value)} and not a text", "Write it in quotes.")
-        if len(value.encode("utf-8", "surrogatepass")) > _TEXT_BYTES or not value.replace("\n", " ").isprintable():
-            self.bad(at, f"is longer than {_TEXT_BYTES} bytes, or not printable", "Shorten it.")
+        if len(value.encode("utf-8", "surrogatepass")) > most or not value.replace("\n", " ").isprintable():
+            self.bad(at, f"is longer than {most} bytes, or not printable", "Shorten it.")
+        return value
+
+    def pattern(self, value: object, at: str) -> str:
+        """A name, in which ``*`` and ``?`` stand for anything."""
+        if not isinstance(value, str) or len(value) > NAME_CHARS or not _PATTERN.fullmatch(value):
+            self.bad(at, f"is {said(value)}", "A name, in which * stands for anything: fraud-*.")
         return value
 
     def number(self, value: object, at: str, *, least: float = -math.inf, most: float = math.inf) -> float:
@@ -123,14 +154,45 @@ class Reader:
         if value != wanted:
             self.bad(at, f"is {said(value)}", f"Write {at}: {wanted}.")
 
+    def plain(self, value: object, at: str = "", depth: int = 0) -> Any:
+        """The document in values that JSON has, too: what cannot be written the same everywhere has no digest."""
+        where = at or "The document"
+        if depth > _DEPTH:
+            self.bad(where, "is nested too deep", f"At most {_DEPTH} levels are allowed.")
+        if isinstance(value, Mapping):
+            below = {self._key(key, where): each for key, each in value.items()}
+            return {key: self.plain(each, _below(at, key)[:200], depth + 1) for key, each in below.items()}
+        if isinstance(value, list | tuple):
+            return [self.plain(each, f"{at}[{number}]", depth + 1) for number, each in enumerate(value)]
+        if isinstance(value, str):
+            return self._whole(value, where)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if not abs(value) < _LARGEST:
+                self.bad(where, "is not a number that can be kept", "Write a finite number: 0.9.")
+        elif value is not None and not isinstance(value, bool):
+            self.bad(where, f"is {said(value)}", "Write dates and such in quotes, and numbers plainly: 0.9.")
+        return value
+
+    def _key(self, key: object, where: str) -> str:
+        if not isinstance(key, str):
+            hint = "Write it in quotes. YAML reads yes, no, on and off as true and false."
+            self.bad(where, f"has the key {said(key)}, which is no text", hint)
+        return self._whole(key, where)
+
+    def _whole(self, text: str, where: str) -> str:
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            self.bad(where, "holds half a character (a lone surrogate)", "Write the character itself.")
+        return text
+
     def bad(self, at: str, what: str, fix: str) -> NoReturn:
         """Raises the error."""
-        raise self.error(f"{at} {what}.", hint=fix, field=at)
+        raise self.error(f"{at or 'A field without a name'} {what}.", hint=fix, field=at or "document")
 
 
 def near(text: str, known: Sequence[str]) -> str:
     """A question whether something else was meant; empty where nothing is alike."""
-    close = difflib.get_close_matches(text[:80], known, n=1, cutoff=0.6)
+    same_letters = [word for word in known if sorted(word) == sorted(text[:80])]
+    close = same_letters or difflib.get_close_matches(text[:80], known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]}?" if close else ""
 
 

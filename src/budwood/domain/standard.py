@@ -7,14 +7,14 @@ descend from here (``to``); an edge needs both sides, and who says nothing allow
 """
 
 import hashlib
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Final
 
 from budwood.domain.canon import dumps
+from budwood.domain.document import Reader, near, said
 from budwood.domain.fields import FIELDS, is_field
 from budwood.domain.limits import KEY_CHARS, NAME_CHARS, STANDARD_FIELDS
 from budwood.domain.names import Kind, Stage
@@ -25,9 +25,7 @@ API_VERSION: Final = "budwood.dev/v1"
 KIND: Final = "MetadataStandard"
 ASKING: Final = (Stage.DEVELOPMENT, Stage.STAGING, Stage.PRODUCTION)
 """In this order; whatever a version lacks, it may be archived."""
-_PATTERN: Final = re.compile(r"[a-z0-9*?][a-z0-9._*?-]*")
-T = TypeVar("T")
-Word = TypeVar("Word", bound=StrEnum)
+_READ: Final = Reader(BadStandard, items=STANDARD_FIELDS)
 
 
 class FallsShort(StrEnum):
@@ -114,115 +112,30 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 
 def read_standard(document: object) -> Standard:
     """The standard a document holds, with its digest. Raises BadStandard, naming the field and the fix."""
-    top = _fields(document, "", required=("apiVersion", "kind", "spec"), optional=("metadata",))
-    for name, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
-        if top[name] != wanted:
-            _bad(name, f"is {_said(top[name])}", f"Write {name}: {wanted}.")
-    _fields(top.get("metadata", {}), "metadata", optional=("name", "labels", "annotations"))
-    spec = _fields(top["spec"], "spec", optional=("requires", "fallsShort", "kinds", "models", "lineage"))
-    lineage = _fields(spec.get("lineage", {}), "spec.lineage", optional=("from", "to"))
+    top = _READ.head(document, API_VERSION, KIND)
+    spec = _READ.fields(top["spec"], "spec", optional=("requires", "fallsShort", "kinds", "models", "lineage"))
+    lineage = _READ.fields(spec.get("lineage", {}), "spec.lineage", optional=("from", "to"))
     standard = Standard(
         requires=_requires(spec.get("requires", {})),
-        falls_short=_word(FallsShort)(spec.get("fallsShort", FallsShort.REFUSE), "spec.fallsShort"),
-        kinds=tuple(_each(spec, "kinds", "spec", _word(Kind))) or Standard().kinds,
-        models=tuple(_each(spec, "models", "spec", _pattern)) or ("*",),
-        parents_from=tuple(_each(lineage, "from", "spec.lineage", _pattern)),
-        descend_to=tuple(_each(lineage, "to", "spec.lineage", _pattern)),
+        falls_short=_READ.word(FallsShort)(spec.get("fallsShort", FallsShort.REFUSE), "spec.fallsShort"),
+        kinds=_READ.distinct(spec, "kinds", "spec", _READ.word(Kind)) or Standard().kinds,
+        models=_READ.distinct(spec, "models", "spec", _READ.pattern) or ("*",),
+        parents_from=_READ.distinct(lineage, "from", "spec.lineage", _READ.pattern),
+        descend_to=_READ.distinct(lineage, "to", "spec.lineage", _READ.pattern),
     )
     if not (standard.requires or standard.parents_from or standard.descend_to):
-        _bad("spec", "asks for nothing and allows nothing", "Give requires, or lineage.")
-    return replace(standard, digest=hashlib.sha256(dumps(_plain(document))).hexdigest())
+        _READ.bad("spec", "asks for nothing and allows nothing", "Give requires, or lineage.")
+    return replace(standard, digest=hashlib.sha256(dumps(_READ.plain(document))).hexdigest())
 
 
 def _requires(value: object) -> Mapping[Stage, tuple[str, ...]]:
     at = "spec.requires"
-    given = _fields(value, at, optional=tuple(str(stage) for stage in ASKING))
-    return {Stage(stage): tuple(_each(given, stage, at, _field)) for stage in given}
+    given = _READ.fields(value, at, optional=tuple(str(stage) for stage in ASKING))
+    return {Stage(stage): _READ.distinct(given, stage, at, _field) for stage in given}
 
 
 def _field(value: object, at: str) -> str:
     if not isinstance(value, str) or len(value) > KEY_CHARS + NAME_CHARS or not is_field(value):
-        near = _near(value, tuple(FIELDS)) if isinstance(value, str) else ""
-        _bad(at, f"is {_said(value)}, which is no field", near or f"Fields are {', '.join(FIELDS)}; metrics.NAME.")
+        close = near(value, tuple(FIELDS)) if isinstance(value, str) else ""
+        _READ.bad(at, f"is {said(value)}, which is no field", close or f"Fields are {', '.join(FIELDS)}; metrics.NAME.")
     return value
-
-
-def _pattern(value: object, at: str) -> str:
-    if not isinstance(value, str) or len(value) > NAME_CHARS or not _PATTERN.fullmatch(value):
-        _bad(at, f"is {_said(value)}", "A name, in which * stands for anything: fraud-*.")
-    return value
-
-
-def _word(kind: type[Word]) -> Callable[[object, str], Word]:
-    words = [str(word) for word in kind]
-
-    def read(value: object, at: str) -> Word:
-        if not isinstance(value, str) or value not in words:
-            near = _near(value, words) if isinstance(value, str) else ""
-            _bad(at, f"is {_said(value)}", near or f"It is one of {', '.join(words)}.")
-        return kind(value)
-
-    return read
-
-
-def _fields(value: object, at: str, *, required: Sequence[str] = (), optional: Sequence[str] = ()) -> Mapping[str, Any]:
-    """A mapping with these fields and no others."""
-    known = (*required, *optional)
-    if not isinstance(value, Mapping):
-        _bad(at or "The document", f"is {_said(value)} and not a mapping", f"Give it {', '.join(known)}.")
-    for name in value:
-        if name not in known:
-            near = _near(name, known) if isinstance(name, str) else ""
-            where = f"{at}.{name}" if at else str(name)
-            _bad(where[:200], "is not known here", near or f"Known are {', '.join(known)}.")
-    for name in required:
-        if name not in value:
-            _bad(f"{at}.{name}" if at else name, "is missing", f"Give {name}.")
-    return value
-
-
-def _each(given: Mapping[str, Any], name: str, at: str, read: Callable[[object, str], T]) -> list[T]:
-    """A list of the field's values; none when it is not given."""
-    value, where = given.get(name, []), f"{at}.{name}"
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        _bad(where, f"is {_said(value)} and not a list", f"Write a list: {name}: [...].")
-    if len(value) > STANDARD_FIELDS:
-        _bad(where, f"has {len(value)} entries", f"At most {STANDARD_FIELDS} are allowed.")
-    if name in given and not value:
-        _bad(where, "is an empty list", "Name at least one, or leave the field out.")
-    found = [read(each, f"{where}[{number}]") for number, each in enumerate(value)]
-    if len(set(found)) < len(found):
-        _bad(where, "names something twice", "Name each once.")
-    return found
-
-
-def _plain(value: object) -> Any:
-    """The document with mappings by text keys only; dates and such are no plain values."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and value - value != 0:
-        _bad("The document", "holds a number that is none", "Leave it out.")
-    if value is not None and not isinstance(value, bool | int | float | str):
-        _bad("The document", f"holds {_said(value)}", "Write dates and such in quotes.")
-    return value
-
-
-def _near(text: str, known: Sequence[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(text[:80], known, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]}?" if close else ""
-
-
-def _said(value: object) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return repr(value)[:80] if isinstance(value, str | int | float | bool) else f"a {type(value).__name__}"
-
-
-def _bad(at: str, what: str, fix: str) -> NoReturn:
-    raise BadStandard(f"{at} {what}.", hint=fix, field=at)

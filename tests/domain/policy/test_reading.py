@@ -142,6 +142,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (put("spec/thresholds/0/minSamples", -1), "spec.thresholds[0].minSamples", "whole number"),
     (put("spec/thresholds/0/maxAge", "30 days"), "spec.thresholds[0].maxAge", "30d"),
     (put("spec/thresholds/0/maxAge", 30), "spec.thresholds[0].maxAge", "30d"),
+    (put("spec/thresholds/0/maxAge", 0), "spec.thresholds[0].maxAge", "leave it out"),
     (put("spec/thresholds/0/evaluatorRole", "evaluator"), "spec.thresholds[0].evaluatorRole", "reviewer"),
     (put("spec/thresholds/1/champion/tolerance", -0.1), "spec.thresholds[1].champion.tolerance", "how much worse"),
     (put("spec/thresholds/1/champion/tolerence", 0.1), "spec.thresholds[1].champion.tolerence", "tolerance"),
