@@ -265,7 +265,7 @@ def _media_type(name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    kept = "".join(each if each.isascii() and each.isprintable() and each not in '"\\' else "_" for each in name)
+    kept = "".join(each if each.isascii() and each.isprintable() and each not in '"\\<>' else "_" for each in name)
     return kept if kept.replace(".", "").replace("-", "").replace("_", "").isalnum() else f'"{kept}"'
 
 
