@@ -39,6 +39,7 @@ from budwood.cli import (
     log,
     login,
     namespace,
+    observing,
     person,
     policy,
     promotion,
@@ -144,6 +145,7 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
 for _name, _command, _epilog in COMMANDS:
     app.command(_name, cls=Command, epilog=_epilog, help=search.HELP if _name == "search" else None)(_command)
 
+observing.add_to(endpoint.app, rollout.app)
 for _name, _commands in (
     ("db", db.app),
     ("dataset", dataset.app),

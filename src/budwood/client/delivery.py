@@ -6,6 +6,7 @@ registry.rollouts.start("fraud", "fraud-detector@v2", Path("careful.yaml").read_
 registry.endpoints.back("fraud", "errors went up")
 """
 
+import json
 from collections.abc import Mapping, Sequence
 
 from budwood.client.place import Place
@@ -25,8 +26,17 @@ from budwood.domain.asks_delivery import (
     StartRollout,
     Steer,
 )
+from budwood.domain.asks_observations import (
+    AbReport,
+    AskReport,
+    DisagreementPage,
+    ListDisagreements,
+    Observe,
+    TakenIn,
+)
 from budwood.domain.names import DEFAULT_NAMESPACE
 from budwood.domain.routes import delivery as routes
+from budwood.domain.routes import observations as told_routes
 from budwood.domain.routes.route import Route
 from budwood.verbs.endpoints import wanted_from
 from budwood.verbs.rollout_text import plan_from
@@ -102,6 +112,22 @@ class Endpoints:
         left: EndpointClients = self._place.ask(routes.REMOVE_CLIENT, holes)
         return left
 
+    def observe(
+        self, name: str, observations: Sequence[Mapping[str, object]], *, namespace: str = DEFAULT_NAMESPACE
+    ) -> TakenIn:
+        """What was seen later: ``{"metric": "bought", "user": "u-17", "value": 1}``, or of the ``request`` of an
+        answer; ``at`` in milliseconds and ``fields`` to divide a report by, if you like. What is garbled is counted.
+
+        Raises RecordNotFound, LimitExceeded, Forbidden.
+        """
+        return self.observe_lines(name, [json.dumps(each) for each in observations], namespace=namespace)
+
+    def observe_lines(self, name: str, lines: Sequence[str], *, namespace: str = DEFAULT_NAMESPACE) -> TakenIn:
+        """The same as JSON texts. Raises RecordNotFound, LimitExceeded, Forbidden."""
+        holes = {"namespace": namespace, "endpoint": name}
+        done: TakenIn = self._place.ask(told_routes.OBSERVE, holes, body=Observe(tuple(lines)))
+        return done
+
     def which(self, request: str, *, namespace: str = DEFAULT_NAMESPACE) -> Answered:
         """Which version answered a request, by the id in its answer. Raises RecordNotFound."""
         holes = {"namespace": namespace, "request": request}
@@ -154,6 +180,23 @@ class Rollouts:
         holes = {"namespace": namespace, "endpoint": endpoint, "rollout": str(number or "newest")}
         found: RolloutShown = self._place.ask(routes.ROLLOUT, holes)
         return found
+
+    def disagreements(
+        self, endpoint: str, number: int = 0, *, after: int = 0, limit: int = 100, namespace: str = DEFAULT_NAMESPACE
+    ) -> DisagreementPage:
+        """What a shadow answered differently, with the inputs. Raises RecordNotFound, Forbidden."""
+        holes = {"namespace": namespace, "endpoint": endpoint, "rollout": str(number or "newest")}
+        query = ListDisagreements(after, limit)
+        page: DisagreementPage = self._place.ask(told_routes.DISAGREEMENTS, holes, query=query)
+        return page
+
+    def report(
+        self, endpoint: str, number: int = 0, *, segment: str = "", namespace: str = DEFAULT_NAMESPACE
+    ) -> AbReport:
+        """What an A/B test came to; ``segment`` is a field of the observations to divide by. Raises RecordNotFound."""
+        holes = {"namespace": namespace, "endpoint": endpoint, "rollout": str(number or "newest")}
+        report: AbReport = self._place.ask(told_routes.REPORT, holes, query=AskReport(segment))
+        return report
 
     def pause(self, endpoint: str, reason: str = "", *, namespace: str = DEFAULT_NAMESPACE) -> RolloutShown:
         """It goes no further; what is condemned still goes back. Raises RecordNotFound, Forbidden."""

@@ -165,7 +165,8 @@ class ArmFigures:
 
 @dataclass(frozen=True, slots=True)
 class RolloutShown:
-    """A rollout with what it decided, what it saw, and what each guardrail says now."""
+    """A rollout with what it decided, what it saw, and what each guardrail says now. ``copied`` are the figures of the
+    candidate and the baseline on the same requests, where a shadow copied them."""
 
     rollout: Rollout
     split: Mapping[str, int]
@@ -174,3 +175,6 @@ class RolloutShown:
     verdicts: tuple[Verdict, ...] = ()
     events: tuple[RolloutEvent, ...] = ()
     steps: tuple[str, ...] = ()
+    pairs: int = 0
+    disagreed: int = 0
+    copied: tuple[ArmFigures, ...] = ()

@@ -19,13 +19,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from budwood.catalog.api import Transaction
 from budwood.delivery.gateway.config import Place
+from budwood.delivery.shadow.capture import captures_path
 from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Snapshot, at_once
 from budwood.domain.rollout.next_action import Hold
 from budwood.domain.traffic.endpoint import Routing
 from budwood.domain.traffic.records import GatewayRecord, RoutingRecord
 from budwood.errors import BudwoodError
 from budwood.verbs.house import House
+from budwood.verbs.observations import count_observations
 from budwood.verbs.rollouts import advance, lead, take_over
+from budwood.verbs.shadows import take_captures
 from budwood.verbs.taking_lines import take_lines
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ T = TypeVar("T")
 LOOKING_S: Final = 0.25
 READING_S: Final = 0.25
 _PIECE_BYTES: Final = 1 << 20
+_CAPTURES_BYTES: Final = 4 << 20
 _LOG: Final = logging.getLogger("budwood.control")
 
 
@@ -207,6 +211,21 @@ class ControlPlane:
         whole = piece[: piece.rfind(b"\n") + 1]
         if whole:
             take_lines(self._house, name, number, start, whole)
+        self._take_captures(name, known, Path(captures_path(str(path))))
+
+    def _take_captures(self, name: str, known: GatewayRecord, path: Path) -> None:
+        if not path.is_file():
+            return
+        number = f"{path.stat().st_ino:x}"
+        start = known.captures_read if known.captures == number else 0
+        with path.open("rb") as log:
+            log.seek(start)
+            piece = log.read(_CAPTURES_BYTES)
+        whole = piece[: piece.rfind(b"\n") + 1]
+        if whole:
+            take_captures(self._house, name, number, start, whole)
+        elif len(piece) == _CAPTURES_BYTES:  # One line longer than any that is read: it says nothing.
+            take_captures(self._house, name, number, start, b"\n" * len(piece))
 
     # Rollouts take their steps
 
@@ -232,6 +251,7 @@ class ControlPlane:
         for rollout in running:
             if rollout.id not in self._fences:
                 self._fences[rollout.id] = take_over(self._house, rollout.id)
+            count_observations(self._house, rollout.id)
             done = advance(self._house, rollout.id, self._fences[rollout.id])
             moved |= done is not None and not isinstance(done, Hold)
         return moved

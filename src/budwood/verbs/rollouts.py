@@ -11,19 +11,22 @@ from typing import Final
 from budwood.catalog.api import Transaction, View
 from budwood.domain.asks_delivery import ArmFigures, RolloutShown, StartRollout
 from budwood.domain.canon import Json
+from budwood.domain.compared.comparison import Kind
 from budwood.domain.limits import ENGINE_S, MESSAGE_BYTES
 from budwood.domain.names import AliasName
+from budwood.domain.observations.folding import begun_anew, kinds_of
 from budwood.domain.rollout.next_action import Action, Hold, Progress, Promote, RollBack, Shift, next_action
 from budwood.domain.rollout.plan import Plan, Step, Way
-from budwood.domain.rollout.records import Rollout, RolloutEvent, RolloutState
-from budwood.domain.rollout.tally import Counts
+from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent, RolloutState
+from budwood.domain.rollout.tally import Counts, packed, unpacked
 from budwood.domain.rollout.verdict import verdicts
-from budwood.domain.traffic.endpoint import Arm, Backend, Shadow
+from budwood.domain.traffic.endpoint import Arm, Backend, Endpoint, Shadow
 from budwood.domain.traffic.hashing import BUCKETS
 from budwood.domain.traffic.reading import WantedArm
 from budwood.domain.traffic.records import EndpointRecord, RoutingRecord
 from budwood.domain.traffic.segments import Table, moved_to
 from budwood.errors import BadValue, GateClosed, RecordNotFound, RolloutRunning
+from budwood.verbs.ab_report import keep_report
 from budwood.verbs.endpoints import arm_of, check_idle, turned_back
 from budwood.verbs.house import House
 from budwood.verbs.pointers import point
@@ -193,6 +196,9 @@ def shown(view: View, rollout: Rollout) -> RolloutShown:
         verdicts(plan, tally),
         tuple(view.rollout_events(rollout.id)),
         tuple(_said(step) for step in plan.steps),
+        tally.pairs,
+        tally.disagreed,
+        tuple(_figures(counts) for counts in tally.copied),
     )
 
 
@@ -273,14 +279,27 @@ def _shift(
         at_ms=at_ms,
         actor=actor,
         reason=why or f"step {number + 1} of {plan.name}",
-        shadow=Shadow(candidate.name, step.points) if step.way is Way.SHADOW else None,
+        shadow=_shadow(plan, step, body, candidate),
         rollout_id=rollout.id,
     )
-    tally = transaction.counted(rollout.id).tally
+    counted = transaction.counted(rollout.id)
+    tally = counted.tally
+    if kinds_of(plan):
+        users = unpacked(counted.users)
+        tally = begun_anew(tally, users)
+        transaction.put_counted(rollout.id, Counted(tally, packed(users), counted.seen_to))
     progress = Progress(number, at_ms, tally.candidate.units, tally.pairs, rollout.progress.paused)
     changed = replace(rollout, progress=progress)
     transaction.change_rollout(changed)
     _note(transaction, changed, "shifted" if number else "started", why, at_ms, actor, made.generation)
+
+
+def _shadow(plan: Plan, step: Step, body: Endpoint, candidate: Arm) -> Shadow | None:
+    """Bodies are captured only where the plan says how to compare them."""
+    if step.way is not Way.SHADOW:
+        return None
+    captured = 0 if plan.comparison.kind is Kind.STATUS else body.capture.body_bytes
+    return Shadow(candidate.name, step.points, captured)
 
 
 def _table_of(routing: RoutingRecord, rollout: Rollout, step: Step) -> Table:
@@ -337,6 +356,7 @@ def _close(
     ended = replace(rollout, state=state, ended_ms=now_ms, ended_why=why)
     transaction.change_rollout(ended)
     _note(transaction, ended, str(state), why, now_ms, actor, generation)
+    keep_report(transaction, ended, at_ms=now_ms, actor=actor)
     body: dict[str, Json] = {"rollout": rollout.id, "candidate": rollout.candidate_digest, "why": why}
     transaction.add_ledger(now_ms, actor, f"rollout.{state}", rollout.endpoint, body, rollout.namespace)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from budwood.catalog.api import Transaction
 from budwood.domain.limits import LOG_BATCH_BYTES, SERVED_KEPT_S
+from budwood.domain.observations.folding import Came, exposed, kinds_of
+from budwood.domain.observations.reading import unit_of
 from budwood.domain.rollout.fixed import held_to_limits
 from budwood.domain.rollout.records import Counted, Rollout
 from budwood.domain.rollout.tally import Request, fold, packed, unpacked
@@ -76,8 +78,15 @@ def _served(line: Line, routings: Routings) -> Served | None:
         return None
     number = next((arm.number for arm in routing.body.arms if arm.name == line.arm), 0)
     return Served(
-        line.request, line.at_ms, routing.endpoint_id, line.generation, number, line.code, max(0, line.latency_us)
+        *(line.request, line.at_ms, routing.endpoint_id, line.generation, number, line.code, max(0, line.latency_us)),
+        _unit(line, routing),
     )
+
+
+def _unit(line: Line, routing: RoutingRecord) -> str:
+    """What stands for the user; empty where nobody said who asked, or the split does not keep users."""
+    sticky = routing.body.sticky
+    return unit_of(sticky.salt, line.user) if sticky and line.user else ""
 
 
 def _count(transaction: Transaction, rollout: Rollout, lines: Sequence[Line], routings: Routings, garbled: int) -> None:
@@ -90,8 +99,23 @@ def _count(transaction: Transaction, rollout: Rollout, lines: Sequence[Line], ro
     plan = plan_from(rollout.plan_text)
     tally = fold(counted.tally, requests, users, plan.slack)
     tally = held_to_limits(tally, plan, requests)
+    if kinds_of(plan):
+        mine = (line for line in lines if line.endpoint == key)
+        tally = exposed(tally, (came for line in mine if (came := _came(line, rollout, routings))), users)
     tally = replace(tally, garbled=tally.garbled + garbled)
     transaction.put_counted(rollout.id, Counted(tally, packed(users), counted.seen_to))
+
+
+def _came(line: Line, rollout: Rollout, routings: Routings) -> Came | None:
+    """A unit of the step that runs now. Where users are kept, a request without one is nobody's."""
+    if line.at_ms < rollout.progress.since_ms or _request(line, rollout, routings) is None:
+        return None
+    routing = routings[line.endpoint, line.generation]
+    assert routing is not None, "a request that counts was routed"
+    unit = _unit(line, routing)
+    if routing.body.sticky and not unit:
+        return None
+    return Came(unit, line.arm == rollout.candidate)
 
 
 def _request(line: Line, rollout: Rollout, routings: Routings) -> Request | None:

@@ -11,6 +11,9 @@ from typing import Final
 UNITS_LEAST: Final = 50
 """Below this many units in an arm nothing is said: the sequence is asymptotic."""
 
+METRIC_PLANNED: Final = 10_000
+"""Where the interval is narrowest. Fixed beforehand: chosen by what was seen, it would hold at no level."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mean:

@@ -27,3 +27,12 @@ class Seen:
             return False
         self.bits[byte] |= 1 << bit
         return True
+
+    def has(self, user: str) -> bool:
+        """Whether the user was seen; nothing is learnt by asking."""
+        byte, bit = divmod(xxh64(_SALT + user.encode()) % SEEN_BITS, 8)
+        return bool(self.bits[byte] >> bit & 1)
+
+    def clear(self) -> None:
+        """Nobody was seen."""
+        self.bits[:] = bytes(len(self.bits))

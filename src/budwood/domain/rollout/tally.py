@@ -79,7 +79,9 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class Tally:
     """``newest_ms`` is the time of the newest figure, ``garbled`` how many were unreadable. ``pairs`` are answers of
-    both arms to the same request, ``disagreed`` those that differ. ``windows`` are those of fixed limits by name."""
+    both arms to the same request, ``disagreed`` those that differ. ``windows`` are those of fixed limits by name.
+    ``copied`` is what a shadow and the baseline did with the same requests, ``exposed`` the units of candidate and
+    baseline since the step began; ``lost`` are observations that belong to nobody who came."""
 
     errors: Wager = field(default_factory=worse)
     safe: Wager = field(default_factory=good_enough)
@@ -93,6 +95,9 @@ class Tally:
     disagreed: int = 0
     newest_ms: int = 0
     garbled: int = 0
+    copied: tuple[Counts, ...] = ()
+    exposed: tuple[int, ...] = ()
+    lost: int = 0
 
 
 @dataclass(slots=True)
@@ -102,6 +107,8 @@ class Users:
     units: Seen = field(default_factory=Seen)
     failed: Seen = field(default_factory=Seen)
     slow: tuple[Seen, ...] = field(default_factory=lambda: tuple(Seen() for _ in QUANTILES))
+    exposed: Seen = field(default_factory=Seen)
+    observed: Seen = field(default_factory=Seen)
 
 
 def packed(users: Users) -> bytes:
@@ -136,13 +143,29 @@ def fold(tally: Tally, requests: Iterable[Request], users: Users, slack: float =
 
 
 def _every(users: Users) -> tuple[Seen, ...]:
-    return (users.units, users.failed, *users.slow)
+    return (users.units, users.failed, *users.slow, users.exposed, users.observed)
 
 
 def paired(tally: Tally, pairs: int, disagreed: int) -> Tally:
     """With more pairs of a shadow."""
     assert 0 <= disagreed <= pairs
     return replace(tally, pairs=tally.pairs + pairs, disagreed=tally.disagreed + disagreed)
+
+
+def copied(tally: Tally, requests: Iterable[Request]) -> Tally:
+    """With what both did with the same requests: how long it took, and what failed."""
+    both = tally.copied or (Counts(), Counts())
+    bins = [list(counts.bins) for counts in both]
+    asked, failed = [counts.requests for counts in both], [counts.failed for counts in both]
+    newest_ms = tally.newest_ms
+    for request in requests:
+        side = 0 if request.is_candidate else 1
+        asked[side] += 1
+        failed[side] += request.failed
+        bins[side][bin_of(request.latency_us)] += 1
+        newest_ms = max(newest_ms, request.at_ms)
+    counts = tuple(Counts(asked[side], failed[side], asked[side], tuple(bins[side])) for side in (0, 1))
+    return replace(tally, copied=counts, newest_ms=newest_ms)
 
 
 def bin_of(latency_us: int) -> int:

@@ -1,13 +1,16 @@
 """What each guardrail says of the candidate now, with the figures behind it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from budwood.domain.rollout.events import Wager, worse
-from budwood.domain.rollout.interval import difference
-from budwood.domain.rollout.plan import FIXED, Guardrail, Plan, Watched
+from budwood.domain.rollout.interval import METRIC_PLANNED, UNITS_LEAST, Difference, Mean, difference, units_needed
+from budwood.domain.rollout.plan import FIXED, Guardrail, Metric, Plan, Watched, Way
 from budwood.domain.rollout.tally import MARK_WINDOW, Counts, Tally
+
+_NEVER: Final = 1_000_000_000
 
 
 class Says(StrEnum):
@@ -53,7 +56,7 @@ def _verdict(plan: Plan, rail: Guardrail, tally: Tally) -> Verdict:
         case Watched.DISAGREEMENT:
             return _disagreement(rail, tally, level)
         case Watched.METRIC:
-            return _metric(rail, tally, level)
+            return _metric(plan, rail, tally, level)
     assert rail.watched in FIXED
     return _fixed(rail, tally)
 
@@ -62,7 +65,7 @@ def _disagreement(rail: Guardrail, tally: Tally, level: float) -> Verdict:
     """Against a fixed share of answers that may differ: an e-process on the pairs."""
     if not tally.pairs:
         return Verdict(rail.name, Says.OPEN, "no pair was compared yet")
-    said = f"{tally.disagreed} of {tally.pairs} pairs differ, {rail.limit:.2%} may"
+    said = f"{tally.disagreed} of {tally.pairs} pairs differ, {rail.limit:.2%} may{_both_took(tally)}"
     limit = min(max(rail.limit, 1e-6), 1 - 1e-6)
     agreed = tally.pairs - tally.disagreed
     over = worse().after(arm=tally.disagreed, baseline=agreed, share=limit)
@@ -71,17 +74,59 @@ def _disagreement(rail: Guardrail, tally: Tally, level: float) -> Verdict:
     return Verdict(rail.name, says, said)
 
 
-def _metric(rail: Guardrail, tally: Tally, level: float) -> Verdict:
-    means = tally.metrics.get(rail.metric)
-    found = difference(*means, alpha=level, planned=max(1, means[0].units + means[1].units)) if means else None
+def _both_took(tally: Tally) -> str:
+    if not tally.copied:
+        return ""
+    candidate, baseline = tally.copied
+    times = (
+        f"p{quantile * 100:g} {candidate.quantile_us(quantile) / 1_000:.1f} against "
+        f"{baseline.quantile_us(quantile) / 1_000:.1f} ms"
+        for quantile in (0.5, 0.95, 0.99)
+    )
+    return f"; {', '.join(times)}"
+
+
+def _metric(plan: Plan, rail: Guardrail, tally: Tally, level: float) -> Verdict:
+    means = means_of(rail, tally)
+    # Counting begins anew with each step, and each beginning is a chance to be wrong.
+    level /= max(1, sum(step.way is not Way.SHADOW for step in plan.steps))
+    found = difference(*means, alpha=level, planned=METRIC_PLANNED) if means else None
     if means is None or found is None:
-        return Verdict(rail.name, Says.OPEN, "too few units to say anything")
+        seen = min(means[0].units, means[1].units) if means else 0
+        return Verdict(
+            rail.name, Says.OPEN, f"too few units to say anything: {seen} of {UNITS_LEAST} in the smaller arm"
+        )
     sign = -1 if rail.lower_is_better else 1
     low, high = sorted((sign * found.low, sign * found.high))
     says = Says.FAILS if high < -rail.tolerance else Says.PASSES if low > -rail.tolerance else Says.OPEN
     interval = f"{found.effect:+.4g}, from {found.low:+.4g} to {found.high:+.4g}"
-    said = f"{means[0].mean:.4g} against {means[1].mean:.4g}: {interval}"
+    said = f"{means[0].mean:.4g} against {means[1].mean:.4g}: {interval}; {enough(*means, found, level, says)}"
     return Verdict(rail.name, says, said)
+
+
+def means_of(rail: Guardrail, tally: Tally) -> tuple[Mean, Mean] | None:
+    """Of candidate and baseline. Those of a ratio are over all units that came."""
+    means = tally.metrics.get(rail.metric)
+    if means is None or rail.kind is Metric.MEAN:
+        return means
+    if not tally.exposed:
+        return None
+    candidate, baseline = (replace(mean, units=units) for mean, units in zip(means, tally.exposed, strict=True))
+    return candidate, baseline
+
+
+def enough(candidate: Mean, baseline: Mean, found: Difference, level: float, says: Says) -> str:
+    """Whether more units would tell more, in words."""
+    units = candidate.units + baseline.units
+    if says is not Says.OPEN:
+        return f"enough: {units:,} units tell"
+    spread = units * (candidate.variance / candidate.units + baseline.variance / baseline.units)
+    needed = units_needed(found.effect, spread, alpha=level)
+    if not needed or needed > _NEVER:
+        return "not enough, and the two are so alike that no test will tell them apart"
+    if needed <= units:
+        return "not enough yet, but soon"
+    return f"not enough: about {needed - units:,} units more tell a difference like this"
 
 
 def _fixed(rail: Guardrail, tally: Tally) -> Verdict:

@@ -14,6 +14,7 @@ from budwood.domain.routes import (
     logins,
     models,
     namespaces,
+    observations,
     people,
     pushes,
     registry,
@@ -49,4 +50,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *audit.ROUTES,
     *lineage.ROUTES,
     *delivery.ROUTES,
+    *observations.ROUTES,
 )

@@ -12,6 +12,7 @@ from budwood.verbs.by_route import (
     gates,
     grants,
     lineage,
+    observations,
     namespaces,
     people,
     signing,
@@ -39,6 +40,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **audit.DEEDS,
     **lineage.DEEDS,
     **delivery.DEEDS,
+    **observations.DEEDS,
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]
