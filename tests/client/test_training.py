@@ -58,7 +58,7 @@ def test_a_run_measures_what_it_takes_and_keeps_what_it_is_told(registry: Regist
     assert facts.training.run_by == "tove"
     assert facts.training.began_ms is not None
     assert abs(facts.training.began_ms - time.time() * 1000) < 60_000
-    assert facts.resources["cpu_seconds"] >= 0.2
+    assert facts.resources["cpu_seconds"] >= 0.15
     assert facts.resources["peak_memory_bytes"] > 10_000_000
     assert facts.resources["energy_kwh"] == 0.2
     assert (facts.params, facts.metrics) == ({"lr": "0.001", "epochs": "3"}, {"accuracy": 0.9, "loss": 0.1})

@@ -35,7 +35,7 @@ def alerts(root: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def metrics() -> set[str]:
     """The names a server gives."""
-    counted = Metrics("1", {"stopping": lambda: 0.0}, started=0.0)
+    counted = Metrics("1", {"stopping": lambda: 0.0, "promotions_overdue": lambda: 0.0}, started=0.0)
     counted(Exchange("r", "GET", 0.0))
     written = counted.page(0.0).decode()
     return set(re.findall(r"^(\w+)\{", written, re.M)) | set(re.findall(r"^# TYPE (\w+)", written, re.M))

@@ -70,7 +70,7 @@ def test_any_bytes_are_refused(text: bytes) -> None:
 
 
 def test_nothing_differs_between_equals_and_a_move_is_no_change() -> None:
-    moved = compare(HELD, replace(HELD, source="/mnt/t.csv"))
+    moved = compare(HELD, replace(HELD, source="/lake/t.csv"))
     assert compare(HELD, HELD).words == ()
     assert (moved.same, moved.moved, moved.words) == (True, True, ())
 

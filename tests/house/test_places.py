@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 # Folders that exist for everyone, or that a document may use as an example.
+AGREED = {"/mnt/models"}
+"""Where KServe puts a model, on every machine."""
+
 EVERYONES = {"/", "/tmp", "/var", "/private", "/usr", "/etc", "/dev", "/srv", "/src"}
 
 
@@ -26,6 +29,7 @@ def test_no_file_names_a_folder_of_this_machine(root: Path) -> None:
         f"{path.relative_to(root)}: {match.group()}"
         for path in tracked(root)
         for match in place.finditer(path.read_bytes().decode("utf-8", "ignore"))
+        if match.group() not in AGREED
     ]
     assert found == []
 

@@ -123,7 +123,7 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "expires never, as a text": {"exp": "4070908800"},
     "expires at infinity": {"exp": 1e400},
     "expires at true": {"exp": True},
-    "not good yet": {"nbf": time.time() + SKEW_S + 600},
+    "not good yet": {"nbf": time.time() + SKEW_S + 86_400},
     "nbf is a text": {"nbf": "0"},
     "made tomorrow": {"iat": time.time() + 86_400, "exp": time.time() + 86_700},
     "made never": {"iat": None},

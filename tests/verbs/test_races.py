@@ -407,14 +407,14 @@ def seen(sources: list[Path], most: int = 2000) -> bool:
 def test_publishing_without_a_second_look_at_shared_blocks_is_caught(
     sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "_hold", lambda transaction, blocks, namespace, now_ms: None)
+    monkeypatch.setattr(publishing, "hold", lambda transaction, blocks, namespace, now_ms: None)
     assert seen(sources)
 
 
 def test_condemning_without_a_second_look_at_new_versions_is_caught(
     sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def blindly(transaction: Transaction, house: House, doomed: Any, last_id: int, now: int) -> Any:
+    def blindly(transaction: Transaction, house: House, doomed: Any, last: object, now: int) -> Any:
         transaction.condemn([row.id for row in doomed], at_ms=now)
         return doomed
 

@@ -116,7 +116,7 @@ def show(ctx: typer.Context, ref: Ref, json: Json = False) -> None:
     cls=Command,
     epilog=examples(
         "budwood dataset check tickets",
-        "budwood dataset check tickets@v1 --at /mnt/lake/tickets.parquet",
+        "budwood dataset check tickets@v1 --at /lake/tickets.parquet",
         "budwood dataset check open-tickets --sql sqlite:///crm.db",
     ),
 )
