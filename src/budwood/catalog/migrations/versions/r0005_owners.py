@@ -1,4 +1,4 @@
-"""Who stands behind a service account, since when somebody is in a group, and whether a broken glass was seen in time."""
+"""Who stands behind a service account, since when one is in a group, and whether a broken glass was seen in time."""
 
 import sqlalchemy as sa
 from alembic import op
