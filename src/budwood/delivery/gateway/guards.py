@@ -15,11 +15,14 @@ from budwood.domain.limits import ENDPOINT_CLIENTS
 from budwood.domain.traffic.endpoint import TENANT_HEADER, USER_HEADER, Endpoint, KeyAuth, Rate, Routing, TokenAuth
 
 Plain = dict[str, Any]
+WHOLE_FILTER: Final = "envoy.filters.http.buffer"
 MODEL_FILTER: Final = "budwood.model"
 KEY_FILTER: Final = "envoy.filters.http.api_key_auth"
 ISSUER_FILTER: Final = "budwood.issuers"
 AGAIN_FILTER: Final = "budwood.again"
 RATE_FILTER: Final = "envoy.filters.http.local_ratelimit"
+BODY_BYTES: Final = 32 << 20
+"""The longest body that is held to read its model's name."""
 _HTTP: Final = "envoy.extensions.filters.http."
 _TOKENS: Final = f"{_HTTP}jwt_authn.v3.JwtAuthentication"
 _AWAKE: Final[Plain] = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "config": {}}
@@ -31,6 +34,7 @@ _NO_LIMIT: Final = 1_000_000_000
 def filters() -> Iterator[Plain]:
     """The chain, in order: who is asked for, who asks, where to then, how often, off it goes."""
     lua = "lua.v3.Lua"
+    yield _asleep(WHOLE_FILTER, "buffer.v3.Buffer", max_request_bytes=BODY_BYTES)
     yield _asleep(MODEL_FILTER, lua, default_source_code={"inline_string": MODEL_SCRIPT})
     yield _asleep(KEY_FILTER, "api_key_auth.v3.ApiKeyAuth", key_sources=[{"header": OPEN_HEADER}])
     # It comes from the control plane by itself: a new issuer must not close anybody's connection.
@@ -72,7 +76,7 @@ def guarded(routing: Routing, *, by_model: bool = False) -> Plain:
 
 def unread() -> Plain:
     """What the first route of a request says whose endpoint is in its body."""
-    return {MODEL_FILTER: _AWAKE, AGAIN_FILTER: _AWAKE, RATE_FILTER: _AWAKE, **_all_pass()}
+    return {WHOLE_FILTER: _AWAKE, MODEL_FILTER: _AWAKE, AGAIN_FILTER: _AWAKE, RATE_FILTER: _AWAKE, **_all_pass()}
 
 
 def _all_pass() -> Plain:

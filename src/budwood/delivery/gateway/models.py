@@ -66,6 +66,7 @@ function envoy_on_request(handle)
   if not model then
     return refuse(handle, 400, "name the model in the first 4 KB of a JSON object")
   end
+  headers = handle:headers()  -- what was held before the wait is gone
   headers:replace("$model", room .. "/" .. model)
   headers:replace("$open", "1")
   headers:replace(":path", rest)

@@ -15,15 +15,13 @@ from typing import Any, Final
 
 from budwood.delivery.gateway.addresses import begins, names_open, names_pinned, open_paths, pinned_paths
 from budwood.delivery.gateway.guards import guarded, unread
-from budwood.delivery.gateway.names import GENERATION_HEADER, SHADOW_HEADER, VERSION_HEADER
+from budwood.delivery.gateway.names import GENERATION_HEADER, MODEL_HEADER, OPEN_HEADER, SHADOW_HEADER, VERSION_HEADER
 from budwood.delivery.xds.messages import TYPE
 from budwood.domain.traffic.endpoint import USER_HEADER, Arm, Endpoint, Routing
 from budwood.domain.traffic.hashing import BUCKETS
 
 Plain = dict[str, Any]
 METADATA: Final = "budwood"
-BODY_BYTES: Final = 32 << 20
-"""The longest body that is held to read its model's name."""
 SHADOW_CLUSTER: Final = "shadow-in"
 LUA: Final = "envoy.filters.http.lua"
 _ENABLED: Final[Plain] = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "config": {}}
@@ -65,7 +63,6 @@ def unread_routes() -> list[Plain]:
             "match": match,
             "direct_response": nothing,
             "typed_per_filter_config": unread(),
-            "request_body_buffer_limit": BODY_BYTES,
         }
         for match in ({"prefix": "/v1/"}, {"safe_regex": {"regex": "/ns/[^/]+/v1/.*"}})
     ]
@@ -152,9 +149,10 @@ def _route(
         ],
         "typed_per_filter_config": {**guarded(routing, by_model=by_model), **({LUA: _ENABLED} if captured else {})},
     }
-    if captured:
-        # What is packed cannot be compared.
-        route["request_headers_to_remove"] = ["accept-encoding"]
+    # What is packed cannot be compared; and how a route was found is no business of the backend's.
+    removed = [*(["accept-encoding"] if captured else []), *((MODEL_HEADER, OPEN_HEADER) if by_model else ())]
+    if removed:
+        route["request_headers_to_remove"] = removed
     return route
 
 

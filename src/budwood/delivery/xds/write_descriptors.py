@@ -24,6 +24,7 @@ _MODULES = (
     "envoy.extensions.access_loggers.file.v3.file_pb2",
     "envoy.extensions.access_loggers.stats.v3.stats_pb2",
     f"{_HTTP}api_key_auth.v3.api_key_auth_pb2",
+    f"{_HTTP}buffer.v3.buffer_pb2",
     f"{_HTTP}header_mutation.v3.header_mutation_pb2",
     f"{_HTTP}health_check.v3.health_check_pb2",
     f"{_HTTP}json_to_metadata.v3.json_to_metadata_pb2",
