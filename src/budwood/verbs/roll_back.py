@@ -1,9 +1,14 @@
-"""roll-back: an alias or stage returns to what it pointed at before; the history of both is kept."""
+"""roll-back: an alias or stage returns to what it pointed at before; the history of both is kept.
+
+The traffic of endpoints whose baseline came by it goes back with it, in the same transaction (``following.py``).
+"""
 
 from budwood.catalog.api import Transaction
+from budwood.domain.canon import Json
 from budwood.domain.names import AliasName, Stage
 from budwood.domain.records import ModelRecord, VersionRecord, stage_pointer
 from budwood.domain.results import Moved
+from budwood.verbs.following import Followed, follow_back
 from budwood.verbs.guard import may_return
 from budwood.verbs.house import House
 from budwood.verbs.pointers import back, check_unmoved, point
@@ -24,11 +29,20 @@ def roll_back(house: House, model: str, pointer: str, *, expected: str = "") -> 
             moved = back(transaction, record.id, name, at_ms=now, author=house.author)
         else:
             moved = _stage_back(transaction, record, stage, at_ms=now, author=house.author)
-        body = {
+        followed = Followed()
+        if moved.before is not None and moved.after is not None:
+            followed = follow_back(
+                transaction, record, pointer, moved.before, moved.after, at_ms=now, actor=house.author
+            )
+        body: dict[str, Json] = {
             "pointer": pointer,
             "from": moved.before.number if moved.before else 0,
             "to": moved.after.number if moved.after else 0,
         }
+        if followed.moved:
+            body["endpoints"] = list(followed.moved)
+        if followed.left:
+            body["endpoints left"] = list(followed.left)
         transaction.add_ledger(now, house.author, "pointer.rolled-back", record.path, body, record.namespace)
         return moved
 
