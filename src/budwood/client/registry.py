@@ -55,9 +55,10 @@ if TYPE_CHECKING:
     from budwood.client.delivery import Endpoints, Rollouts
     from budwood.client.evaluating.evaluate import Evaluated
     from budwood.client.gates import Gates
-    from budwood.client.standards import Standards
     from budwood.client.lineage import Lineage
     from budwood.client.retention import Holds, Retention
+    from budwood.client.standards import Standards
+    from budwood.domain.asks_emit import Emitted
     from budwood.domain.dossier.signed import DossierChecked
     from budwood.domain.policy.evidence import Evidence
     from budwood.domain.reproduction import Reproduced
@@ -467,6 +468,18 @@ class Registry:
     def export(self, references: Sequence[str], path: str | Path, *, progress: Progress = no_progress) -> Exported:
         """Write versions, and all they need, as one verifiable file."""
         return self._place.export(_each(references), Path(path), progress=progress)
+
+    def emit(
+        self, target: str, reference: str = "", *, endpoint: str = "", namespace: str = "default", serving: str = ""
+    ) -> "Emitted":
+        """A version, or an endpoint as it stands now, as manifests for kserve, istio, triton … (docs/emit.md).
+
+        ``serving`` is the text of a serving manifest; without it the version's own is taken, or what is known of it.
+        Raises BadValue, BadServing, NotOffered, NotFound, BytesGone, Forbidden.
+        """
+        from budwood.client.emitting import emit
+
+        return emit(self._place, target, reference, endpoint=endpoint, namespace=namespace, serving=serving)
 
     def import_bundle(self, path: str | Path, *, progress: Progress = no_progress) -> Imported:
         """Take in an exported bundle, every byte verified first. Raises BadBundle, BundleDamaged, LabelTaken."""

@@ -8,6 +8,7 @@ from budwood.domain.routes import (
     blobs,
     delivery,
     dossier,
+    emit,
     gates,
     grants,
     lineage,
@@ -51,4 +52,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *lineage.ROUTES,
     *delivery.ROUTES,
     *observations.ROUTES,
+    *emit.ROUTES,
 )

@@ -9,11 +9,12 @@ from typing import Final
 from budwood.verbs.by_route import (
     audit,
     delivery,
+    emit,
     gates,
     grants,
     lineage,
-    observations,
     namespaces,
+    observations,
     people,
     signing,
     standards,
@@ -41,6 +42,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **lineage.DEEDS,
     **delivery.DEEDS,
     **observations.DEEDS,
+    **emit.DEEDS,
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]
