@@ -18,7 +18,11 @@ def origin_of(view: View, namespace: str, source: str, run: str, logged: str, ru
         if source not in checks.PROMPT_SOURCES:
             raise BadValue(f"Invalid prompt source: '{source[:300]}'. Prompt sources must use an MLflow placeholder.")
         return Origin(source, "", run, logged, run_link)
-    match checks.source(source):
+    parsed = checks.source(source)
+    if logged and not run:
+        made = view.logged_model(namespace, logged)
+        run = made.run if made is not None else ""
+    match parsed:
         case OfRun(of, below):
             if of != run:
                 raise checks.unmatched_source(source, "model_id" if logged else "run_id")
