@@ -218,6 +218,6 @@ def _reviewed(policy: Policy, case: Case) -> Iterator[Check]:
             yield Check(policy.name, name, State.UNDECIDED, why, inputs)
         elif len(people) < rule.count:
             more = rule.count - len(people)
-            yield Check(policy.name, name, State.FAILED, f"{more} more {rule.role} must approve.", inputs)
+            yield Check(policy.name, name, State.FAILED, f"{more} more with the role {rule.role} must approve.", inputs)
         else:
             yield Check(policy.name, name, State.PASSED, "", inputs)
