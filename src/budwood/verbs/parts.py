@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,28 +89,35 @@ def place_of(house: House, namespace: str, upload: str, number: int, length: int
     return Part(folder, number, folder / _WHOLE, (number - 1) * length)
 
 
-def write_at(descriptor: int, offset: int, content: bytes) -> None:
-    """Raises StorageFull, StorageFailed."""
-    view = memoryview(content)
+def write_at(descriptor: int, offset: int, pieces: Sequence[bytes], check: int = 0) -> int:
+    """Write them one behind the other; their CRC-32, begun with ``check``. Raises StorageFull, StorageFailed."""
+    for piece in pieces:
+        check = zlib.crc32(piece, check)
+    left = [memoryview(piece) for piece in pieces if piece]
     try:
-        while view:
-            count = os.pwrite(descriptor, view, offset)
-            view, offset = view[count:], offset + count
+        while left:
+            count = os.pwritev(descriptor, left, offset)
+            offset += count
+            while left and count >= len(left[0]):
+                count -= len(left.pop(0))
+            if count:
+                left[0] = left[0][count:]
     except OSError as error:
         kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StorageFailed
         raise kind(f"A file that came could not be written: {error.strerror}.") from error
+    return check
 
 
-def note(part: Part, length: int, digest: str) -> None:
+def note(part: Part, length: int, mark: str) -> None:
     """A part is there whole. Raises StorageFailed."""
     try:
-        (part.folder / f"part-{part.number}").write_bytes(canon.dumps({"length": length, "digest": digest}))
+        (part.folder / f"part-{part.number}").write_bytes(canon.dumps({"length": length, "mark": mark}))
     except OSError as error:
         raise StorageFailed(f"The part {part.number} cannot be noted: {error.strerror}.") from error
 
 
 def complete(house: House, namespace: str, path: str, upload: str, told: Sequence[tuple[int, str]]) -> StoredFile:
-    """Put it together and keep it. ``told`` are the number and the digest of each part, as they were answered.
+    """Put it together and keep it. ``told`` are the number and the mark of each part, as they were answered.
 
     Raises BadValue, RecordNotFound, QuotaExceeded, StorageFull, StorageFailed.
     """
@@ -158,7 +166,7 @@ def _lengths(folder: Path, parts: int, told: Mapping[int, str]) -> list[int]:
         except (OSError, ValueError) as error:
             raise BadValue(f"Part {number} of {parts} was not uploaded.") from error
         assert isinstance(said, Mapping)
-        if told.get(number, "").strip('"') not in ("", said["digest"]):
+        if told.get(number, "").strip('"') not in ("", said["mark"]):
             raise BadValue(f"Part {number} is not the one that was uploaded.")
         lengths.append(int(str(said["length"])))
     return lengths
