@@ -139,10 +139,12 @@ class Trust:
 
 
 class WebhookKind(StrEnum):
-    """What is sent: entries of the ledger as they are, signed; or what they mean as events of OpenLineage."""
+    """What is sent: entries of the ledger as they are, signed; or what they mean as events of OpenLineage, or of MLflow
+    for those that its clients made."""
 
     LEDGER = "ledger"
     OPENLINEAGE = "openlineage"
+    MLFLOW = "mlflow"
 
 
 @dataclass(frozen=True, slots=True)

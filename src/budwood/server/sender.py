@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from budwood.catalog.api import Transaction
+from budwood.domain import listing_events
 from budwood.domain.limits import DELIVERIES_KEPT_S, FETCH_S, WEBHOOKS_AT_ONCE
 from budwood.domain.people import Delivery, DeliveryState, Webhook, WebhookKind
 from budwood.domain.records import LedgerEntry
@@ -22,6 +23,7 @@ from budwood.domain.webhooks import headers, keyed_headers, message, noted
 from budwood.errors import BadValue, BudwoodError, TargetUnreachable
 from budwood.server.outgoing import Outgoing
 from budwood.verbs.house import House
+from budwood.verbs.listings.told import listed_message
 from budwood.verbs.openlineage import openlineage_message
 from budwood.verbs.webhooks import delivery_of
 
@@ -148,10 +150,14 @@ class Sender:
     def _sent(self, claimed: Claimed) -> Delivery:
         status, error = 0, ""
         body = claimed.body
-        if claimed.webhook.kind is WebhookKind.OPENLINEAGE:
-            fields = keyed_headers(claimed.delivery, claimed.secret)
-        else:
-            fields = headers(claimed.delivery, claimed.secret, body, self._house.clock() // 1000)
+        now_s = self._house.clock() // 1000
+        match claimed.webhook.kind:
+            case WebhookKind.OPENLINEAGE:
+                fields = keyed_headers(claimed.delivery, claimed.secret)
+            case WebhookKind.MLFLOW:
+                fields = listing_events.headers(claimed.delivery, claimed.secret, body, now_s)
+            case WebhookKind.LEDGER:
+                fields = headers(claimed.delivery, claimed.secret, body, now_s)
         try:
             status = self._outgoing.send(claimed.webhook.url, headers=fields, body=body).status
         except (TargetUnreachable, BadValue) as refused:
@@ -191,6 +197,10 @@ def _claim_one(transaction: Transaction, due: Delivery, now_ms: int) -> list[Cla
     entries = transaction.ledger(after=due.sequence - 1, limit=1)
     found = entries[0] if entries and entries[0].sequence == due.sequence else None
     body = _message(transaction, webhook, found) if found is not None else None
+    if found is not None and body is None and webhook.kind is WebhookKind.MLFLOW:
+        # Its entries tell of more than it wants, or of what is gone: there is nothing to send.
+        transaction.change_delivery(replace(due, state=DeliveryState.DELIVERED, next_ms=0))
+        return []
     if found is None or body is None:
         why = "Its entry is not in the ledger." if found is None else "What it speaks of is gone."
         transaction.change_delivery(replace(due, state=DeliveryState.DEAD, next_ms=0, error=why))
@@ -201,7 +211,13 @@ def _claim_one(transaction: Transaction, due: Delivery, now_ms: int) -> list[Cla
 
 
 def _message(transaction: Transaction, webhook: Webhook, entry: LedgerEntry) -> bytes | None:
-    return openlineage_message(transaction, entry) if webhook.kind is WebhookKind.OPENLINEAGE else message(entry)
+    match webhook.kind:
+        case WebhookKind.OPENLINEAGE:
+            return openlineage_message(transaction, entry)
+        case WebhookKind.MLFLOW:
+            return listed_message(transaction, webhook, entry)
+        case WebhookKind.LEDGER:
+            return message(entry)
 
 
 def _note(transaction: Transaction, claimed: Delivery, after: Delivery) -> None:

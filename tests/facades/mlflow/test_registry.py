@@ -121,7 +121,11 @@ def test_stages_are_entered_and_others_are_archived(client: Any) -> None:
     client.transition_model_version_stage("m", "2", "Production")
     moved = client.transition_model_version_stage("m", "3", "production", archive_existing_versions=True)
     assert moved.current_stage == "Production"
-    assert [client.get_model_version("m", each).current_stage for each in "123"] == ["Archived", "Archived", "Production"]
+    assert [client.get_model_version("m", each).current_stage for each in "123"] == [
+        "Archived",
+        "Archived",
+        "Production",
+    ]
     assert [each.version for each in client.get_latest_versions("m")] == ["2", "3"]
     assert [each.version for each in client.get_latest_versions("m", ["Production"])] == ["3"]
     with pytest.raises(RestException, match="Invalid Model Version stage: Live"):
@@ -150,7 +154,10 @@ def test_models_are_searched_ordered_and_paged(client: Any) -> None:
     for name in ("Alpha", "beta", "alphabet"):
         client.create_registered_model(name, tags={"first": name[0]})
         time.sleep(0.002)
-    names = lambda **words: [each.name for each in client.search_registered_models(**words)]  # noqa: E731
+
+    def names(**words: Any) -> list[str]:
+        return [each.name for each in client.search_registered_models(**words)]
+
     assert names() == ["Alpha", "alphabet", "beta"]
     assert names(filter_string="name LIKE 'alpha%'") == ["alphabet"]
     assert names(filter_string="name ILIKE 'alpha%'") == ["Alpha", "alphabet"]
@@ -171,9 +178,10 @@ def test_versions_are_searched_ordered_and_paged(client: Any) -> None:
     make(client, "one", 3)
     make(client, "two", 1)
     client.create_model_version("two", f"runs:/{run}/model", run, tags={"good": "yes"})
-    found = lambda text="", **words: [  # noqa: E731
-        (each.name, int(each.version)) for each in client.search_model_versions(text, **words)
-    ]
+
+    def found(text: str = "", **words: Any) -> list[tuple[str, int]]:
+        return [(each.name, int(each.version)) for each in client.search_model_versions(text, **words)]
+
     assert found("name = 'one'", order_by=["version_number ASC"]) == [("one", 1), ("one", 2), ("one", 3)]
     assert found("name = 'one' AND version_number >= 2", order_by=["version_number DESC"]) == [("one", 3), ("one", 2)]
     assert found(f"run_id = '{run}'") == [("two", 2)]
@@ -213,7 +221,13 @@ def test_a_name_that_would_be_a_path_is_refused(home: Any, name: str) -> None:
     [
         *("/etc", "etc/passwd", "file:///etc/", "file://./x", "FILE:/etc", "//proc/self/root", "C:\\windows", "~/x"),
         *("%2fetc", "file%3a///etc", "mlflow-artifacts:/../../etc", "mlflow-artifacts:/%252e%252e/etc", "runs:/../etc"),
-        *("http://host#/../../etc/", "http:///#/..", "http://169.254.169.254/latest", "https://other/model", "ftp://h/x"),
+        *(
+            "http://host#/../../etc/",
+            "http:///#/..",
+            "http://169.254.169.254/latest",
+            "https://other/model",
+            "ftp://h/x",
+        ),
         *("mlflow-artifacts://other/0/x", "models://other/m/1", "runs://other/x/model", "hdfs://h/x", "dbfs:/x"),
         *("s3://b/../x", "s3://b/%2e%2e/x", "s3://b/x?a=b", "s3://b/x#y", "s3://b/x;y", "sftp://h/x", "javascript:1"),
     ],

@@ -14,6 +14,7 @@ from budwood.catalog.sql.listing_tables import (
     webhook_listing,
 )
 from budwood.catalog.sql.listing_view import ListingReads
+from budwood.catalog.sql.people_tables import webhook
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tracking_tables import HEAD_CHARS
 from budwood.domain.listing import Origin, Texts, is_short
@@ -54,6 +55,9 @@ _REMOVE_TEXT: Final = Statement(
     delete(version_text).where(
         version_text.c.version_id == bindparam("of_version"), version_text.c.key == bindparam("of_key")
     )
+)
+_CHANGE_SECRET: Final = Statement(
+    update(webhook).where(webhook.c.id == bindparam("of_webhook")).values(secret=bindparam("to_secret"))
 )
 _PUT_WEBHOOK: Final = upsert(webhook_listing, "webhook_id")
 
@@ -106,6 +110,9 @@ class ListingWrites(ListingReads):
     def remove_version_text(self, version_id: int, key: str) -> None:
         self._session.change(_REMOVE_TEXT, of_version=version_id, of_key=key)
         self.remove_tag(version_id, key)
+
+    def change_webhook_secret(self, webhook_id: int, secret: bytes) -> None:
+        self._session.change(_CHANGE_SECRET, of_webhook=webhook_id, to_secret=secret)
 
     def list_webhook(self, webhook_id: int, title: str, description: str, events: str, *, at_ms: int) -> None:
         self._session.change(

@@ -3,7 +3,18 @@
 from typing import Final
 
 from budwood.facades.face import Endpoint
-from budwood.facades.mlflow import about, aliases, artifacts, experiments, logged_models, metrics, models, runs, versions
+from budwood.facades.mlflow import (
+    about,
+    aliases,
+    artifacts,
+    experiments,
+    logged_models,
+    metrics,
+    models,
+    runs,
+    versions,
+    webhooks,
+)
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *about.ENDPOINTS,
@@ -15,4 +26,5 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *models.ENDPOINTS,
     *versions.ENDPOINTS,
     *aliases.ENDPOINTS,
+    *webhooks.ENDPOINTS,
 )
