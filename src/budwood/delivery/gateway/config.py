@@ -169,6 +169,9 @@ def _cluster(endpoint: Endpoint, arm: Arm) -> Plain:
                 }
             ]
         },
+        # Only when none is well are all of them asked; by itself it would ask all as soon as half are not.
+        # And it would take a second to hear of it.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}, "update_merge_window": "0.1s"},
         "outlier_detection": {
             "consecutive_5xx": breaker.ejects_after,
             "base_ejection_time": "5s",

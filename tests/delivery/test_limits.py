@@ -1,0 +1,195 @@
+"""How often, how long, how many at once, and what happens when a backend fails."""
+
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from budwood.domain.traffic.endpoint import Arm, Backend, Breaker, Endpoint, KeyAuth, Rate, Retry, Routing
+from budwood.domain.traffic.segments import first_table
+
+from .conftest import Client, Gateway, Says, free_port
+
+PREDICT = "/predict/fraud"
+ALL = first_table({"stable": 10_000})
+KEYS = KeyAuth("x-api-key", {f"key-{name}": name for name in ("acme", "zeta", "beta")})
+
+
+def to(endpoint: Endpoint, *backends: Backend, health: str = "") -> Endpoint:
+    arm = Arm("stable", 1, "aa" * 32, backends, health=health)
+    return replace(endpoint, arms=(arm, *endpoint.arms[1:]))
+
+
+def statuses(gateway: Gateway, count: int, **headers: str) -> Counter[int]:
+    return Counter(gateway.ask(PREDICT, headers).status for _ in range(count))
+
+
+def test_every_tenant_has_a_rate_of_its_own(gateway: Gateway, endpoint: Endpoint) -> None:
+    limited = replace(endpoint, keys=KEYS, rate=Rate(5, 3_600), tenant_rates={"acme": Rate(20, 3_600)})
+    gateway.obey(Routing(limited, 1, ALL))
+    assert statuses(gateway, 30, **{"x-api-key": "key-acme"}) == {200: 20, 429: 10}
+    assert statuses(gateway, 10, **{"x-api-key": "key-zeta"}) == {200: 5, 429: 5}
+    assert statuses(gateway, 10, **{"x-api-key": "key-beta"}) == {200: 5, 429: 5}
+    refused = gateway.ask(PREDICT, {"x-api-key": "key-zeta"})
+    assert refused.said["error"]["code"] == 429
+    assert refused.headers["x-ratelimit-limit"].startswith("5")
+    assert refused.headers["x-ratelimit-remaining"] == "0"
+    assert int(refused.headers["x-ratelimit-reset"]) > 0
+
+
+def test_without_tenants_a_rate_is_for_all(gateway: Gateway, endpoint: Endpoint) -> None:
+    free = replace(endpoint, name="free")
+    gateway.obey(Routing(replace(endpoint, rate=Rate(7, 3_600)), 1, ALL), Routing(free, 1, ALL))
+    assert statuses(gateway, 10, **{"x-budwood-tenant": "somebody"}) == {200: 7, 429: 3}
+    assert {gateway.ask("/predict/free").status for _ in range(20)} == {200}
+
+
+def test_only_tenants_with_a_rate_are_counted_where_there_is_no_other(gateway: Gateway, endpoint: Endpoint) -> None:
+    gateway.obey(Routing(replace(endpoint, keys=KEYS, tenant_rates={"acme": Rate(3, 3_600)}), 1, ALL))
+    assert statuses(gateway, 5, **{"x-api-key": "key-acme"}) == {200: 3, 429: 2}
+    assert statuses(gateway, 20, **{"x-api-key": "key-zeta"}) == {200: 20}
+
+
+def test_a_rate_is_refilled(gateway: Gateway, endpoint: Endpoint) -> None:
+    gateway.obey(Routing(replace(endpoint, rate=Rate(2, 1)), 1, ALL))
+    statuses(gateway, 10)
+    time.sleep(1.2)
+    assert gateway.ask(PREDICT).status == 200
+
+
+def test_a_request_is_sent_again_to_another_backend(
+    gateway: Gateway, endpoint: Endpoint, backends: dict[str, Says]
+) -> None:
+    dead = Backend("127.0.0.1", free_port())
+    two = to(endpoint, dead, backends["stable"].backend)
+    gateway.obey(Routing(replace(two, retry=Retry(2)), 1, ALL))
+    assert statuses(gateway, 30) == {200: 30}
+    gateway.obey(Routing(replace(two, breaker=Breaker(ejects_after=1_000)), 2, ALL))
+    assert statuses(gateway, 30)[503] > 5
+
+
+def test_an_error_is_sent_again_only_where_it_is_asked_for(
+    gateway: Gateway, endpoint: Endpoint, backends: dict[str, Says]
+) -> None:
+    backends["third"].answers = 500
+    two = to(endpoint, backends["third"].backend, backends["stable"].backend)
+    calm = Breaker(ejects_after=1_000)
+    gateway.obey(Routing(replace(two, retry=Retry(2), breaker=calm), 1, ALL))
+    assert statuses(gateway, 20)[500] > 3
+    gateway.obey(Routing(replace(two, retry=Retry(2, on_server_errors=True), breaker=calm), 2, ALL))
+    assert statuses(gateway, 20) == {200: 20}
+
+
+def test_a_backend_that_fails_again_and_again_rests(
+    gateway: Gateway, endpoint: Endpoint, backends: dict[str, Says]
+) -> None:
+    backends["third"].answers = 500
+    two = to(endpoint, backends["third"].backend, backends["stable"].backend)
+    gateway.obey(Routing(replace(two, breaker=Breaker(ejects_after=3)), 1, ALL))
+    assert statuses(gateway, 20)[500] >= 3
+    time.sleep(0.3)
+    assert statuses(gateway, 20) == {200: 20}
+
+
+def test_a_backend_that_says_it_is_not_well_is_not_asked(
+    gateway: Gateway, endpoint: Endpoint, backends: dict[str, Says]
+) -> None:
+    backends["third"].answers = 503
+    two = to(endpoint, backends["third"].backend, backends["stable"].backend, health="/healthy")
+    gateway.obey(Routing(replace(two, breaker=Breaker(ejects_after=1_000)), 1, ALL))
+    assert statuses(gateway, 30) == {200: 30}
+
+
+def test_what_is_too_much_at_once_is_refused_at_once(gateway: Gateway, endpoint: Endpoint, hangs: Backend) -> None:
+    narrow = Breaker(connections=2, pending=1, requests=2)
+    gateway.obey(Routing(replace(to(endpoint, hangs), breaker=narrow, timeout_s=1), 1, ALL))
+
+    def ask(_: int) -> int:
+        client = Client(gateway.place)
+        status = client.ask(PREDICT).status
+        client.close()
+        return status
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(12) as pool:
+        seen = Counter(pool.map(ask, range(12)))
+    assert seen[503] >= 9
+    assert seen[503] + seen[504] == 12
+    assert time.monotonic() - began < 5
+
+
+def test_a_backend_that_hangs_is_given_up(gateway: Gateway, endpoint: Endpoint, hangs: Backend) -> None:
+    gateway.obey(Routing(replace(to(endpoint, hangs), timeout_s=1), 1, ALL))
+    began = time.monotonic()
+    answer = gateway.ask(PREDICT)
+    assert (answer.status, answer.said["error"]["code"]) == (504, 504)
+    assert 0.9 < time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: nine\r\n\r\n",
+        b"\x00" * 70_000,
+    ],
+)
+def test_a_backend_that_answers_garbage_or_dies_is_an_error(
+    one_gateway: Gateway, one_endpoint: Endpoint, says: bytes
+) -> None:
+    with speaks(says) as backend:
+        one_gateway.obey(Routing(to(one_endpoint, backend), len(says) + 1, ALL))
+        answer = one_gateway.ask(PREDICT)
+        assert answer.status in (502, 503)
+        assert answer.said["error"]["message"]
+    one_gateway.obey(Routing(one_endpoint, 100_000 + len(says), ALL))
+    assert one_gateway.ask(PREDICT).status == 200
+
+
+def test_headers_are_added_both_ways(gateway: Gateway, endpoint: Endpoint) -> None:
+    more = replace(endpoint, add_request_headers={"x-team": "risk"}, add_response_headers={"x-served-by": "edge"})
+    gateway.obey(Routing(more, 1, ALL))
+    answer = gateway.ask(PREDICT, {"x-team": "other"})
+    assert (answer.heard["x-team"], answer.headers["x-served-by"]) == ("risk", "edge")
+
+
+class speaks:  # noqa: N801  (it is used like a function)
+    """A backend that says these bytes to whoever connects, and closes; nothing means that it only listens."""
+
+    def __init__(self, said: bytes, *, hangs: bool = False) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._said, self._hangs, self._held = said, hangs, list[socket.socket]()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self) -> Backend:
+        return Backend("127.0.0.1", self._socket.getsockname()[1])
+
+    def __exit__(self, *error: object) -> None:
+        self._socket.close()
+        for each in self._held:
+            each.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                asked, _ = self._socket.accept()
+            except OSError:
+                return
+            if self._hangs:
+                self._held.append(asked)
+                continue
+            asked.recv(65_536)
+            asked.sendall(self._said)
+            asked.close()
+
+
+@pytest.fixture
+def hangs() -> Iterator[Backend]:
+    with speaks(b"", hangs=True) as backend:
+        yield backend
