@@ -137,14 +137,12 @@ def test_stages_are_entered_and_others_are_archived(client: Any) -> None:
 def test_a_policy_guards_a_stage_and_an_alias_however_it_is_spelt(client: Any, home: Any) -> None:
     make(client, "m")
     put_policy(home.house, home.namespace, GUARD)
-    for act in (
-        lambda: client.transition_model_version_stage("m", "1", "Production"),
-        lambda: client.set_registered_model_alias("m", "champion", "1"),
-        lambda: client.set_registered_model_alias("m", "Champion", "1"),
-        lambda: client.set_registered_model_alias("m", "production", "1"),
-    ):
+    for alias in ("", "champion", "Champion", "production"):
         with pytest.raises(RestException, match="guarded by release") as refused:
-            act()
+            if alias:
+                client.set_registered_model_alias("m", alias, "1")
+            else:
+                client.transition_model_version_stage("m", "1", "Production")
         assert refused.value.error_code == "PERMISSION_DENIED"
         assert "budwood promotion request" in refused.value.message
     client.transition_model_version_stage("m", "1", "Staging")
