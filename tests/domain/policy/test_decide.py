@@ -256,6 +256,14 @@ def test_a_review_that_does_not_count_lets_nothing_through(given: dict[str, Any]
     assert decide([policy], case(reviews=(review("ann", Role.REVIEWER),))).allowed
 
 
+def test_whoever_approved_in_vain_is_told_why() -> None:
+    policy = Policy("p", reviews=(ReviewRule(Role.REVIEWER, 1),))
+    said = case(reviews=(review("ann", Role.REVIEWER),), trainers=frozenset({"ann"}))
+    (check,) = decide([policy], said).checks
+    assert check.why.startswith("1 more with the role reviewer must approve.")
+    assert check.why.endswith(" ann's does not count: ann trained the version.")
+
+
 def test_who_is_left_out_can_be_said() -> None:
     policy = Policy("p", reviews=(ReviewRule(Role.REVIEWER, 1, frozenset({Left.AUTHOR})),))
     assert decide([policy], case(reviews=(review("rolf", Role.REVIEWER),))).allowed

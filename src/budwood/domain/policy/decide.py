@@ -15,6 +15,8 @@ from budwood.domain.policy.policy import Policy, Requires, Threshold
 from budwood.domain.policy.reviews import assigned, counting, nobody_behind, rejected_by, why_not
 
 _DAY_MS = 86_400_000
+_SHOWN = 3
+"""Of how many reviews that do not count the reason is told at once."""
 
 
 def decide(policies: Sequence[Policy], case: Case) -> Verdict:
@@ -218,6 +220,8 @@ def _reviewed(policy: Policy, case: Case) -> Iterator[Check]:
             yield Check(policy.name, name, State.UNDECIDED, why, inputs)
         elif len(people) < rule.count:
             more = rule.count - len(people)
-            yield Check(policy.name, name, State.FAILED, f"{more} more with the role {rule.role} must approve.", inputs)
+            why = f"{more} more with the role {rule.role} must approve."
+            why += "".join(f" {each}." for each in left[:_SHOWN])
+            yield Check(policy.name, name, State.FAILED, why, inputs)
         else:
             yield Check(policy.name, name, State.PASSED, "", inputs)
