@@ -169,6 +169,22 @@ def which(
     answer(found, lambda screen: draw_answered(screen, found), json=json)
 
 
+def serving(
+    ctx: typer.Context,
+    endpoint: Name,
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help="When: 2026-11-05T14:30Z; else now.")] = "",
+    namespace: Place = "default",
+    json: Json = False,
+) -> None:
+    """Tell what an endpoint served at a moment, and what stood behind each version."""
+    from budwood.cli.draw_serving import draw_serving
+
+    with opened(ctx) as registry:
+        found = registry.endpoints.serving(endpoint, namespace=namespace, at_ms=moment(at))
+    answer(found, lambda screen: draw_serving(screen, found), json=json)
+
+
+SERVING_EPILOG = examples("budwood serving fraud", "budwood serving fraud --at 2026-11-05T14:30Z")
 WHICH_EPILOG = examples("budwood which 0f8fad5b-d9cb-469f-a165-70867728950e")
 
 
@@ -287,6 +303,10 @@ def draw_answered(screen: Screen, found: "Answered") -> None:
             ("digest", found.digest),
         )
     )
+    if found.behind is not None:
+        from budwood.cli.draw_serving import draw_behind
+
+        draw_behind(screen, found.behind)
 
 
 def _now(shown: "EndpointShown") -> str:

@@ -140,6 +140,7 @@ COMMANDS: Final[Sequence[tuple[str, Callable[..., None], str]]] = (
     ("logout", login.logout, login.LOGOUT_EPILOG),
     ("whoami", login.whoami, login.WHOAMI_EPILOG),
     ("which", endpoint.which, endpoint.WHICH_EPILOG),
+    ("serving", endpoint.serving, endpoint.SERVING_EPILOG),
     ("serve", serve.serve, serve.EPILOG),
     ("serve-model", serve_model.serve_model, serve_model.EPILOG),
 )

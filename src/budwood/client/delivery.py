@@ -34,6 +34,7 @@ from budwood.domain.asks_observations import (
     Observe,
     TakenIn,
 )
+from budwood.domain.asks_serving import Serving
 from budwood.domain.names import DEFAULT_NAMESPACE
 from budwood.domain.routes import delivery as routes
 from budwood.domain.routes import observations as told_routes
@@ -127,6 +128,12 @@ class Endpoints:
         holes = {"namespace": namespace, "endpoint": name}
         done: TakenIn = self._place.ask(told_routes.OBSERVE, holes, body=Observe(tuple(lines)))
         return done
+
+    def serving(self, name: str, *, namespace: str = DEFAULT_NAMESPACE, at_ms: int = 0) -> Serving:
+        """What was served at a moment, with bytes, lineage and approvals behind each version. Raises RecordNotFound."""
+        holes = {"namespace": namespace, "endpoint": name}
+        found: Serving = self._place.ask(told_routes.SERVING, holes, query=AtMoment(at_ms))
+        return found
 
     def which(self, request: str, *, namespace: str = DEFAULT_NAMESPACE) -> Answered:
         """Which version answered a request, by the id in its answer. Raises RecordNotFound."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from budwood.domain.asks_serving import Behind
 from budwood.domain.rollout.records import Rollout, RolloutEvent
 from budwood.domain.rollout.verdict import Verdict
 from budwood.domain.traffic.endpoint import Endpoint, Shadow
@@ -113,6 +114,7 @@ class Answered:
     split: Mapping[str, int]
     routed_by: str
     reason: str
+    behind: Behind | None = None
 
 
 @dataclass(frozen=True, slots=True)

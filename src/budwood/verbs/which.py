@@ -4,6 +4,7 @@ from budwood.domain.asks_delivery import Answered
 from budwood.domain.records import model_path
 from budwood.errors import RecordNotFound
 from budwood.verbs.house import House
+from budwood.verbs.served_then import behind
 
 
 def which(house: House, namespace: str, request: str) -> Answered:
@@ -18,17 +19,18 @@ def which(house: House, namespace: str, request: str) -> Answered:
             )
         routing = view.routing(endpoint.id, served.generation)
         assert routing is not None, "a gateway only has generations that were made"
-        arm = next((arm for arm in routing.body.arms if arm.number == served.number), None)
-        return Answered(
-            served.request,
-            served.at_ms,
-            endpoint.name,
-            served.generation,
-            f"{model_path(namespace, routing.body.model)}@v{arm.number}" if arm else "",
-            arm.digest if arm else "",
-            served.code,
-            served.latency_us,
-            routing.table.split,
-            routing.actor,
-            routing.reason,
-        )
+    arm = next((arm for arm in routing.body.arms if arm.number == served.number), None)
+    return Answered(
+        served.request,
+        served.at_ms,
+        endpoint.name,
+        served.generation,
+        f"{model_path(namespace, routing.body.model)}@v{arm.number}" if arm else "",
+        arm.digest if arm else "",
+        served.code,
+        served.latency_us,
+        routing.table.split,
+        routing.actor,
+        routing.reason,
+        behind(house, routing, arm, served.at_ms) if arm else None,
+    )

@@ -3,9 +3,11 @@
 from typing import Final
 
 from budwood.domain.access import Permission
+from budwood.domain.asks_delivery import AtMoment
 from budwood.domain.asks_observations import AbReport, AskReport, DisagreementPage, ListDisagreements, Observe, TakenIn
+from budwood.domain.asks_serving import Serving
 from budwood.domain.routes.route import Route
-from budwood.errors import LimitExceeded, RecordNotFound
+from budwood.errors import BadEndpoint, LimitExceeded, RecordNotFound
 
 _ENDPOINT: Final = "/v1/namespaces/{namespace}/endpoints/{endpoint}"
 
@@ -39,5 +41,15 @@ REPORT: Final = Route(
     response=AbReport,
     errors=(RecordNotFound,),
 )
+SERVING: Final = Route(
+    name="endpoint.serving",
+    method="GET",
+    path=f"{_ENDPOINT}/serving",
+    permission=Permission.READ,
+    summary="What an endpoint served at a moment, with the bytes, lineage and approvals behind each version.",
+    query=AtMoment,
+    response=Serving,
+    errors=(RecordNotFound, BadEndpoint),
+)
 
-ROUTES: Final = (OBSERVE, DISAGREEMENTS, REPORT)
+ROUTES: Final = (OBSERVE, DISAGREEMENTS, REPORT, SERVING)

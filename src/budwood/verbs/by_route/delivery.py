@@ -87,7 +87,7 @@ def _steer(asked: Asked) -> RolloutShown:
 
 
 def _which(asked: Asked) -> Answered:
-    return which(asked.whole, asked.holes["namespace"], asked.holes["request"])
+    return which(asked.house, asked.holes["namespace"], asked.holes["request"])
 
 
 def _endpoint(asked: Asked) -> tuple[str, str]:
