@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from budwood.cli.face import Json, answer
+from budwood.cli.face import Json, answer, note
 from budwood.cli.help import Command, examples
 from budwood.cli.screen import Screen
 
@@ -48,10 +48,14 @@ def start(
     place = Place(*_address(listen), str(home / "access.log"))
     told = written(boot(name or socket.gethostname(), place, Backend(*_address(control)), str(home / "admin.sock")))
     program = process.program(envoy)
-    if process.running(home) is None:
+    if process.running(home) is not None:
+        found = process.replace(home, told, program)
+    elif _answers(*_address(control)) or not (home / "last.json").exists():
         found = process.start(home, told, program, workers=workers)
     else:
-        found = process.replace(home, told, program)
+        note("The control plane does not answer: the gateway serves what it took last, until it does.")
+        found = process.start_alone(home, program, workers=workers)
+    process.keep(home, told, program)
     answer(found, lambda screen: _draw(screen, found, listen), json=json)
 
 
@@ -91,6 +95,16 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         raise BadValue(f"{text!r} is no address.", hint="Write HOST:PORT, for example 127.0.0.1:8080.")
     return host, int(port)
+
+
+def _answers(host: str, port: int) -> bool:
+    import socket
+
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def _draw(screen: Screen, found: "Running", listen: str) -> None:

@@ -51,8 +51,9 @@ def program(own: str = "") -> Path:
 
 def start(folder: Path, boot: bytes, envoy: Path, *, workers: int = 2) -> Running:
     """A gateway that answers when this returns, unless it waits for its control plane. Raises GatewayDown."""
-    (folder / "boot.json").write_bytes(boot)
-    (folder / "base").unlink(missing_ok=True)
+    _write(folder / "boot.json", boot)
+    for old in ("base", "alone"):
+        (folder / old).unlink(missing_ok=True)
     options = ["--use-dynamic-base-id", "--base-id-path", str(folder / "base")]
     return _begin(folder, envoy, workers, epoch=0, options=options)
 
@@ -62,8 +63,32 @@ def replace(folder: Path, boot: bytes, envoy: Path) -> Running:
     old = running(folder)
     if old is None:
         raise GatewayDown(f"No gateway runs in {folder}.", hint="Start one: 'budwood gateway start'.")
-    (folder / "boot.json").write_bytes(boot)
+    _write(folder / "boot.json", boot)
     return _begin(folder, envoy, old.workers, epoch=old.epoch + 1, options=["--base-id", str(old.base_id)])
+
+
+def start_alone(folder: Path, envoy: Path, *, workers: int = 2) -> Running:
+    """From the configuration that it took last. Raises GatewayDown when there is none."""
+    try:
+        kept = (folder / "last.json").read_bytes()
+    except FileNotFoundError:
+        raise GatewayDown(
+            "The control plane does not answer, and this gateway never took anything from it.",
+            hint="Start 'budwood serve --control-port', then the gateway.",
+        ) from None
+    found = start(folder, kept, envoy, workers=workers)
+    (folder / "alone").touch()
+    return found
+
+
+def keep(folder: Path, live: bytes, envoy: Path) -> None:
+    """Have what the gateway takes kept from now on; ``live`` is the boot file that asks the control plane."""
+    (folder / "live.json").write_bytes(live)
+    keeper = [sys.executable, "-m", "budwood.delivery.gateway.keep", str(folder), str(envoy)]
+    files = [str(folder / "keeper.pid"), str(folder / "keeper.log")]
+    subprocess.run(
+        [sys.executable, "-m", "budwood.delivery.gateway.detach", *files, *keeper], check=True, timeout=START_S
+    )
 
 
 def stop(folder: Path, *, wait_s: float = 10.0) -> bool:
@@ -88,6 +113,13 @@ def running(folder: Path) -> Running | None:
     except FileNotFoundError:
         return None
     return found if _is_alive(found.pid) else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """It may hold clients' keys."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
 
 
 def _begin(folder: Path, envoy: Path, workers: int, *, epoch: int, options: list[str]) -> Running:

@@ -69,11 +69,14 @@ class Control:
         first = await anext(aiter(requests), None)
         if first is None or not first.node.id:
             return
-        node = self._node(first.node.id)
-        talk = _Talk(node)
-        node.place = dict(first.node.metadata)
+        said = dict(first.node.metadata)
+        # Who only reads hears what the gateway hears, and says nothing of it.
+        reads = bool(said.get("reads"))
+        node = Node(first.node.id) if reads else self._node(first.node.id)
+        talk = _Talk(node, _nobody if reads else self._heard)
+        node.place = said
         node.connected += 1
-        self._heard(node)
+        talk.heard(node)
         hearing = asyncio.create_task(self._hear(talk, first, requests))
         try:
             async for answer in self._answers(talk, hearing):
@@ -81,7 +84,7 @@ class Control:
         finally:
             hearing.cancel()
             node.connected -= 1
-            self._heard(node)
+            talk.heard(node)
 
     async def _answers(self, talk: "_Talk", hearing: "asyncio.Task[None]") -> AsyncIterator[Any]:
         condition = self._condition(talk.node.name)
@@ -129,7 +132,7 @@ class Control:
             else:
                 talk.node.has[kind] = version
                 talk.node.refused.pop(kind, None)
-            self._heard(talk.node)
+            talk.heard(talk.node)
         await self._wake(talk.node.name)
 
     def _is_settled(self, node: Node, snapshot: Snapshot, kind: str) -> bool:
@@ -155,10 +158,15 @@ class _Talk:
     """One stream: what it wants, the version of what it was sent, and the last nonce of each type."""
 
     node: Node
+    heard: Callable[[Node], None]
     wants: set[str] = field(default_factory=set)
     sent: dict[str, str] = field(default_factory=dict)
     nonces: dict[str, tuple[str, str]] = field(default_factory=dict)
     nonce: int = 0
+
+
+def _nobody(node: Node) -> None:
+    """What a reader does is nobody's business."""
 
 
 async def serve(control: Control, host: str, port: int) -> tuple[grpc.aio.Server, int]:
