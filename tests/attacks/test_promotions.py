@@ -173,7 +173,7 @@ def test_who_imports_a_version_made_it_whatever_the_bundle_says(guarded: Siege, 
 
 
 def test_who_trained_a_version_does_not_approve_it(guarded: Siege, tmp_path: Path) -> None:
-    """I01: it makes no difference that somebody else pushed it."""
+    """It makes no difference that somebody else pushed it."""
     brought = guarded.ask(
         "POST", "/v1/import", by="owner", body=bundle_of(tmp_path / "a", guarded, "owner", "reviewer")
     )
