@@ -241,6 +241,12 @@ def test_argo_watches_what_the_plan_watches_and_says_what_it_cannot() -> None:
     metrics = documents(files, "AnalysisTemplate")[0]["spec"]["metrics"]
     assert [each["name"] for each in metrics] == ["errors", "latency", "error-rate", "p99-limit"]
     assert "{{args.canary}}" in metrics[0]["provider"]["prometheus"]["query"]
+    # Without requests there is no figure: the query answers nothing, which neither passes nor fails.
+    for metric in metrics:
+        assert (
+            'destination_canonical_revision="{{args.canary}}"}[2m])) > 0)' in metric["provider"]["prometheus"]["query"]
+        )
+        assert metric["failureCondition"].startswith("len(result) > 0")
     assert "sample-ratio" in " ".join(files[0].head)
     route = documents(files, "VirtualService")[0]["spec"]["http"][-1]["route"]
     assert [(way["destination"]["subset"], way["weight"]) for way in route] == [("stable", 100), ("canary", 0)]

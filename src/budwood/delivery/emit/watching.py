@@ -78,18 +78,21 @@ def prometheus_rule(release: Release) -> tuple[File, ...]:
 
 
 def _query(release: Release, rail: Guardrail, candidate: str, baseline: str) -> str:
-    """True (1) while the guardrail holds; empty for what Istio's metrics do not know."""
+    """1 while the guardrail holds, 0 while it does not, and nothing while nobody asks: what is measured of no request
+    is no figure, and condemns nobody. Empty for what Istio's metrics do not know."""
+    asked = f" and on() ({a_second(release, candidate)} > 0)"
+    both = f"{asked} and on() ({a_second(release, baseline)} > 0)"
     match rail.watched:
         case Watched.ERRORS:
             allowed = f"clamp_min({TOLERATED:g} * ({error_share(release, baseline)}), {_FEW_ERRORS:g})"
-            return f"({error_share(release, candidate)}) <= bool scalar({allowed})"
+            return f"(({error_share(release, candidate)}) <= bool {allowed}){both}"
         case Watched.LATENCY:
             allowed = f"{TOLERATED:g} * ({quantile_ms(release, baseline, 0.95)})"
-            return f"({quantile_ms(release, candidate, 0.95)}) <= bool scalar({allowed})"
+            return f"(({quantile_ms(release, candidate, 0.95)}) <= bool ({allowed})){both}"
         case Watched.ERROR_RATE:
-            return f"({error_share(release, candidate)}) <= bool {rail.limit:g}"
+            return f"(({error_share(release, candidate)}) <= bool {rail.limit:g}){asked}"
         case Watched.LATENCY_LIMIT:
-            return f"({quantile_ms(release, candidate, rail.quantile)}) <= bool {rail.limit:g}"
+            return f"(({quantile_ms(release, candidate, rail.quantile)}) <= bool {rail.limit:g}){asked}"
         case Watched.SAMPLE_RATIO | Watched.DISAGREEMENT | Watched.METRIC:
             return ""
 
