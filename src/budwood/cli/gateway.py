@@ -22,6 +22,7 @@ app = typer.Typer(
     ),
 )
 FOLDER: Final = Path(".budwood-gateway")
+METRICS: Final = "http://gateway/stats/prometheus?filter=budwood"
 Folder = Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where it keeps its files.")]
 Envoy = Annotated[str, typer.Option("--envoy", metavar="PROGRAM", help="An Envoy of your own.")]
 
@@ -68,14 +69,17 @@ def status(folder: Folder = FOLDER, json: Json = False) -> None:
     found = process.running(folder.resolve())
     if found is None:
         raise GatewayDown(f"No gateway runs in {folder}.", hint="Start one: budwood gateway start --control HOST:PORT")
-    ready = admin.is_ready(folder.resolve() / "admin.sock")
-    answer(
-        {"running": found, "ready": ready},
-        lambda screen: screen.line(
-            f"It runs as process {found.pid}" + ("." if ready else ", and does not answer yet.")
-        ),
-        json=json,
-    )
+    home = folder.resolve()
+    socket, alone = home / "admin.sock", (home / "alone").exists()
+    ready = admin.is_ready(socket)
+
+    def draw(screen: Screen) -> None:
+        screen.line(f"It runs as process {found.pid}" + ("." if ready else ", and does not answer yet."))
+        if alone:
+            screen.line("It serves what it took last, and waits for its control plane.")
+        screen.line(f"Figures for Prometheus: curl --unix-socket {socket} {METRICS}")
+
+    answer({"running": found, "ready": ready, "alone": alone, "metrics": METRICS, "socket": str(socket)}, draw, json=json)
 
 
 @app.command(cls=Command, epilog=examples("budwood gateway stop"))

@@ -57,7 +57,7 @@ def listener(place: Place) -> Plain:
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "server_header_transformation": "PASS_THROUGH",
         "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
-        "access_log": [_log(place.log), captures_log(place.log, BASELINE_SIDE)],
+        "access_log": [_log(place.log), captures_log(place.log, BASELINE_SIDE), *counted()],
     }
     named = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
     return {
@@ -130,6 +130,30 @@ def _stripped() -> Plain:
     }
 
 
+def counted() -> Iterator[Plain]:
+    """What a scraper reads: one series a version, and no more however strange the requests and answers are."""
+    kind = "envoy.extensions.access_loggers.stats.v3.Config"
+    tags: list[Plain] = [
+        {"name": "endpoint", "value_format": f"%METADATA(ROUTE:{METADATA}:endpoint)%"},
+        {"name": "version", "value_format": f"%METADATA(CLUSTER:{METADATA}:version)%"},
+    ]
+
+    logger: Plain = {"name": "envoy.access_loggers.stats"}
+    took = "%COMMON_DURATION(US_TX_BEG:US_RX_END:us)%"
+    every: Plain = {
+        "histograms": [{"stat": {"name": "latency_us", "tags": tags}, "value_format": took}],
+        "counters": [{"stat": {"name": "requests", "tags": tags}, "value_fixed": 1}],
+    }
+    yield {**logger, "typed_config": {"@type": TYPE + kind, "stat_prefix": "budwood", **every}}
+    failed: Plain = {"counters": [{"stat": {"name": "errors", "tags": tags}, "value_fixed": 1}]}
+    server_errors = {"op": "GE", "value": {"default_value": 500, "runtime_key": "budwood.errors_from"}}
+    yield {
+        **logger,
+        "filter": {"status_code_filter": {"comparison": server_errors}},
+        "typed_config": {"@type": TYPE + kind, "stat_prefix": "budwood", **failed},
+    }
+
+
 def _log(path: str) -> Plain:
     """One line of JSON for each request, by the names that ``delivery/logs`` reads."""
     fields = {
@@ -160,6 +184,7 @@ def _cluster(endpoint: Endpoint, arm: Arm) -> Plain:
         "type": "STRICT_DNS",
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}]},
+        "metadata": {"filter_metadata": {METADATA: {"version": f"{endpoint.model}@v{arm.number}"}}},
         "circuit_breakers": {
             "thresholds": [
                 {

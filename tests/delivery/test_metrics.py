@@ -1,0 +1,50 @@
+"""What a scraper reads of a gateway: every version's requests, errors and latencies, and no more series."""
+
+import time
+from dataclasses import replace
+
+from budwood.delivery.gateway import admin
+from budwood.domain.traffic.endpoint import Endpoint, Routing
+from budwood.domain.traffic.segments import first_table
+
+from .conftest import Gateway, Says
+
+
+def page(gateway: Gateway) -> list[str]:
+    text = admin.asked(gateway.folder / "admin.sock", "/stats/prometheus?filter=budwood").decode()
+    return [line for line in text.splitlines() if "budwood_" in line and not line.startswith("#")]
+
+
+def test_every_version_is_counted_and_nothing_else_is(
+    gateway: Gateway, endpoint: Endpoint, backends: dict[str, Says]
+) -> None:
+    gateway.obey(Routing(endpoint, 1, first_table({"stable": 5_000, "canary": 5_000})))
+    backends["canary"].answers = 503
+    for number in range(40):
+        gateway.ask("/predict/fraud", {"x-user-id": f"user-{number}", "x-request-id": f"r-{number}"})
+        gateway.ask(f"/predict/nothing-{number}")
+    time.sleep(0.3)
+    counts = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in page(gateway)
+        if line.startswith(("envoy_budwood_requests", "envoy_budwood_errors"))
+    }
+    stable, canary = (f'endpoint="default.fraud",version="fraud-detector@v{number}"' for number in (1, 2))
+    assert counts[f"envoy_budwood_requests{{{stable}}}"] + counts[f"envoy_budwood_requests{{{canary}}}"] == 40
+    assert counts[f"envoy_budwood_errors{{{canary}}}"] == counts[f"envoy_budwood_requests{{{canary}}}"]
+    assert f"envoy_budwood_errors{{{stable}}}" not in counts
+    buckets = [line for line in page(gateway) if line.startswith("envoy_budwood_latency_us_bucket")]
+    assert any(stable in line for line in buckets)
+    before = len(page(gateway))
+    for code in (200, 201, 404, 418, 599):
+        backends["canary"].answers = code
+        for _ in range(8):
+            gateway.ask("/predict/fraud", {"x-budwood-tenant": f"t{code}"})
+    time.sleep(0.3)
+    assert len(page(gateway)) == before
+    gateway.obey(replace_generation(endpoint))
+    assert len(page(gateway)) == before
+
+
+def replace_generation(endpoint: Endpoint) -> Routing:
+    return Routing(replace(endpoint, timeout_s=3.0), 2, first_table({"stable": 10_000}))
