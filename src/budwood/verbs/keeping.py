@@ -4,11 +4,11 @@ The order is that of a push: lease, blocks durable, one transaction that re-chec
 is kept as its difference from the nearest there is: a version, or a file like it that a run logged before.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -80,13 +80,18 @@ def spooled(house: House) -> Iterator[Path]:
 
 def scratch_folder(house: House, name: str = _FOLDER) -> Path:
     """A folder of our own for what comes in. Raises StorageFailed."""
-    base = house.scratch or Path(tempfile.gettempdir()) / f"budwood-{os.getuid()}"
-    folder = base / name
+    folder = (house.scratch or _own_folder()) / name
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StorageFailed(f"{folder} cannot be made: {error.strerror}.", path=str(folder)) from error
     return folder
+
+
+@cache
+def _own_folder() -> Path:
+    """Of this process, for a registry in memory."""
+    return Path(tempfile.mkdtemp(prefix="budwood-"))
 
 
 def _attempt(house: House, namespace: str, path: str, file: DiskFile) -> StoredFile:

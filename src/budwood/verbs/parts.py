@@ -76,6 +76,18 @@ def begin(house: House, namespace: str, path: str, parts: int, upload: str) -> U
     return new
 
 
+def clear_scratch(house: House) -> None:
+    """Throw away what came and was never complete: its sender, or this server, is gone."""
+    if house.scratch is None:
+        return
+    now = house.clock()
+    _clear(scratch_folder(house, _FOLDER), now)
+    for left in scratch_folder(house).iterdir():
+        with suppress(OSError):
+            if _is_late(left, now):
+                left.unlink()
+
+
 def place_of(house: House, namespace: str, upload: str, number: int, length: int) -> Part:
     """Where a part of that many bytes goes. Raises BadValue, RecordNotFound, LimitExceeded."""
     there = _found(house, namespace, upload)
@@ -187,15 +199,16 @@ def _clear(room: Path, now_ms: int) -> int:
     """Throw away what took too long; how many are left."""
     left = 0
     for folder in list(room.iterdir()):
-        try:
-            began_ms = int(folder.stat().st_mtime * 1000)
-        except OSError:
-            continue
-        if now_ms - began_ms > UPLOAD_IN_PARTS_S * 1000:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            left += 1
+        with suppress(OSError):
+            if _is_late(folder, now_ms):
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                left += 1
     return left
+
+
+def _is_late(path: Path, now_ms: int) -> bool:
+    return now_ms - path.stat().st_mtime * 1000 > UPLOAD_IN_PARTS_S * 1000
 
 
 def open_part(part: Part) -> int:

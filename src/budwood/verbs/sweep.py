@@ -34,6 +34,7 @@ from budwood.verbs.needed import (
     named_blocks,
     with_bases,
 )
+from budwood.verbs.parts import clear_scratch
 from budwood.verbs.tokens import forget_tokens
 from budwood.verbs.uploads import INCOMING
 
@@ -80,6 +81,7 @@ def _swept(house: House, *, dry_run: bool, grace_s: float) -> Swept:
     rewritten = sum(_rewrite_if_there(house, pack) for pack in mostly_dead)
     nameless = _delete_nameless(house, now)
     _delete_incoming(house, now)
+    clear_scratch(house)
     if not leases:
         house.objects.clean(now - GRACE_S * 1000)
     return Swept(

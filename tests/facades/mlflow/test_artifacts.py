@@ -1,12 +1,18 @@
 """Files of runs, by MLflow's own client: up, down, listed, in parts, removed, each byte for byte."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from budwood.client.models.tensors import write_tensor_dict
 from budwood.domain.limits import MIB
+from budwood.domain.people import Quota
+from budwood.domain.retention import Hold, Scope
+from budwood.verbs.parts import begin, clear_scratch
 from budwood.verbs.sweep import sweep
 
 
@@ -120,3 +126,59 @@ def test_a_header_names_the_namespace_and_the_paths_of_artifacts_repeat_it(run: 
     assert Path(repository.download_artifacts("in/a.txt")).read_text() == "x"
     mlflow.set_tracking_uri(home.uri)
     assert mlflow.artifacts.load_text(f"runs:/{run}/in/a.txt") == "x"
+
+
+def test_what_is_under_a_legal_hold_is_not_removed(client: Any, run: str, files: Path, home: Any) -> None:
+    client.log_artifacts(run, str(files), "model")
+    hold = home.house.catalog.write(
+        lambda transaction: transaction.add_hold(
+            Hold(0, home.namespace, Scope.NAMESPACE, home.namespace, "an audit is under way", "", "mara", 1)
+        )
+    )
+    path = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/model"
+    assert home.ask("DELETE", path)["error_code"] == "PERMISSION_DENIED"
+    home.house.catalog.write(lambda transaction: transaction.lift_hold(replace(hold, lifted_ms=2, lifted_by="noor")))
+    assert home.ask("DELETE", path)["status"] == 200
+    assert client.list_artifacts(run) == []
+
+
+def test_a_quota_counts_artifacts(client: Any, run: str, home: Any, tmp_path: Path) -> None:
+    home.house.catalog.write(lambda transaction: transaction.set_quota(home.namespace, Quota(bytes=100_000)))
+    file = tmp_path / "large.bin"
+    file.write_bytes(os.urandom(200_000))
+    path = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/large.bin"
+    reply = home.ask("PUT", path, body=file.read_bytes())
+    assert reply["status"] in (403, 409)
+    assert client.list_artifacts(run) == []
+
+
+def test_what_was_never_complete_is_thrown_away(home: Any, run: str) -> None:
+    begun = begin(home.house, home.namespace, "0/f", 2, "b" * 32)
+    folder = home.house.scratch / "parts" / begun.upload
+    left = home.house.scratch / "artifacts" / "left"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"x")
+    clear_scratch(home.house)
+    assert folder.exists()
+    assert left.exists()
+    for path in (folder, left):
+        os.utime(path, (1, 1))
+    clear_scratch(home.house)
+    assert not folder.exists()
+    assert not left.exists()
+
+
+def test_a_fine_tune_of_a_logged_model_costs_its_difference(client: Any, home: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(7)
+    weights = random.normal(size=1_000_000).astype(np.float32)
+    sizes = [stored_bytes(home)]
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_tensor_dict({"net.weight": weights}, folder)
+        client.log_artifacts(client.create_run("0").info.run_id, str(folder), "model")
+        sizes.append(stored_bytes(home))
+        weights = weights * (1 + random.normal(size=weights.size).astype(np.float32) * 1e-4)
+        weights = weights.astype(np.float32)
+    first, second = sizes[1] - sizes[0], sizes[2] - sizes[1]
+    assert second < 0.8 * first
