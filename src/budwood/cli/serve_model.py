@@ -27,38 +27,48 @@ EPILOG: Final = examples(
 )
 CACHE: Final = Path(".budwood-serving")
 
+References = Annotated[list[str], typer.Argument(metavar="REF...", help="Versions of one model.")]
+Host = Annotated[str, typer.Option("--host", help="The address to listen at.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the first; the next ones follow. 0 for any.")]
+Endpoint = Annotated[
+    str, typer.Option("--endpoint", metavar="NAME", help="Make them arms of this endpoint; made if there is none.")
+]
+Memory = Annotated[
+    int, typer.Option("--memory", min=0, metavar="MIB", help="What each process may write to; 0 for no limit.")
+]
+Cores = Annotated[
+    int, typer.Option("--cores", min=1, max=1024, help="Each runs on so many, and predicts as often at once.")
+]
+Idle = Annotated[float, typer.Option("--idle", min=0, metavar="SECONDS", help="Unloaded after so long; 0 for never.")]
+Lazy = Annotated[bool, typer.Option("--lazy", help="Load at the first request.")]
+Warm = Annotated[
+    Path | None, typer.Option("--warm", metavar="FILE", help="A request to answer before any traffic, as JSON.")
+]
+Predictor = Annotated[
+    str, typer.Option("--predictor", metavar="MODULE:CLASS", help="Your own code predicts; found from here.")
+]
+Python = Annotated[
+    str, typer.Option("--python", metavar="PROGRAM", help="The Python it runs in: that of its own environment.")
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Load it though the scan does not call it clean.")]
+Cache = Annotated[Path, typer.Option("--cache", metavar="FOLDER", help="Where files are pulled to.")]
+
 
 def serve_model(
     ctx: typer.Context,
-    references: Annotated[list[str], typer.Argument(metavar="REF...", help="Versions of one model.")],
-    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Of the first; the next ones follow. 0 for any.")
-    ] = 0,
-    endpoint: Annotated[
-        str, typer.Option("--endpoint", metavar="NAME", help="Make them arms of this endpoint; made if there is none.")
-    ] = "",
-    memory: Annotated[
-        int, typer.Option("--memory", min=0, metavar="MIB", help="What each process may write to; 0 for no limit.")
-    ] = SERVING_MEMORY_BYTES >> 20,
-    cores: Annotated[
-        int, typer.Option("--cores", min=1, max=1024, help="Each runs on so many, and predicts as often at once.")
-    ] = SERVING_CORES,
-    idle: Annotated[
-        float, typer.Option("--idle", min=0, metavar="SECONDS", help="Unloaded after so long; 0 for never.")
-    ] = SERVING_IDLE_S,
-    lazy: Annotated[bool, typer.Option("--lazy", help="Load at the first request.")] = False,
-    warm: Annotated[
-        Path | None, typer.Option("--warm", metavar="FILE", help="A request to answer before any traffic, as JSON.")
-    ] = None,
-    predictor: Annotated[
-        str, typer.Option("--predictor", metavar="MODULE:CLASS", help="Your own code predicts; found from here.")
-    ] = "",
-    python: Annotated[
-        str, typer.Option("--python", metavar="PROGRAM", help="The Python it runs in: that of its own environment.")
-    ] = "",
-    trust: Annotated[bool, typer.Option("--trust", help="Load it though the scan does not call it clean.")] = False,
-    cache: Annotated[Path, typer.Option("--cache", metavar="FOLDER", help="Where files are pulled to.")] = CACHE,
+    references: References,
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    endpoint: Endpoint = "",
+    memory: Memory = SERVING_MEMORY_BYTES >> 20,
+    cores: Cores = SERVING_CORES,
+    idle: Idle = SERVING_IDLE_S,
+    lazy: Lazy = False,
+    warm: Warm = None,
+    predictor: Predictor = "",
+    python: Python = "",
+    trust: Trust = False,
+    cache: Cache = CACHE,
     json: Json = False,
 ) -> None:
     """Serve versions of a model over HTTP (Open Inference) until stopped.
@@ -79,7 +89,7 @@ def serve_model(
             for version in versions:
                 pulled = _pulled(registry, version, cache, trust=trust)
                 asked = _asked(version, pulled, limits, predictor, python, warm, lazy=lazy)
-                serving.append(_served(asked, host, port + len(serving) if port else 0, json=json))
+                serving.append(_served(asked, host, port + len(serving) if port else 0))
             for one in serving:
                 one.start()
             for one in serving:
@@ -166,7 +176,7 @@ def _asked(
     )
 
 
-def _served(asked: "Asked", host: str, port: int, *, json: bool) -> "Served":
+def _served(asked: "Asked", host: str, port: int) -> "Served":
     """Raises ModelDown."""
     from budwood.config import handed_on
     from budwood.delivery.serving.host import Served, listen

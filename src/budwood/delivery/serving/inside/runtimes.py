@@ -48,13 +48,13 @@ def _skops(_: Path, file: Path, __: str) -> Model:
 
 def _pickled(_: Path, file: Path, __: str) -> Model:
     try:
-        from joblib import load
+        import joblib
     except ImportError:
         import pickle
 
         with file.open("rb") as opened:
             return _estimator(pickle.load(opened))  # noqa: S301  (scanned clean or trusted, in the model's own process)
-    return _estimator(load(file))
+    return _estimator(joblib.load(file))
 
 
 def _estimator(one: Any) -> Model:
