@@ -54,6 +54,7 @@ spec:
   silence: 60s
 """
 CLIENTS = 3
+WAIT_S = 40
 
 
 @dataclass
@@ -132,7 +133,7 @@ class World:
         """The first control plane leads, the rollout takes its first step."""
         self.registry.endpoints.put(ENDPOINT.format(stable=self.backends["stable"].backend.port))
         client = Client(self.place)
-        self.until(lambda: client.ask("/predict/fraud").status == 200, 20)
+        self.until(lambda: client.ask("/predict/fraud").status == 200, WAIT_S)
         client.close()
         canary = f"http://127.0.0.1:{self.backends['canary'].backend.port}"
         plan = PLAN.format(first=first_s)
@@ -207,16 +208,16 @@ def test_the_control_plane_is_killed_then_the_database_and_the_rollout_is_promot
     with made(tmp_path, backends) as world:
         load = world.begin(first_s=5)
         with load.running():
-            world.until(lambda: world.counted() > 0, 20)
+            world.until(lambda: world.counted() > 0, WAIT_S)
             world.servers[0].kill()
             before = load.count
-            world.until(lambda: load.count > before + 300, 20)
+            world.until(lambda: load.count > before + 300, WAIT_S)
             world.serve()
             counted = world.counted()
-            world.until(lambda: world.counted() > counted, 20)
+            world.until(lambda: world.counted() > counted, WAIT_S)
             with cluster.gone():
                 before = load.count
-                world.until(lambda: load.count > before + 300, 20)
+                world.until(lambda: load.count > before + 300, WAIT_S)
             world.until(lambda: world.state() is not RolloutState.RUNNING, ENGINE_S + 40)
         shown = world.registry.rollouts.show("fraud")
         assert shown.rollout.state is RolloutState.PROMOTED, shown
@@ -236,11 +237,11 @@ def test_a_version_that_turns_bad_while_no_control_plane_runs_is_sent_back_by_th
     with made(tmp_path, backends) as world:
         load = world.begin(first_s=3_600)
         with load.running():
-            world.until(lambda: world.counted() > 0, 20)
+            world.until(lambda: world.counted() > 0, WAIT_S)
             world.servers[0].kill()
             world.backends["canary"].answers = 500
             before = load.count
-            world.until(lambda: load.count > before + 200, 20)
+            world.until(lambda: load.count > before + 200, WAIT_S)
             assert world.state() is RolloutState.RUNNING
             world.serve()
             world.until(lambda: world.state() is not RolloutState.RUNNING, ENGINE_S + 30)

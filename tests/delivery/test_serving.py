@@ -29,6 +29,7 @@ PREDICTOR = """
 import os, time
 class Adds:
     def __init__(self, folder):
+        self.folder = folder
         self.by = float(open(folder + "/by.txt").read())
     def predict(self, inputs):
         x = inputs["x"]
@@ -37,6 +38,7 @@ class Adds:
         if "hog" in inputs:
             return len(bytearray(1 << 30))
         if "slow" in inputs:
+            open(self.folder + "/../slow", "w").close()
             time.sleep(0.6)
         return {"sum": [each + self.by for each in x], "pid": os.getpid()}
 """
@@ -152,7 +154,7 @@ def test_what_it_is_answering_is_answered_when_it_is_told_to_end(place: Place) -
     connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=10)
     body = json.dumps({"inputs": [tensor(), tensor("slow")]}).encode()
     connection.request("POST", "/v2/models/adds/infer", body)
-    time.sleep(0.2)
+    until((place.folder / "slow").exists)
     one.close()
     assert connection.getresponse().status == 200
     connection.close()
