@@ -166,7 +166,7 @@ def test_a_model_of_scikit_learn_predicts_the_same_when_loaded(home: Any, client
 def test_a_model_of_ones_own_predicts_the_same_when_loaded(home: Any) -> None:
     import mlflow
 
-    class Doubles(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
+    class Doubles(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
             return model_input * 2
 
