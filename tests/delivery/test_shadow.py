@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from typing import Any
 
 from budwood.domain.traffic.endpoint import Endpoint, Routing, Shadow
 from budwood.domain.traffic.segments import first_table
@@ -33,7 +34,7 @@ def test_the_champion_alone_answers_and_both_answers_are_joined(
     assert sides["baseline"][request]["asked"] == '{"inputs": []}'
 
 
-def captured(gateway: Gateway, wanted: int) -> list[dict[str, str]]:
+def captured(gateway: Gateway, wanted: int) -> list[dict[str, Any]]:
     path, until = gateway.folder / "captures.log", time.monotonic() + 5
     while time.monotonic() < until:
         lines = path.read_bytes().splitlines() if path.exists() else []
