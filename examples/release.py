@@ -28,7 +28,7 @@ from typing import Any
 
 import budwood as registries
 
-SEED, CLIENTS, WAIT_S = 7, 4, 60.0
+SEED, CLIENTS, WAIT_S = 7, 4, 120.0
 LACKS_ONE_IN = 4
 PLAN = """\
 apiVersion: budwood.dev/v1
