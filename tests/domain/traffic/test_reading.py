@@ -64,6 +64,19 @@ def test_an_endpoint_says_what_is_written() -> None:
     assert (endpoint.retry, endpoint.timeout_s) == (Retry(2), 5)
 
 
+def test_rules_may_name_a_tenant_and_users_may_be_those_of_tokens() -> None:
+    document = changed("spec/rules", [{"tenant": "acme", "to": "canary"}])
+    tokens = {"issuer": "i", "jwks": '{"keys": []}', "userClaim": "sub"}
+    more = {"auth": {"tokens": tokens}, "sticky": {"user": "token"}, "adapters": ["tone-fr"]}
+    document["spec"].update(more)
+    wanted = read_endpoint(document, "default")
+    assert wanted.body.rules == (Rule("x-budwood-tenant", "acme", "canary"),)
+    assert (wanted.sticky_header, wanted.body.adapters) == ("x-budwood-user", ("tone-fr",))
+    del document["spec"]["auth"], document["spec"]["tenantRates"], document["spec"]["sticky"]
+    with pytest.raises(BadEndpoint, match="names a tenant, and nobody says who they are"):
+        read_endpoint(document, "default")
+
+
 @pytest.mark.parametrize(
     ("path", "value", "field", "said"),
     [
@@ -88,6 +101,11 @@ def test_an_endpoint_says_what_is_written() -> None:
         ("spec/auth", {"keys": {"header": "a"}, "tokens": {}}, "spec.auth", "Choose one"),
         ("spec/auth", {"tokens": {"issuer": "i", "jwks": "http://x"}}, "spec.auth.tokens.jwks", "Paste"),
         ("spec/auth", None, "spec.tenantRates", "Add spec.auth"),
+        ("spec/rules/0/tenant", "acme", "spec.rules[0]", "{tenant: acme, to: canary}"),
+        ("spec/rules/0/header", None, "spec.rules[0]", "or a header"),
+        ("spec/sticky", {"user": "token"}, "spec.sticky.user", "userClaim"),
+        ("spec/sticky", {"user": "cookie"}, "spec.sticky.user", "token"),
+        ("spec/adapters", ["tone fr"], "spec.adapters[0]", "Letters"),
         ("spec/rate/requests", 0, "spec.rate.requests", "from 1"),
         ("spec/rate/per", "2d", "spec.rate.per", "From 1s to 1d"),
         ("spec/retries/times", 50, "spec.retries.times", "from 0 to 5"),
