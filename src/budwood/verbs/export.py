@@ -8,7 +8,7 @@ from pathlib import Path
 from budwood.catalog.api import View
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import Exported
-from budwood.errors import Invalid, StorageFailed, StorageFull
+from budwood.errors import BadValue, Invalid, StorageFailed, StorageFull
 from budwood.store.api import Progress
 from budwood.store.bundle import BundledParent, BundledVersion, ordered, write_bundle
 from budwood.verbs.house import House
@@ -20,7 +20,7 @@ from budwood.verbs.resolve import resolve
 def export(house: House, references: Sequence[str], path: Path, *, progress: Progress = lambda _: None) -> Exported:
     """Nothing is at ``path`` until the bundle is complete.
 
-    Raises NotFound, BytesGone, Damaged, LimitExceeded, StorageFull, StorageFailed.
+    Raises NotFound, BytesGone, BadValue, Damaged, LimitExceeded, StorageFull, StorageFailed.
     """
     if not references:
         raise Invalid("Name at least one version to export.")
@@ -52,6 +52,9 @@ def export(house: House, references: Sequence[str], path: Path, *, progress: Pro
 
 
 def _bundled(view: View, version: VersionRecord) -> BundledVersion:
+    """Raises BadValue for a version that is all record: elsewhere it would have another."""
+    if not version.manifest_blocks:
+        raise BadValue(f"{version.reference} has no files here to put into a bundle.", version=version.reference)
     return BundledVersion(
         namespace=version.namespace,
         model=version.model,

@@ -1,12 +1,16 @@
 """The registry as users of MLflow know it: models, versions, aliases, stages, and what is found of them."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException, RestException
 
+from budwood.errors import BadValue
+from budwood.verbs.export import export
+from budwood.verbs.manifests import load_manifest
 from budwood.verbs.policies import put_policy
 from budwood.verbs.resolve import resolve
 
@@ -137,14 +141,13 @@ def test_stages_are_entered_and_others_are_archived(client: Any) -> None:
 def test_a_policy_guards_a_stage_and_an_alias_however_it_is_spelt(client: Any, home: Any) -> None:
     make(client, "m")
     put_policy(home.house, home.namespace, GUARD)
-    for alias in ("", "champion", "Champion", "production"):
+    for alias in ("champion", "Champion", "production"):
         with pytest.raises(RestException, match="guarded by release") as refused:
-            if alias:
-                client.set_registered_model_alias("m", alias, "1")
-            else:
-                client.transition_model_version_stage("m", "1", "Production")
+            client.set_registered_model_alias("m", alias, "1")
         assert refused.value.error_code == "PERMISSION_DENIED"
         assert "budwood promotion request" in refused.value.message
+    with pytest.raises(RestException, match="guarded by release"):
+        client.transition_model_version_stage("m", "1", "Production")
     client.transition_model_version_stage("m", "1", "Staging")
 
 
@@ -294,3 +297,13 @@ def test_a_prompt_is_registered_loaded_searched_and_left_out_of_models(client: A
     mlflow.genai.delete_prompt_alias("greeting", "live")
     with pytest.raises(MlflowException):
         mlflow.genai.load_prompt("prompts:/greeting@live")
+
+
+def test_a_version_whose_files_are_elsewhere_is_whole_but_not_bundled(client: Any, home: Any, tmp_path: Path) -> None:
+    make(client, "m")
+    with home.house.catalog.read() as view:
+        version = resolve(view, f"{home.namespace}/m@v1")
+    manifest = load_manifest(home.house, version)
+    assert (manifest.digest, manifest.files) == (version.digest, ())
+    with pytest.raises(BadValue, match="no files here"):
+        export(home.house, [version.reference], tmp_path / "bundle")
