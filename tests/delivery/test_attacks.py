@@ -40,7 +40,7 @@ def test_m01_a_split_that_is_none_moves_nothing(world: World) -> None:
     before = world.registry.endpoints.show("fraud")
     for split in ({"stable": 1}, {"stable": 10_001}, {"stable": -1}, {"stable": math.nan}, {"stable": "10000"}, {}):
         with pytest.raises(BudwoodError):
-            world.registry.endpoints.split("fraud", split)  # type: ignore[arg-type]  (that is the attack)
+            world.registry.endpoints.split("fraud", split)  # type: ignore[arg-type]
     many = {f"arm-{number}": 1 for number in range(10_000)}
     with pytest.raises(BudwoodError):
         world.registry.endpoints.split("fraud", many)
