@@ -230,9 +230,7 @@ class _RunSearch:
             ]
             if rank == 0:
                 order.append(Sorted(led.c.value, first.descends, float))
-                among += [
-                    compared_number(led.c.value, each) for each in self._search.comparisons if _same(first, each)
-                ]
+                among += [compared_number(led.c.value, each) for each in self._search.comparisons if _same(first, each)]
         else:
             has = select(led.c.id).where(led.c.run_id == run.c.id, led.c.key == first.place.key).correlate(run)
             shown = _shown(run.c.removed_ms, self._search.showing)
