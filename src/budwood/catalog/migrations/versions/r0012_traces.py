@@ -1,8 +1,0 @@
-"""Traces, assessments, evaluation datasets and scorers."""
-
-revision = "0012"
-down_revision = "0011"
-
-
-def upgrade() -> None:
-    """Nothing to change yet."""
