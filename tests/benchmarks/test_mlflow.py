@@ -11,6 +11,7 @@ from benchmarks.mlflow.rows import ROWS, figures, report
 from benchmarks.mlflow.sides import STOCK, Side
 from benchmarks.server.homes import Home
 from benchmarks.server.load import Seen
+from benchmarks.server.mlflow import ask_once
 from benchmarks.server.readings import OURS, Reading, Readings
 
 RUNS, SHORT_S = 120, 0.2
@@ -84,9 +85,9 @@ def test_records_are_the_same_each_time() -> None:
 
 
 def test_runs_and_versions_are_filled_once_each(side: Side) -> None:
-    found = acts.ask_once(side.server, [side.get(f"/runs/get?run_id={run_id(RUNS - 1)}")])
+    found = ask_once(side.server, [side.get(f"/runs/get?run_id={run_id(RUNS - 1)}")])
     assert found == ""
-    assert "404" in acts.ask_once(side.server, [side.get(f"/runs/get?run_id={run_id(RUNS)}")])
+    assert "404" in ask_once(side.server, [side.get(f"/runs/get?run_id={run_id(RUNS)}")])
 
 
 @pytest.mark.parametrize("act", acts.ACTS)
