@@ -81,9 +81,15 @@ class Log:
             arm = routing.table.arm_of(routing.body.sticky.salt, name) if routing.body.sticky else arm_of(user)
             lines.append(
                 {
-                    **{"at": time.time() + 0.001, "request": request(user), "endpoint": "default.fraud"},
-                    **{"generation": routing.generation, "why": "split", "cluster": f"default.fraud.{arm}"},
-                    **{"code": 200, "us": 900, "user": name if routing.body.sticky else "-"},
+                    "at": time.time() + 0.001,
+                    "request": request(user),
+                    "endpoint": "default.fraud",
+                    "generation": routing.generation,
+                    "why": "split",
+                    "cluster": f"default.fraud.{arm}",
+                    "code": 200,
+                    "us": 900,
+                    "user": name if routing.body.sticky else "-",
                 }
             )
         content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
@@ -94,7 +100,8 @@ class Log:
             record = view.endpoint("default", "fraud")
             assert record is not None
             routing = view.routing(record.id, record.generation)
-        assert routing is not None and routing.body.sticky is not None
+        assert routing is not None
+        assert routing.body.sticky is not None
         return routing.table.arm_of(routing.body.sticky.salt, f"u{user}")
 
     def capture(self, number: int, side: str, answer: object, asked: str = "{}", code: int = 200) -> bytes:
@@ -103,10 +110,17 @@ class Log:
         assert record is not None
         body = json.dumps({"outputs": [{"data": answer}]})
         line = {
-            **{"at": time.time(), "request": request(number), "side": side, "endpoint": "default.fraud"},
-            **{"generation": record.generation, "code": code, "us": 700 if side == "shadow" else 500},
-            **{"cluster": f"default.fraud.{'canary' if side == 'shadow' else 'stable'}"},
-            **{"asked": asked, "answered": body, "answered_bytes": len(body)},
+            "at": time.time(),
+            "request": request(number),
+            "side": side,
+            "endpoint": "default.fraud",
+            "generation": record.generation,
+            "code": code,
+            "us": 700 if side == "shadow" else 500,
+            "cluster": f"default.fraud.{'canary' if side == 'shadow' else 'stable'}",
+            "asked": asked,
+            "answered": body,
+            "answered_bytes": len(body),
         }
         return json.dumps(line).encode() + b"\n"
 
@@ -148,7 +162,10 @@ def test_the_version_that_sells_more_wins(served: Registry) -> None:
     told = report.metrics[0]
     assert told.overall.says == "better"
     assert told.overall.effect == pytest.approx(0.2, abs=0.03)
-    assert told.overall.low > 0 and told.overall.power > 0.9  # type: ignore[operator]
+    assert told.overall.low is not None
+    assert told.overall.power is not None
+    assert told.overall.low > 0
+    assert told.overall.power > 0.9
     assert told.enough.startswith("enough")
     assert {each.segment for each in told.segments} == {"de", "fr"}
     assert told.overall.candidate_units + told.overall.baseline_units == pytest.approx(3_000, rel=0.01)

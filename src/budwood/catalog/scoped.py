@@ -52,9 +52,9 @@ _UNGUARDED: Final = """
     change_rollout add_rollout_event put_counted add_observations waiting disagreements put_waiting drop_waiting
     add_disagreements clients add_client remove_client
     model_listed version_listed newest_in_stages ids_in_stage model_tags version_texts names_of list_model
-    list_version put_model_tags remove_model_tag put_version_texts remove_version_text list_webhook change_webhook_secret
-    change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run change_run log_metrics
-    log_params put_run_tags remove_run_tag add_inputs add_models
+    list_version put_model_tags remove_model_tag put_version_texts remove_version_text list_webhook
+    change_webhook_secret change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run
+    change_run log_metrics log_params put_run_tags remove_run_tag add_inputs add_models
     logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics
     add_logged_model
 """

@@ -51,7 +51,8 @@ class ArtifactSuite:
         for path in ("1/a/x", "1/b/x", "1/c/x"):
             plain = put(catalog, path)
             if path != "1/b/x":
-                catalog.write(lambda transaction, file=plain: transaction.put_stored_file(replace(file, structure="s")))
+                like = replace(plain, structure="s")
+                catalog.write(lambda transaction: transaction.put_stored_file(like))  # noqa: B023 used at once
         with catalog.read() as view:
             assert [each.path for each in view.stored_files_like("default", "s", limit=9)] == ["1/c/x", "1/a/x"]
             assert len(view.stored_files_like("default", "s", limit=1)) == 1

@@ -146,7 +146,6 @@ class DeliverySuite:
             assert [each for _, each in (*first, *rest)] == seen
             assert list(view.observations(5)) == []
 
-
     def test_one_side_of_a_pair_waits_for_the_other(self, catalog: Catalog) -> None:
         sides = [Capture(Side.SHADOW, at, f"r{at}", "default.fraud", 3, "canary", 200, 5, "{}", "é") for at in range(4)]
         for _ in range(2):

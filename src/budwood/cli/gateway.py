@@ -79,7 +79,9 @@ def status(folder: Folder = FOLDER, json: Json = False) -> None:
             screen.line("It serves what it took last, and waits for its control plane.")
         screen.line(f"Figures for Prometheus: curl --unix-socket {socket} {METRICS}")
 
-    answer({"running": found, "ready": ready, "alone": alone, "metrics": METRICS, "socket": str(socket)}, draw, json=json)
+    answer(
+        {"running": found, "ready": ready, "alone": alone, "metrics": METRICS, "socket": str(socket)}, draw, json=json
+    )
 
 
 @app.command(cls=Command, epilog=examples("budwood gateway stop"))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 VERSION: Final = "1"
-"""Counts up whenever what is looked for changes, or what passes: what an older scanner let through is looked at anew."""
+"""Counts up whenever what is looked for changes, or what passes: what an older one let through is looked at anew."""
 
 
 class Severity(StrEnum):
