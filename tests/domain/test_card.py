@@ -1,6 +1,8 @@
 """Model cards: read back by other readers, whatever was typed."""
 
+import re
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from budwood.domain.facts import Code, Environment, Facts, Flag
 from budwood.domain.manifest import Manifest
 from budwood.domain.names import Kind, Stage
 from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval
-from budwood.domain.portrait import Portrait
+from budwood.domain.portrait import Portrait, Words
 from budwood.domain.records import Tag, VersionRecord
 from budwood.domain.results import VersionDetail
 
@@ -120,3 +122,13 @@ def test_an_evaluation_on_unnamed_data_is_no_entry_of_a_leaderboard() -> None:
     readme = {"README.md": {"pipeline_tag": "text-classification"}}
     assert "model-index" not in front_matter(model_card(portrait(dataset="", settings=readme)))
     assert "model-index" not in front_matter(model_card(portrait()))
+
+
+@given(st.text())
+def test_own_words_hold_headings_lists_and_text_and_nothing_that_works(words: str) -> None:
+    written = model_card(replace(portrait(), own_words=Words("mara", 5, f"# Use\n- x{words}\n{NASTY}")))
+    section = written.split("## In the words of mara", 1)[1].split("\n\n", 1)[1].split("\n- Version: number", 1)[0]
+    assert section.startswith("### Use\n- ")
+    assert not re.search(r"(?<!\\)(<|\]\(|!\[)|[\x1b\u202e]", section)
+    assert "\n# " not in section
+    assert front_matter(written) == front_matter(model_card(portrait()))

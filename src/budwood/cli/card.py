@@ -6,11 +6,16 @@ from typing import Annotated
 
 import typer
 
+from budwood.cli.endpoint import written as written_in
 from budwood.cli.face import Json, Ref, answer, opened
 from budwood.cli.help import examples
 from budwood.errors import TargetDiffers
 
-CARD_EPILOG = examples("budwood card encoder@champion", "budwood card encoder@v2 --output README.md")
+CARD_EPILOG = examples(
+    "budwood card encoder@champion",
+    "budwood card encoder@v2 --output README.md",
+    "budwood card encoder@v2 --edit use.md",
+)
 BOM_EPILOG = examples("budwood bom encoder@v2 --output encoder.cdx.json", "budwood bom encoder@v2 --format 1.7")
 
 Output = Annotated[
@@ -19,13 +24,26 @@ Output = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
 
 
-def card(ctx: typer.Context, ref: Ref, output: Output = None, overwrite: Overwrite = False, json: Json = False) -> None:
+def card(
+    ctx: typer.Context,
+    ref: Ref,
+    edit: Annotated[
+        str, typer.Option("--edit", metavar="FILE", help="First put these words of your own into it; - reads input.")
+    ] = "",
+    output: Output = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
     """Write a model card from what is recorded; what nobody said is listed as missing.
 
-    Markdown with the front matter that model hubs read.
+    Markdown with the front matter that model hubs read. With --edit your own words stand first; the words before them
+    stay as evidence.
     """
     check_free(output, overwrite)
+    own = written_in(edit) if edit else ""
     with opened(ctx) as registry:
+        if edit:
+            registry.edit_card(ref, own)
         written = registry.card(ref)
     _give(written, {"card": written}, output, json=json)
 

@@ -394,6 +394,15 @@ class Registry:
 
         return model_card(portrait_of(self.get(reference), self.gates))
 
+    def edit_card(self, reference: str, text: str) -> "Evidence":
+        """Put one's own words into a version's card, in the place of those before, which stay as evidence.
+
+        ``text`` is Markdown: headings, lists and paragraphs. Raises BadValue, LimitExceeded, NotFound, Forbidden.
+        """
+        from budwood.client.portraits import edit_card
+
+        return edit_card(self.gates, reference, text)
+
     def bom(self, reference: str, *, form: str = "1.6") -> str:
         """A bill of materials in the JSON of CycloneDX, ``form`` 1.6 or 1.7. Raises NotFound, NotOffered."""
         from budwood.client.portraits import portrait_of

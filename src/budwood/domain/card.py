@@ -13,7 +13,7 @@ from budwood.domain.canon import Json
 from budwood.domain.facts import Facts
 from budwood.domain.moment import moment_text
 from budwood.domain.policy.evidence import Evidence, EvidenceKind
-from budwood.domain.portrait import Portrait
+from budwood.domain.portrait import Portrait, Words
 
 # Words that hubs know, by the frameworks we recognise.
 _LIBRARIES: Final[Mapping[str, str]] = {"transformers": "transformers", "peft": "peft", "sklearn": "sklearn"}
@@ -21,6 +21,7 @@ _FILES_SHOWN: Final = 1_000
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MEANT: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&:@$^=])")
 _LIST: Final = re.compile(r"^([-+]|\d+[.)])")
+_STRUCTURE: Final = re.compile(r"(#{1,6}|[-*]) +(?=\S)")
 _WWW: Final = re.compile(r"(?i)(www)\.")
 
 
@@ -31,6 +32,7 @@ def model_card(portrait: Portrait) -> str:
         "---\n" + "".join(_yaml(_front_matter(portrait))) + "---\n",
         f"# {text(version.reference)}\n",
         "\n".join(f"> {line}" for line in _lines(version.message)) + "\n" if version.message else "",
+        _own_words(portrait.own_words),
         _list(_identity(portrait)),
         _section("Where it comes from", _list(_origin(portrait))),
         _section("What it is", _list(_make(portrait.facts))),
@@ -147,6 +149,22 @@ def _section(title: str, body: str) -> str:
 
 def _list(lines: Iterable[str]) -> str:
     return "".join(f"- {line}\n" for line in lines)
+
+
+def _own_words(words: Words | None) -> str:
+    """Headings, lists and paragraphs as somebody wrote them; everything else is text, like all that is typed."""
+    if words is None:
+        return ""
+    title = f"## In the words of {text(words.author) or 'nobody named'}, {moment_text(words.at_ms)}\n\n"
+    return title + "\n".join(_written_line(line) for line in words.text.strip().splitlines()) + "\n"
+
+
+def _written_line(line: str) -> str:
+    mark = _STRUCTURE.match(line)
+    if mark is None:
+        return text(line)
+    start = "### " if mark[1].startswith("#") else f"{mark[1]} "
+    return start + text(line[mark.end() :])
 
 
 def _identity(portrait: Portrait) -> Iterator[str]:

@@ -3,8 +3,9 @@
 Everything in it is somebody's word: who writes it down for others escapes it first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from budwood.domain.canon import Json
 from budwood.domain.entries import FileEntry
@@ -15,14 +16,27 @@ from budwood.domain.policy.evidence import Evidence, EvidenceKind
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import VersionDetail
 
+CARD_FILE: Final = "card.md"
+"""What evidence of the kind ``card`` brings: a person's own words about a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What somebody wrote about a version after it was pushed."""
+
+    author: str
+    at_ms: int
+    text: str
+
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """``evidence`` is oldest first, as it is recorded."""
+    """``evidence`` is oldest first, as it is recorded. ``own_words`` are the newest that somebody wrote for a card."""
 
     detail: VersionDetail
     manifest: Manifest
     evidence: tuple[Evidence, ...] = ()
+    own_words: Words | None = None
 
     @property
     def version(self) -> VersionRecord:
@@ -75,3 +89,13 @@ class Portrait:
         yield "whether it is fair", bool(facts.fairness) or EvidenceKind.FAIRNESS in kinds
         yield "how robust it is", EvidenceKind.ROBUSTNESS in kinds
         yield "what goes in and what comes out", facts.schema is not None
+
+
+def newest_card(evidence: Sequence[Evidence]) -> Evidence | None:
+    """The last piece that brings words for the card, if any."""
+    return next((each for each in reversed(evidence) if each.kind is EvidenceKind.CARD), None)
+
+
+def words_of(evidence: Evidence, content: bytes) -> Words:
+    """What its file says; what is no text is shown as such."""
+    return Words(evidence.author, evidence.at_ms, content.decode("utf-8", "replace"))

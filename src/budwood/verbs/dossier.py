@@ -17,7 +17,7 @@ from budwood.domain.limits import DOSSIER_BYTES, DOSSIER_ENTRIES, PAGE_ROWS
 from budwood.domain.policy.case import Check
 from budwood.domain.policy.evidence import Evidence
 from budwood.domain.policy.records import PolicyRecord, Promotion, PromotionDetail
-from budwood.domain.portrait import Portrait
+from budwood.domain.portrait import CARD_FILE, Portrait, Words, newest_card, words_of
 from budwood.domain.records import LedgerEntry, VersionRecord, model_path
 from budwood.domain.retention import NO_RULES, judge
 from budwood.domain.trace import Direction
@@ -80,12 +80,22 @@ def dossier(house: House, whole: House, reference: str) -> Made:
     return Made(exact, (*parts, AuditPart(LIST, _list(content, exact, parts, key))))
 
 
+def _own_words(house: House, evidence: Sequence[Evidence]) -> Words | None:
+    newest = newest_card(evidence)
+    if newest is None:
+        return None
+    files = {each.name: each.content for each in read_attached(house, newest)}
+    return words_of(newest, files.get(CARD_FILE, b""))
+
+
 def _gathered(house: House, version: VersionRecord, exact: str) -> Content:
     manifest = load_manifest(house, version)
     detail = show(house, exact)
     above, below = trace(house, exact, Direction.UP), trace(house, exact, Direction.DOWN)
     with house.catalog.read() as view:
         evidence = tuple(view.evidence(version.namespace, version.digest))
+    words = _own_words(house, evidence)
+    with house.catalog.read() as view:
         promotions = tuple(_detail(view, each) for each in _promotions(view, version))
         record = view.retention_rules(version.namespace)
         rules = rules_from(record.text) if record else NO_RULES
@@ -94,7 +104,7 @@ def _gathered(house: House, version: VersionRecord, exact: str) -> Content:
             made_ms=house.clock(),
             made_by=house.author,
             registry="",
-            portrait=Portrait(detail, manifest, evidence),
+            portrait=Portrait(detail, manifest, evidence, words),
             above=above,
             below=below,
             tier=view.tier(version.model_id),

@@ -29,6 +29,7 @@ class EvidenceKind(StrEnum):
     SCAN = "scan"
     PERFORMANCE = "performance"
     SIGNATURE = "signature"
+    CARD = "card"
 
 
 class Outcome(StrEnum):
