@@ -24,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import budwood as registries
@@ -59,8 +60,11 @@ def release() -> None:
         say("A gateway carries the traffic, and the registry tells it what to do.")
         control, listen = free_port(), free_port()
         stack.enter_context(running("serve", "--port", str(free_port()), "--control-port", str(control)))
-        stack.callback(subprocess.run, [sys.executable, "-m", "budwood", "gateway", "stop"], capture_output=True)
-        budwood("gateway", "start", "--control", f"127.0.0.1:{control}", "--listen", f"127.0.0.1:{listen}")
+        # The gateway's sockets lie in its folder, and a socket's path may not be long.
+        place = ("--folder", stack.enter_context(TemporaryDirectory(prefix="budwood-")))
+        stop = [sys.executable, "-m", "budwood", "gateway", "stop", *place]
+        stack.callback(subprocess.run, stop, capture_output=True)
+        budwood("gateway", "start", "--control", f"127.0.0.1:{control}", "--listen", f"127.0.0.1:{listen}", *place)
         clients = Clients(f"http://127.0.0.1:{listen}/predict/tumours", rows)
         clients.wait_until_answered()
         Path("quick.yaml").write_text(PLAN)

@@ -147,6 +147,8 @@ def test_ctrl_c_stops_a_push_and_publishes_nothing(here: Path) -> None:
     program = subprocess.Popen(
         [*PROGRAM, "--registry", "new", "push", "encoder", "encoder"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell that starts the tests in the background has them ignore Ctrl-C, and we would hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert program.stderr is not None
     assert program.stderr.readline().startswith("Made a new registry")

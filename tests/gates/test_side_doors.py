@@ -18,6 +18,7 @@ ONLY_IN = {
     "add_move": {"verbs/pointers.py"},
     "point": {
         "verbs/alias.py",
+        "verbs/listings/pointing.py",
         "verbs/promotions.py",
         "verbs/publish.py",
         "verbs/roll_back.py",
@@ -25,7 +26,7 @@ ONLY_IN = {
         "verbs/stage.py",
     },
     "back": {"verbs/roll_back.py", "verbs/stage.py"},
-    "enter_stage": {"verbs/promotions.py", "verbs/stage.py"},
+    "enter_stage": {"verbs/listings/pointing.py", "verbs/promotions.py", "verbs/stage.py"},
     # What shows a version in a stage. A retired one is archived, whatever guards the archive.
     "set_stage": {"verbs/retire.py", "verbs/roll_back.py", "verbs/stage.py"},
     # What takes over a whole catalog, pointers and all: only into one that holds no model.

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ def asked_of(server: Any) -> Counter[str]:
 def asked_by(server: Any, act: Callable[[], object]) -> Counter[str]:
     before = asked_of(server)
     act()
+    time.sleep(0.2)  # A line is written after its answer was sent.
     return asked_of(server) - before
 
 

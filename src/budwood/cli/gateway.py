@@ -22,6 +22,9 @@ app = typer.Typer(
     ),
 )
 FOLDER: Final = Path(".budwood-gateway")
+SOCKET_PATH_BYTES: Final = 103
+"""What every system lets the path of a socket be, its end included."""
+
 METRICS: Final = "http://gateway/stats/prometheus?filter=budwood"
 Folder = Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where it keeps its files.")]
 Envoy = Annotated[str, typer.Option("--envoy", metavar="PROGRAM", help="An Envoy of your own.")]
@@ -43,9 +46,12 @@ def start(
     from budwood.delivery.gateway import process
     from budwood.delivery.gateway.config import Place, boot, written
     from budwood.domain.traffic.endpoint import Backend
+    from budwood.errors import BadValue
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     home = folder.resolve()
+    if len(bytes(home / "shadow.sock")) > SOCKET_PATH_BYTES:
+        raise BadValue(f"The path of {home} is too long for a socket in it.", hint="Give a shorter --folder.")
     place = Place(*_address(listen), str(home / "access.log"))
     told = written(boot(name or socket.gethostname(), place, Backend(*_address(control)), str(home / "admin.sock")))
     program = process.program(envoy)

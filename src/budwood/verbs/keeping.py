@@ -33,7 +33,7 @@ from budwood.verbs.lease import Held
 
 TRIES: Final = 3
 LIKE_FILES: Final = 2
-_FOLDER: Final = "artifacts"
+WHOLE_FILES: Final = "artifacts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def spooled(house: House) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def scratch_folder(house: House, name: str = _FOLDER) -> Path:
+def scratch_folder(house: House, name: str = WHOLE_FILES) -> Path:
     """A folder of our own for what comes in. Raises StorageFailed."""
     folder = (house.scratch or _own_folder()) / name
     try:

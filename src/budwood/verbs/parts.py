@@ -22,7 +22,7 @@ from budwood.domain.limits import ARTIFACT_BYTES, UPLOAD_IN_PARTS_S, UPLOAD_PART
 from budwood.errors import BadValue, LimitExceeded, RecordNotFound, StorageFailed, StorageFull
 from budwood.verbs.artifacts import check_writable
 from budwood.verbs.house import House
-from budwood.verbs.keeping import keep_file, scratch_folder
+from budwood.verbs.keeping import WHOLE_FILES, keep_file, scratch_folder
 
 _FOLDER: Final = "parts"
 _ABOUT: Final = "about.json"
@@ -77,15 +77,17 @@ def begin(house: House, namespace: str, path: str, parts: int, upload: str) -> U
 
 
 def clear_scratch(house: House) -> None:
-    """Throw away what came and was never complete: its sender, or this server, is gone."""
+    """Throw away what came and was never complete: its sender, or this server, is gone. Makes no folders."""
     if house.scratch is None:
         return
     now = house.clock()
-    _clear(scratch_folder(house, _FOLDER), now)
-    for left in scratch_folder(house).iterdir():
-        with suppress(OSError):
-            if _is_late(left, now):
-                left.unlink()
+    if (house.scratch / _FOLDER).is_dir():
+        _clear(house.scratch / _FOLDER, now)
+    if (house.scratch / WHOLE_FILES).is_dir():
+        for left in (house.scratch / WHOLE_FILES).iterdir():
+            with suppress(OSError):
+                if _is_late(left, now):
+                    left.unlink()
 
 
 def place_of(house: House, namespace: str, upload: str, number: int, length: int) -> Part:

@@ -19,7 +19,7 @@ _WIDTH: Final = 1_000_000
 _LINE_CHARS: Final = 116
 
 
-class _Quoting(yaml.SafeDumper):  # type: ignore[misc]
+class _Quoting(yaml.SafeDumper):  # type: ignore[misc, unused-ignore]
     """Without aliases, and with texts in quotes."""
 
     def ignore_aliases(self, data: Any) -> bool:
