@@ -242,6 +242,9 @@ class Transaction(
     def remove_version(self, version_id: int) -> None:
         """The record, its tags, metrics, params and edges to parents; its number and label are never used again."""
 
+    def skip_numbers(self, model_id: int, up_to: int) -> None:
+        """The next version's number is above that one: they were given where its versions come from."""
+
     def retire(self, version_id: int, *, at_ms: int, reason: str) -> None: ...
     def set_stage(self, version_id: int, stage: Stage, *, at_ms: int, author: str) -> None:
         """The stage the version shows; the pointer is moved separately by ``add_move``."""

@@ -27,6 +27,9 @@ class ArtifactsView(Protocol):
         """Files with tensors of these names, dtypes and shapes, newest first."""
 
     def logged_model(self, namespace: str, model: str) -> LoggedModel | None: ...
+    def logged_model_is_known(self, model: str) -> bool:
+        """Whether the id is taken, wherever."""
+
     def logged_models(self, experiment_ids: Sequence[int], *, limit: int) -> Sequence[LoggedModel]:
         """Those not deleted, newest first in each experiment."""
 

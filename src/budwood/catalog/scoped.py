@@ -41,6 +41,7 @@ _UNGUARDED: Final = """
     principal principal_by_subject principals group groups known token tokens answered staged_blocks signing_keys meta
     remove_model add_version remove_version retire set_stage add_move put_tag put_tags remove_tag renew_lease drop_lease
     add_principal change_principal add_group set_members remove_group add_token revoke_token touch_token
+    skip_numbers logged_model_is_known
     forget_tokens remove_trust change_delivery remember_answer forget_answers stage_blocks
     add_signing_key retire_signing_key set_meta
     tier promotions_of pointed_before reviews set_tier change_promotion add_review

@@ -93,7 +93,7 @@ class TrackingTransaction(Protocol):
     """What can be changed of tracking. Names, keys and lengths are checked by the domain before they come here."""
 
     def add_experiment(self, namespace: str, experiment: Experiment) -> Experiment:
-        """The experiment with its id, and with a number, unless it is to be the default one."""
+        """The experiment with its id, and the next number where it says none, which is a negative one."""
 
     def change_experiment(self, experiment: Experiment) -> None: ...
     def forget_experiments(self, namespace: str) -> None:

@@ -62,6 +62,7 @@ _MODEL: Final = Statement(
         logged_model.c.model == bindparam("model"), _room
     )
 )
+_IS_MODEL: Final = Statement(select(logged_model.c.id).where(logged_model.c.model == bindparam("model")))
 _OF_EXPERIMENT: Final = Statement(
     _models.where(logged_model.c.experiment_id == bindparam("of_experiment"), logged_model.c.removed_ms == 0)
     .order_by(logged_model.c.created_ms.desc(), logged_model.c.id.desc())
@@ -109,6 +110,9 @@ class ArtifactReads(LedgerReads):
     def logged_model(self, namespace: str, model: str) -> LoggedModel | None:
         row = self._session.one(_MODEL, namespace=namespace, model=model)
         return _model(row) if row is not None else None
+
+    def logged_model_is_known(self, model: str) -> bool:
+        return self._session.one(_IS_MODEL, model=model) is not None
 
     def logged_models(self, experiment_ids: Sequence[int], *, limit: int) -> Sequence[LoggedModel]:
         found: list[LoggedModel] = []

@@ -114,7 +114,7 @@ class TrackingWrites(TrackingReads):
         room = self._session.one(_ROOM_ID, name=namespace)
         assert room is not None, f"there is no namespace {namespace}"
         number = experiment.number
-        if number != DEFAULT_EXPERIMENT:
+        if number < DEFAULT_EXPERIMENT:
             number = self._session.all(_LAST_NUMBER, room=room[0])[0][0] + 1
         location = experiment.location.replace("{number}", str(number))
         id_ = self._session.add(

@@ -68,6 +68,11 @@ _COUNT_UP: Final = Statement(
     update(model).where(model.c.id == bindparam("of_model")).values(last_number=model.c.last_number + 1)
 )
 _NUMBERED: Final = Statement(
+_SKIP_NUMBERS: Final = Statement(
+    update(model)
+    .where(model.c.id == bindparam("of_model"), model.c.last_number < bindparam("up_to"))
+    .values(last_number=bindparam("to_number"))
+)
     select(model.c.last_number, model.c.namespace, model.c.name, namespace.c.id)
     .join_from(model, namespace, namespace.c.name == model.c.namespace)
     .where(model.c.id == bindparam("model_id"))
@@ -194,6 +199,9 @@ class SqlTransaction(
 
     def remove_version(self, version_id: int) -> None:
         gone = self.version_by_id(version_id)
+    def skip_numbers(self, model_id: int, up_to: int) -> None:
+        self._session.change(_SKIP_NUMBERS, of_model=model_id, up_to=up_to, to_number=up_to)
+
         if gone is not None:
             self._count_versions(gone.namespace, -1)
         if gone is not None and (key := label_key(gone.label)):

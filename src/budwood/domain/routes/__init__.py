@@ -6,6 +6,7 @@ from budwood.domain.routes import (
     about,
     audit,
     blobs,
+    carrying,
     delivery,
     dossier,
     emit,
@@ -53,4 +54,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *delivery.ROUTES,
     *observations.ROUTES,
     *emit.ROUTES,
+    *carrying.ROUTES,
 )

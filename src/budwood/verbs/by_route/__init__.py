@@ -8,6 +8,7 @@ from typing import Final
 
 from budwood.verbs.by_route import (
     audit,
+    carrying,
     delivery,
     emit,
     gates,
@@ -43,6 +44,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **delivery.DEEDS,
     **observations.DEEDS,
     **emit.DEEDS,
+    **carrying.DEEDS,
 }
 
 __all__ = ["DEEDS", "Asked", "Deed"]

@@ -21,7 +21,7 @@ from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.store.write import Kept
 from budwood.verbs.artifacts import VERSIONS as FOLDER
 from budwood.verbs.artifacts import root_of
-from budwood.verbs.draft import Draft
+from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.house import House
 from budwood.verbs.listings import found
 from budwood.verbs.listings.origin import origin_of
@@ -89,7 +89,7 @@ def create(house: House, namespace: str, asked: NewListed) -> Callable[[Transact
         origin = replace(origin, location="")
         version = register_version(house, wish, also)
         return lambda _: found.WholeVersion(_listed(version, listed, said, origin), tags, ())
-    publish = publishing(house, _bare(house, kind, message), _target(listed), _Plain(), None)
+    publish = publishing(house, bare_draft(house, kind, message), _target(listed), plain_wishes(), None)
 
     def work(transaction: Transaction) -> found.WholeVersion:
         found.model(transaction, namespace, title)
@@ -176,7 +176,12 @@ def _has_files(view: View, namespace: str, location: str) -> bool:
     return bool(view.stored_files(namespace, root, limit=1))
 
 
-def _bare(house: House, kind: Kind, message: str) -> Draft:
+def plain_wishes() -> Wishes:
+    """No label, no aliases and no tags: those of a listing are put beside it."""
+    return _Plain()
+
+
+def bare_draft(house: House, kind: Kind, message: str) -> Draft:
     """A version without files. Its manifest follows from its record, so nothing is written."""
     manifest = bare_manifest(kind, house.author, house.clock(), message)
     kept = Kept((), frozenset(), 0)

@@ -89,7 +89,7 @@ def log_inputs(
     """Inputs, or outputs, of a run. Raises BadValue, LimitExceeded; the work RecordNotFound, too."""
     checks.too_many("datasets", datasets, INPUTS_AT_ONCE, "INPUTS_AT_ONCE")
     checks.too_many("models", models, INPUTS_AT_ONCE, "INPUTS_AT_ONCE")
-    kept = [DatasetUse(_checked(use.dataset), dict(checks.input_tag(*tag) for tag in use.tags.items()))
+    kept = [DatasetUse(checked_dataset(use.dataset), dict(checks.input_tag(*tag) for tag in use.tags.items()))
             for use in datasets]  # fmt: skip
 
     def work(transaction: Transaction) -> None:
@@ -123,7 +123,8 @@ def _put_tags(transaction: Transaction, run: Run, tags: Mapping[str, str]) -> No
         transaction.change_run(replace(run, name=tags[RUN_NAME_TAG]))
 
 
-def _checked(dataset: Dataset) -> Dataset:
+def checked_dataset(dataset: Dataset) -> Dataset:
+    """Raises BadValue."""
     bounds = (
         ("name", dataset.name, DATASET_NAME_CHARS),
         ("digest", dataset.digest, DATASET_DIGEST_CHARS),

@@ -1,0 +1,165 @@
+"""What the routes of a carrying take and give. ``source`` is where it all came from, as people are told it."""
+
+from dataclasses import dataclass
+
+from budwood.domain.carrying.records import (
+    CarriedExperiment,
+    CarriedFile,
+    CarriedLogged,
+    CarriedModel,
+    CarriedRun,
+    CarriedVersion,
+    Series,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeExperiment:
+    source: str
+    experiment: CarriedExperiment
+
+
+@dataclass(frozen=True, slots=True)
+class TakeRuns:
+    """All of one experiment, which is named by its number here."""
+
+    source: str
+    runs: tuple[CarriedRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakePoints:
+    run: str
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLogged:
+    """All of one experiment, as with runs."""
+
+    source: str
+    models: tuple[CarriedLogged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeModel:
+    source: str
+    model: CarriedModel
+
+
+@dataclass(frozen=True, slots=True)
+class TakeVersion:
+    """``files`` is where its files lie, below the namespace; empty where it has none here."""
+
+    source: str
+    version: CarriedVersion
+    files: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PointTitled:
+    title: str
+    alias: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageTitled:
+    title: str
+    number: int
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many there are now of what was sent."""
+
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSome:
+    """Where the answer before ended; empty at first."""
+
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRuns:
+    """Those of an experiment, or those named."""
+
+    experiment: str = ""
+    runs: tuple[str, ...] = ()
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPoints:
+    run: str
+    key: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLogged:
+    """Those of an experiment that are not deleted, or those named."""
+
+    experiment: str = ""
+    models: tuple[str, ...] = ()
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadVersions:
+    title: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFiles:
+    """``path`` is a folder below the namespace; ``after`` the last path that was told."""
+
+    path: str
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentsRead:
+    experiments: tuple[CarriedExperiment, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsRead:
+    runs: tuple[CarriedRun, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PointsRead:
+    series: Series
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRead:
+    models: tuple[CarriedLogged, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsRead:
+    models: tuple[CarriedModel, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsRead:
+    versions: tuple[CarriedVersion, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesRead:
+    files: tuple[CarriedFile, ...]
+    after: str = ""

@@ -1,0 +1,114 @@
+"""What is carried here from MLflow, and read in its words, by route. All of it may be done again."""
+
+from typing import Final
+
+from budwood.domain.asks_carrying import (
+    ExperimentsRead,
+    FilesRead,
+    LoggedRead,
+    ModelsRead,
+    PointsRead,
+    RunsRead,
+    Taken,
+    VersionsRead,
+)
+from budwood.domain.carrying.records import CarriedExperiment, CarriedModel, CarriedVersion
+from budwood.domain.routes import carrying as routes
+from budwood.verbs.by_route.asked import Asked, Deed
+from budwood.verbs.carrying import read, take_runs, take_versions
+from budwood.verbs.house import House
+from budwood.verbs.listings import pointing
+
+
+def _experiment(asked: Asked) -> CarriedExperiment:
+    return take_runs.take_experiment(_writes(asked), _room(asked), asked.body.source, asked.body.experiment)
+
+
+def _runs(asked: Asked) -> Taken:
+    return Taken(take_runs.take_runs(_writes(asked), _room(asked), asked.body.source, asked.body.runs))
+
+
+def _points(asked: Asked) -> Taken:
+    return Taken(take_runs.take_points(_writes(asked), _room(asked), asked.body.run, asked.body.series))
+
+
+def _logged(asked: Asked) -> Taken:
+    return Taken(take_runs.take_logged(_writes(asked), _room(asked), asked.body.source, asked.body.models))
+
+
+def _model(asked: Asked) -> CarriedModel:
+    return take_versions.take_model(_writes(asked), _room(asked), asked.body.source, asked.body.model)
+
+
+def _version(asked: Asked) -> CarriedVersion:
+    sent = asked.body
+    return take_versions.take_version(_writes(asked), _room(asked), sent.source, sent.version, sent.files)
+
+
+def _point(asked: Asked) -> Taken:
+    house, sent = _writes(asked), asked.body
+    house.catalog.write(pointing.point_alias(house, _room(asked), sent.title, sent.alias, sent.number))
+    return Taken(1)
+
+
+def _stage(asked: Asked) -> Taken:
+    house, sent = _writes(asked), asked.body
+    work = pointing.move_stage(house, _room(asked), sent.title, sent.number, sent.stage, archives_others=False)
+    house.catalog.write(work)
+    return Taken(1)
+
+
+def _read_experiments(asked: Asked) -> ExperimentsRead:
+    return read.read_experiments(asked.whole, _room(asked), asked.body.token)
+
+
+def _read_runs(asked: Asked) -> RunsRead:
+    return read.read_runs(asked.house, _room(asked), asked.body)
+
+
+def _read_points(asked: Asked) -> PointsRead:
+    return read.read_points(asked.house, _room(asked), asked.body)
+
+
+def _read_logged(asked: Asked) -> LoggedRead:
+    return read.read_logged(asked.house, _room(asked), asked.body)
+
+
+def _read_models(asked: Asked) -> ModelsRead:
+    return read.read_models(asked.house, _room(asked), asked.body.token)
+
+
+def _read_versions(asked: Asked) -> VersionsRead:
+    return read.read_versions(asked.house, _room(asked), asked.body)
+
+
+def _read_files(asked: Asked) -> FilesRead:
+    return read.read_files(asked.house, _room(asked), asked.body)
+
+
+def _room(asked: Asked) -> str:
+    return asked.holes["namespace"]
+
+
+def _writes(asked: Asked) -> House:
+    """Without the answers that are kept for repeated requests: to do any of this again does no harm."""
+    return asked.beside or asked.whole
+
+
+DEEDS: Final = {
+    routes.TAKE_EXPERIMENT.name: Deed(_experiment),
+    routes.TAKE_RUNS.name: Deed(_runs),
+    routes.TAKE_POINTS.name: Deed(_points),
+    routes.TAKE_LOGGED.name: Deed(_logged),
+    routes.TAKE_MODEL.name: Deed(_model),
+    routes.TAKE_VERSION.name: Deed(_version, long=True),
+    routes.POINT.name: Deed(_point),
+    routes.STAGE.name: Deed(_stage),
+    routes.READ_EXPERIMENTS.name: Deed(_read_experiments),
+    routes.READ_RUNS.name: Deed(_read_runs),
+    routes.READ_POINTS.name: Deed(_read_points),
+    routes.READ_LOGGED.name: Deed(_read_logged),
+    routes.READ_MODELS.name: Deed(_read_models),
+    routes.READ_VERSIONS.name: Deed(_read_versions),
+    routes.READ_FILES.name: Deed(_read_files),
+}
