@@ -20,6 +20,7 @@ from budwood.domain.policy.evidence import Evidence, EvidenceKind
 from budwood.domain.policy.records import PolicyRecord, Promotion
 from budwood.domain.query_parser import parse_query
 from budwood.domain.retention import Hold, RulesRecord, Scope
+from budwood.domain.storage_tiers.values import TieringRecord
 from budwood.errors import NamespaceNotFound
 
 NEAR = frozenset({"near"})
@@ -27,6 +28,8 @@ WHOLE = {
     # What looks at the whole registry, for those who look after it.
     "all_versions",
     "blocks",
+    "leaning_on",
+    "tiering_anywhere",
     "condemned",
     "condemned_total",
     "give_packs",
@@ -106,6 +109,7 @@ def furnish(transaction: Transaction, room: str) -> None:
     transaction.add_review(promotion.id, Review("bea", True, 2, "b", {Role.REVIEWER: 1}))
     transaction.add_rules(RulesRecord(room, 0, "text", "mara", 1))
     transaction.add_hold(Hold(0, room, Scope.NAMESPACE, room, "why", "LEG-1", "mara", 1))
+    transaction.add_tiering(TieringRecord(room, 0, "text", "mara", 1))
     transaction.take_lease(Lease(f"lease-{room}", "push", 1, 99, room, "mara"))
     transaction.add_blocks(block_rows(3, f"packs/{room}.pack", seed=len(room)), room)
 
@@ -139,6 +143,7 @@ BY_NAME: dict[str, Question] = {
     "promotions": lambda view, room: view.promotions(room),
     "breaks": lambda view, room: view.unseen_breaks(room),
     "rules": lambda view, room: view.retention_rules(room),
+    "tiering": lambda view, room: view.tiering(room),
     "rule editions": lambda view, room: view.retention_editions(room),
     "versions": lambda view, room: view.versions_in(room),
     "holds": lambda view, room: view.holds(room),

@@ -27,6 +27,8 @@ from budwood.catalog.sql import (
     sqlite,
     standard_transaction,
     standard_view,
+    storage_tier_transaction,
+    storage_tier_view,
     transaction,
     view,
 )
@@ -396,6 +398,7 @@ def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCa
             *(view, index, transaction, people_view, people_transaction, gate_view, gate_transaction),
             *(standard_view, standard_transaction),
             *(retention_view, retention_transaction),
+            *(storage_tier_view, storage_tier_transaction),
         )
         for name, thing in vars(module).items()
         if isinstance(thing, Statement)
@@ -403,6 +406,7 @@ def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCa
     assert len(statements) > 50
     session = catalog._borrow()
     scanning = set()
+    statements |= {f"_LEANING {n}": found for n, found in index._LEANING.items()}
     statements |= {f"_FIND {n}": found for n, found in index._FIND.items()} | {"_due": people_view._due(2)}
     for name, statement in statements.items():
         sql = statement.compiled(sqlite.DIALECT).sql

@@ -22,6 +22,7 @@ from budwood.catalog.listing_api import ListingTransaction, ListingView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.catalog.retention_api import RetentionTransaction, RetentionView
 from budwood.catalog.standards_api import StandardsTransaction, StandardsView
+from budwood.catalog.storage_tiers_api import StorageTiersTransaction, StorageTiersView
 from budwood.catalog.tracking_api import TrackingTransaction, TrackingView
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
@@ -111,6 +112,7 @@ class View(
     ListingView,
     RetentionView,
     StandardsView,
+    StorageTiersView,
     TrackingView,
     ArtifactsView,
     Protocol,
@@ -225,6 +227,7 @@ class Transaction(
     ListingTransaction,
     RetentionTransaction,
     StandardsTransaction,
+    StorageTiersTransaction,
     TrackingTransaction,
     ArtifactsTransaction,
     Protocol,
@@ -239,11 +242,11 @@ class Transaction(
     def add_version(self, new: NewVersion) -> VersionRecord:
         """Takes the model's next number. Raises LabelTaken, also when a deleted version had the label."""
 
-    def remove_version(self, version_id: int) -> None:
-        """The record, its tags, metrics, params and edges to parents; its number and label are never used again."""
-
     def skip_numbers(self, model_id: int, up_to: int) -> None:
         """The next version's number is above that one: they were given where its versions come from."""
+
+    def remove_version(self, version_id: int) -> None:
+        """The record, its tags, metrics, params and edges to parents; its number and label are never used again."""
 
     def retire(self, version_id: int, *, at_ms: int, reason: str) -> None: ...
     def set_stage(self, version_id: int, stage: Stage, *, at_ms: int, author: str) -> None:

@@ -28,6 +28,7 @@ from budwood.domain.results import VersionPage
 from budwood.domain.retention import Hold, RulesRecord
 from budwood.domain.rollout.records import Rollout
 from budwood.domain.standard import StandardRecord
+from budwood.domain.storage_tiers.values import TieringRecord
 from budwood.domain.trace import Named, NamedKind
 from budwood.domain.tracking.records import Experiment, Run
 from budwood.domain.traffic.records import EndpointRecord
@@ -40,8 +41,8 @@ _UNGUARDED: Final = """
     is_trusted
     principal principal_by_subject principals group groups known token tokens answered staged_blocks signing_keys meta
     remove_model add_version remove_version retire set_stage add_move put_tag put_tags remove_tag renew_lease drop_lease
-    add_principal change_principal add_group set_members remove_group add_token revoke_token touch_token
     skip_numbers logged_model_is_known
+    add_principal change_principal add_group set_members remove_group add_token revoke_token touch_token
     forget_tokens remove_trust change_delivery remember_answer forget_answers stage_blocks
     add_signing_key retire_signing_key set_meta
     tier promotions_of pointed_before reviews set_tier change_promotion add_review
@@ -58,6 +59,7 @@ _UNGUARDED: Final = """
     change_run log_metrics log_params put_run_tags remove_run_tag add_inputs add_models
     logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics
     add_logged_model
+    tier_state version_use put_tier_state note_use
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
 """Methods that name no namespace and begin at an id, a principal or a key."""
@@ -274,6 +276,13 @@ class _Scoped:
         self._own(hold.namespace)
         return self._inner.add_hold(hold, versions)
 
+    def tiering(self, namespace: str) -> TieringRecord | None:
+        return self._inner.tiering(namespace) if namespace in self._reach else None
+
+    def add_tiering(self, tiering: TieringRecord) -> TieringRecord:
+        self._own(tiering.namespace)
+        return self._inner.add_tiering(tiering)
+
     def standard(self, namespace: str) -> StandardRecord | None:
         return self._inner.standard(namespace) if namespace in self._reach else None
 
@@ -432,7 +441,7 @@ class _Scoped:
         self._own(namespace)
         there = self._inner.find_blocks([row.id for row in rows])
         new = [row for row in rows if row.id not in there]
-        if any(row.base in there and there[row.base].depth >= row.depth for row in new):
+        if any(base in there and there[base].depth >= row.depth for row in new for base in row.bases):
             raise LeaseLost("What these blocks lean on lies too deep.")
         self._inner.add_blocks(new, namespace)
         self._inner.hold_blocks(namespace, {row.id: row.length for row in rows if row.id in there})

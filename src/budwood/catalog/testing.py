@@ -28,6 +28,7 @@ from budwood.catalog.testing_people import PeopleSuite
 from budwood.catalog.testing_retention import RetentionSuite
 from budwood.catalog.testing_search import SearchSuite
 from budwood.catalog.testing_standards import StandardsSuite
+from budwood.catalog.testing_storage_tiers import StorageTiersSuite
 from budwood.catalog.testing_usage import UsageSuite
 from budwood.domain.names import Kind, Stage
 from budwood.domain.records import ModelRecord, Move, MoveReason, Tag, VersionRecord
@@ -71,6 +72,7 @@ class CatalogSuite(
     LineageSuite,
     RetentionSuite,
     StandardsSuite,
+    StorageTiersSuite,
 ):
     """Every sentence of the port, as a test."""
 

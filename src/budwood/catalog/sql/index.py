@@ -76,6 +76,8 @@ _HOLDING: Final = _asking(
         .where(holding.c.block_id.in_(ids))
     )
 )
+# Written out, not bound: only then is it seen to match the partial index.
+_LEANING: Final = _asking(lambda ids: _in_force.where(block.c.depth > literal_column("0"), block.c.base.in_(ids)))
 _BLOCKS: Final = _paged(_in_force)
 _BLOCKS_OF: Final = _paged(_in_force.where(pack.c.name == bindparam("pack")))
 # Written out, not bound: only then is it seen to match the partial index.
@@ -143,6 +145,9 @@ class IndexView:
         for chunk in _chunks(sorted(set(ids))):
             values = {f"id{n}": block_id for n, block_id in enumerate(chunk)}
             yield from self._session.all(statements[len(chunk)], **values)
+
+    def leaning_on(self, ids: Sequence[BlockId]) -> list[BlockRow]:
+        return list({row[0]: _block_from(row) for row in self._ask(_LEANING, ids)}.values())
 
     def blocks(self, *, pack: str = "", after: BlockId = b"", limit: int = 10_000) -> Sequence[BlockRow]:
         if pack:

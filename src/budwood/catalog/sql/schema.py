@@ -15,6 +15,7 @@ from budwood.catalog.sql import (
     people_tables,
     retention_tables,
     standard_tables,
+    storage_tier_tables,
     tables,
     tracking_tables,
 )
@@ -31,6 +32,7 @@ OTHERS: Final = (
     people_tables,
     retention_tables,
     standard_tables,
+    storage_tier_tables,
     tracking_tables,
 )
 """Importing them puts their tables into the same metadata."""

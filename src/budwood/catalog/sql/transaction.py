@@ -22,6 +22,7 @@ from budwood.catalog.sql.people_transaction import PeopleWrites
 from budwood.catalog.sql.retention_transaction import RetentionWrites
 from budwood.catalog.sql.session import Session, Statement
 from budwood.catalog.sql.standard_transaction import StandardWrites
+from budwood.catalog.sql.storage_tier_transaction import StorageTierWrites
 from budwood.catalog.sql.tables import (
     block,
     lease,
@@ -67,12 +68,12 @@ _HAS_VERSIONS: Final = Statement(
 _COUNT_UP: Final = Statement(
     update(model).where(model.c.id == bindparam("of_model")).values(last_number=model.c.last_number + 1)
 )
-_NUMBERED: Final = Statement(
 _SKIP_NUMBERS: Final = Statement(
     update(model)
     .where(model.c.id == bindparam("of_model"), model.c.last_number < bindparam("up_to"))
     .values(last_number=bindparam("to_number"))
 )
+_NUMBERED: Final = Statement(
     select(model.c.last_number, model.c.namespace, model.c.name, namespace.c.id)
     .join_from(model, namespace, namespace.c.name == model.c.namespace)
     .where(model.c.id == bindparam("model_id"))
@@ -142,6 +143,7 @@ class SqlTransaction(
     ListingWrites,
     RetentionWrites,
     StandardWrites,
+    StorageTierWrites,
     TrackingWrites,
 ):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
@@ -197,11 +199,11 @@ class SqlTransaction(
         self._count_versions(room, 1)
         return _added(version_id, room, name, number, new)
 
-    def remove_version(self, version_id: int) -> None:
-        gone = self.version_by_id(version_id)
     def skip_numbers(self, model_id: int, up_to: int) -> None:
         self._session.change(_SKIP_NUMBERS, of_model=model_id, up_to=up_to, to_number=up_to)
 
+    def remove_version(self, version_id: int) -> None:
+        gone = self.version_by_id(version_id)
         if gone is not None:
             self._count_versions(gone.namespace, -1)
         if gone is not None and (key := label_key(gone.label)):

@@ -23,6 +23,7 @@ from budwood.catalog.sql.retention_tables import gone
 from budwood.catalog.sql.retention_view import RetentionReads, gone_from
 from budwood.catalog.sql.session import Row, Statement, known, opaque
 from budwood.catalog.sql.standard_view import StandardReads
+from budwood.catalog.sql.storage_tier_view import StorageTierReads
 from budwood.catalog.sql.tables import (
     ledger,
     model,
@@ -242,7 +243,16 @@ _COUNT_VERSIONS: Final = Statement(select(func.count()).select_from(version))
 _REVISION: Final = Statement(text("SELECT version_num FROM alembic_version"))
 
 
-class SqlView(ListingReads, ArtifactReads, DeliveryReads, LineageReads, RetentionReads, StandardReads, TrackingReads):
+class SqlView(
+    ListingReads,
+    ArtifactReads,
+    DeliveryReads,
+    LineageReads,
+    RetentionReads,
+    StandardReads,
+    StorageTierReads,
+    TrackingReads,
+):
     """``catalog.api.View`` over one session."""
 
     __slots__ = ()
