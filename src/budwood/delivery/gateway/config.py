@@ -11,6 +11,7 @@ from typing import Final
 
 from budwood.delivery.gateway.guards import filters
 from budwood.delivery.gateway.names import OWN_HEADERS
+from budwood.delivery.gateway.quotas import USAGE_METADATA, usage_filter
 from budwood.delivery.gateway.routes import (
     METADATA,
     Plain,
@@ -108,10 +109,11 @@ def boot(node: str, place: Place, control: Backend, admin: str) -> Plain:
 
 
 def _filters() -> Iterator[Plain]:
-    """What is kept for comparing has passed the guards."""
+    """What is kept for comparing has passed the guards; what is counted is what the backend said."""
     *guards, router = filters()
     yield from guards
     yield script()
+    yield usage_filter()
     yield router
 
 
@@ -170,6 +172,8 @@ def _log(path: str) -> Plain:
         "us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
         "backend_us": "%COMMON_DURATION(US_TX_BEG:US_RX_END:us)%",
         "sent": "%BYTES_SENT%",
+        "asked": "%BYTES_RECEIVED%",
+        **{name: f"%DYNAMIC_METADATA({USAGE_METADATA}:{name})%" for name in ("prompt_tokens", "completion_tokens")},
     }
     kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
     typed = {"@type": TYPE + kind, "path": path, "log_format": {"json_format": fields}}

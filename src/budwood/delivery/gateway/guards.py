@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from budwood.delivery.gateway.models import MODEL_SCRIPT
 from budwood.delivery.gateway.names import OPEN_HEADER
+from budwood.delivery.gateway.quotas import QUOTA_FILTER, USAGE_FILTER, counted_routes, quota_filter
 from budwood.delivery.xds.messages import TYPE
 from budwood.domain.limits import ENDPOINT_CLIENTS
 from budwood.domain.traffic.endpoint import TENANT_HEADER, USER_HEADER, Endpoint, KeyAuth, Rate, Routing, TokenAuth
@@ -42,6 +43,7 @@ def filters() -> Iterator[Plain]:
     yield {"name": ISSUER_FILTER, "config_discovery": told, "disabled": True}
     yield _asleep(AGAIN_FILTER, lua, default_source_code={"inline_string": _AGAIN})
     yield _asleep(RATE_FILTER, "local_ratelimit.v3.LocalRateLimit", stat_prefix="budwood")
+    yield quota_filter()
     yield {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{TYPE}{_HTTP}router.v3.Router"}}
 
 
@@ -71,12 +73,13 @@ def guarded(routing: Routing, *, by_model: bool = False) -> Plain:
         said[ISSUER_FILTER] = _token_route(requirement_name=routing.key)
     if endpoint.rate is not None or endpoint.tenant_rates:
         said[RATE_FILTER] = _rates(endpoint)
-    return said
+    return {**said, **counted_routes(routing)}
 
 
 def unread() -> Plain:
     """What the first route of a request says whose endpoint is in its body."""
-    return {WHOLE_FILTER: _AWAKE, MODEL_FILTER: _AWAKE, AGAIN_FILTER: _AWAKE, RATE_FILTER: _AWAKE, **_all_pass()}
+    woken = (WHOLE_FILTER, MODEL_FILTER, AGAIN_FILTER, RATE_FILTER, QUOTA_FILTER, USAGE_FILTER)
+    return {**dict.fromkeys(woken, _AWAKE), **_all_pass()}
 
 
 def _all_pass() -> Plain:

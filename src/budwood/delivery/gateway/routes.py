@@ -16,6 +16,7 @@ from typing import Any, Final
 from budwood.delivery.gateway.addresses import begins, names_open, names_pinned, open_paths, pinned_paths
 from budwood.delivery.gateway.guards import guarded, unread
 from budwood.delivery.gateway.names import GENERATION_HEADER, MODEL_HEADER, OPEN_HEADER, SHADOW_HEADER, VERSION_HEADER
+from budwood.delivery.gateway.quotas import counts_tokens
 from budwood.delivery.xds.messages import TYPE
 from budwood.domain.traffic.endpoint import USER_HEADER, Arm, Endpoint, Routing
 from budwood.domain.traffic.hashing import BUCKETS
@@ -150,7 +151,9 @@ def _route(
         "typed_per_filter_config": {**guarded(routing, by_model=by_model), **({LUA: _ENABLED} if captured else {})},
     }
     # What is packed cannot be compared; and how a route was found is no business of the backend's.
-    removed = [*(["accept-encoding"] if captured else []), *((MODEL_HEADER, OPEN_HEADER) if by_model else ())]
+    # Nor can it be counted.
+    is_read = captured or counts_tokens(endpoint)
+    removed = [*(["accept-encoding"] if is_read else []), *((MODEL_HEADER, OPEN_HEADER) if by_model else ())]
     if removed:
         route["request_headers_to_remove"] = removed
     return route

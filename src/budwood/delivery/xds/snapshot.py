@@ -12,6 +12,7 @@ from typing import Final
 from budwood.delivery.gateway.config import ROUTES as ROUTE_TABLE
 from budwood.delivery.gateway.config import Place, clusters, listener, runtime
 from budwood.delivery.gateway.guards import tokens
+from budwood.delivery.gateway.quotas import quotas
 from budwood.delivery.gateway.routes import entries_by_model, entries_by_path
 from budwood.delivery.shadow.listener import SHADOW_ROUTES, shadow_cluster, shadow_listener, shadow_routes
 from budwood.delivery.xds.messages import TYPE, encoded
@@ -94,7 +95,9 @@ class Encoded:
                 LISTENER: Resources.of(
                     encoded(LISTENER, each) for each in (listener(place), shadow_listener(place.log))
                 ),
-                EXTENSIONS: Resources.of([encoded(EXTENSIONS, tokens(routings[key] for key in keys))]),
+                EXTENSIONS: Resources.of(
+                    encoded(EXTENSIONS, made(routings[key] for key in keys)) for made in (tokens, quotas)
+                ),
                 ROUTES: Resources.of([self._table(keys, routings), _copies(routings)]),
             }
         )

@@ -56,6 +56,14 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """``tokens`` of language models, asked and answered together, in every period of ``seconds``."""
+
+    tokens: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyAuth:
     """Who may ask, by an API key in ``header``: client names by key. The client's name becomes the tenant."""
 
@@ -123,8 +131,9 @@ class Capture:
 class Endpoint:
     """``baseline`` is the arm that answers when nothing else may. ``asks_at`` is the path that every backend is asked
     at, the same for all arms because a gateway chooses the arm after the path; empty to leave it as it came.
-    ``rate`` is for every tenant that is not in ``tenant_rates``; None is none. ``guarded_by`` is the stage or alias
-    whose policies an arm must have passed to answer. ``adapters`` are other names that a body may call it by."""
+    ``rate`` is for every tenant that is not in ``tenant_rates``, and ``quota`` likewise; None is none. ``guarded_by`` is
+    the stage or alias whose policies an arm must have passed to answer. ``adapters`` are other names that a body may
+    call it by."""
 
     namespace: str
     name: str
@@ -146,6 +155,8 @@ class Endpoint:
     guarded_by: str = "production"
     adapters: tuple[str, ...] = ()
     capture: Capture = Capture()
+    quota: Quota | None = None
+    tenant_quotas: Mapping[str, Quota] = field(default_factory=dict)
 
     def arm(self, name: str) -> Arm:
         """One of its arms, by name."""
@@ -155,13 +166,15 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class Routing:
     """What a gateway is to do for an endpoint: immutable, and named by its generation. ``killed``: the baseline answers
-    everything, whatever the table says."""
+    everything, whatever the table says. ``refused`` is not the generation's: which tenants used up their tokens, and
+    until when (milliseconds since the epoch)."""
 
     endpoint: Endpoint
     generation: int
     table: Table
     killed: bool = False
     shadow: Shadow | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -15,7 +15,7 @@ from budwood.domain.limits import LOG_LINE_BYTES
 
 FIELDS: Final = (
     *("at", "request", "endpoint", "generation", "why", "cluster", "tenant", "user", "code", "flags", "us"),
-    *("backend_us", "sent"),
+    *("backend_us", "sent", "asked", "prompt_tokens", "completion_tokens"),
 )
 SPLIT: Final = frozenset({"split", "shadow"})
 """Why a request went where it did, when it was the split that said so."""
@@ -28,7 +28,8 @@ _MOST: Final = 1 << 53
 @dataclass(frozen=True, slots=True)
 class Line:
     """One answered request. ``endpoint`` is ``namespace.name``; ``arm`` is empty where no backend was asked, ``user``
-    and ``tenant`` where nobody said. ``code`` 0: the client went away. Latency in µs, -1 where there is none."""
+    and ``tenant`` where nobody said. ``code`` 0: the client went away. Latency in µs, -1 where there is none; so are
+    tokens, where the answer did not say what it used."""
 
     at_ms: int
     request: str
@@ -41,6 +42,10 @@ class Line:
     user: str = ""
     tenant: str = ""
     flags: str = ""
+    asked_bytes: int = 0
+    sent_bytes: int = 0
+    prompt_tokens: int = -1
+    completion_tokens: int = -1
 
     @property
     def failed(self) -> bool:
@@ -99,7 +104,15 @@ def _read(text: bytes) -> Line | None:
         _text(said, "user"),
         _text(said, "tenant"),
         _text(said, "flags"),
+        *(max(0, _whole(said, name)) for name in ("asked", "sent")),
+        *(_whole(said, name) for name in ("prompt_tokens", "completion_tokens")),
     )
+
+
+def _whole(said: dict[str, Any], name: str) -> int:
+    """-1 where it says nothing that could be."""
+    value = _number(said, name)
+    return int(value) if value is not None and value >= 0 else -1
 
 
 def _number(said: dict[str, Any], name: str) -> float | None:

@@ -21,6 +21,7 @@ from budwood.domain.traffic.endpoint import (
     Capture,
     Endpoint,
     KeyAuth,
+    Quota,
     Rate,
     Retry,
     Rule,
@@ -41,6 +42,8 @@ _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]{0,500}")
 _TIMEOUT_MOST_S: Final = 3_600
 T = TypeVar("T")
 _RATE_MOST: Final = 10_000_000
+_QUOTA_MOST: Final = 10**15
+_QUOTA_MOST_S: Final = 31 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         optional=(
             *("split", "baseline", "sticky", "rules", "auth", "rate", "tenantRates", "retries", "breaker", "timeout"),
             *("path", "addRequestHeaders", "addResponseHeaders", "guardedBy", "capture", "adapters"),
+            *("quota", "tenantQuotas"),
         ),
     )
     model = _READ.text(spec["model"], "spec.model")
@@ -111,7 +115,11 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         capture=_capture(spec.get("capture", {})),
         guarded_by=_READ.text(spec.get("guardedBy", "production"), "spec.guardedBy"),
         adapters=_READ.each(spec, "adapters", "spec", _adapter),
+        quota=_quota(spec["quota"], "spec.quota") if "quota" in spec else None,
+        tenant_quotas=_mapping(spec, "tenantQuotas", _quota, _READ.text),
     )
+    if body.tenant_quotas and not (keys or tokens):
+        _READ.bad("spec.tenantQuotas", "counts tenants, and nobody says who they are", "Add spec.auth.")
     if body.tenant_rates and not (keys or tokens):
         _READ.bad("spec.tenantRates", "counts tenants, and nobody says who they are", "Add spec.auth.")
     sticky = _sticky(spec.get("sticky", {}))
@@ -230,6 +238,14 @@ def _rate(value: object, at: str) -> Rate:
     if not 1 <= seconds <= 86_400:
         _READ.bad(f"{at}.per", f"is {given['per']!r}", "From 1s to 1d.")
     return Rate(_READ.count(given["requests"], f"{at}.requests", least=1, most=_RATE_MOST), seconds)
+
+
+def _quota(value: object, at: str) -> Quota:
+    given = _READ.fields(value, at, required=("tokens", "per"))
+    seconds = _READ.lasts_s(given["per"], f"{at}.per")
+    if not 60 <= seconds <= _QUOTA_MOST_S:
+        _READ.bad(f"{at}.per", f"is {given['per']!r}", "From 1m to 31d.")
+    return Quota(_READ.count(given["tokens"], f"{at}.tokens", least=1, most=_QUOTA_MOST), seconds)
 
 
 def _retry(value: object) -> Retry:

@@ -1,0 +1,180 @@
+"""Tokens of language models are counted by what answers say, and who used up theirs is refused."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from budwood.domain.traffic.endpoint import Backend, Endpoint, KeyAuth, Quota, Routing
+from budwood.domain.traffic.lines import Line, read_lines
+from budwood.domain.traffic.quotas import tokens_of
+from budwood.domain.traffic.segments import first_table
+
+from .conftest import Answer, Gateway
+
+CHAT = "/v1/chat/completions"
+ALL = first_table({"stable": 10_000})
+KEYS = KeyAuth("x-api-key", {"key-acme": "acme", "key-zeta": "zeta"})
+USE = {"prompt_tokens": 12, "completion_tokens": 30, "total_tokens": 42, "prompt_tokens_details": {"cached_tokens": 3}}
+
+
+class _Model(BaseHTTPRequestHandler):
+    """Answers with the pieces that the test put there, each by itself."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        says: Says = self.server.says  # type: ignore[attr-defined]
+        says.heard = {name.lower(): value for name, value in self.headers.items()}
+        self.send_response(says.status)
+        for name, value in says.headers.items():
+            self.send_header(name, value)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for piece in says.pieces:
+            self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            self.wfile.flush()
+            time.sleep(says.wait_s)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *said: object) -> None:
+        pass
+
+
+class Says:
+    def __init__(self) -> None:
+        self.status, self.pieces, self.wait_s = 200, [b"{}"], 0.0
+        self.headers: Mapping[str, str] = {"content-type": "application/json"}
+        self.heard: Mapping[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[tuple[Says, Backend]]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Model) as server:
+        server.daemon_threads = True
+        server.says = Says()  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.says, Backend("127.0.0.1", server.server_address[1])  # type: ignore[attr-defined]
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def texts(one_gateway: Gateway, one_endpoint: Endpoint, model: tuple[Says, Backend]) -> Endpoint:
+    arm = replace(one_endpoint.arms[0], backends=(model[1],))
+    made = replace(one_endpoint, name="texts", model="texts", arms=(arm, *one_endpoint.arms[1:]), keys=KEYS)
+    return replace(made, quota=Quota(100, 3_600))
+
+
+@pytest.fixture
+def says(model: tuple[Says, Backend]) -> Says:
+    model[0].__init__()  # type: ignore[misc]
+    return model[0]
+
+
+@pytest.fixture(scope="module")
+def told(one_gateway: Gateway, texts: Endpoint) -> Gateway:
+    free = replace(texts, name="free", quota=None)
+    assert one_gateway.obey(Routing(texts, 1, ALL), Routing(free, 1, ALL)) == {}
+    return one_gateway
+
+
+def chat(gateway: Gateway, model: str = "texts", key: str = "key-acme") -> Answer:
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hello"}]}).encode()
+    return gateway.ask(CHAT, {"x-api-key": key, "accept-encoding": "gzip"}, body)
+
+
+def logged(gateway: Gateway, answer: Answer, wait_s: float = 10) -> Line:
+    """The line of a request, when the gateway has written it."""
+    until = time.monotonic() + wait_s
+    while time.monotonic() < until:
+        text = (gateway.folder / "access.log").read_bytes()
+        for line in read_lines(text[: text.rfind(b"\n") + 1]).lines:
+            if line.request == answer.headers["x-request-id"]:
+                return line
+        time.sleep(0.02)
+    raise AssertionError("no line of it was written")
+
+
+def event(said: Mapping[str, Any]) -> bytes:
+    return b"data: " + json.dumps(said).encode() + b"\n\n"
+
+
+def test_what_an_answer_used_is_in_the_log(told: Gateway, says: Says) -> None:
+    says.pieces = [json.dumps({"choices": [{"message": {"content": 'the "usage": {9}'}}], "usage": USE}).encode()]
+    line = logged(told, chat(told))
+    assert (line.prompt_tokens, line.completion_tokens, line.tenant) == (12, 30, "acme")
+    assert "accept-encoding" not in says.heard
+    assert tokens_of(line) == 42
+
+
+def test_a_stream_says_it_at_its_end_however_it_is_cut(told: Gateway, says: Says) -> None:
+    words = b"".join(event({"choices": [{"delta": {"content": "word"}}], "usage": None}) for _ in range(200))
+    whole = words + event({"choices": [], "usage": USE}) + b"data: [DONE]\n\n"
+    says.headers = {"content-type": "text/event-stream"}
+    says.pieces = [whole[at : at + 7] for at in range(len(words) - 21, len(whole), 7)]
+    assert tokens_of(logged(told, chat(told))) == 42
+    says.pieces = [words, event({"choices": [], "usage": USE | {"completion_tokens": 5}}), whole]
+    assert tokens_of(logged(told, chat(told))) == 42
+
+
+@pytest.mark.parametrize(
+    ("use", "tokens"),
+    [
+        ({"input_tokens": 3, "output_tokens": 4}, 7),
+        ({"prompt_tokens": 5, "total_tokens": 5}, 5),
+        ({"total_tokens": 9}, 9),
+    ],
+)
+def test_other_servers_say_it_in_other_words(told: Gateway, says: Says, use: dict[str, int], tokens: int) -> None:
+    says.pieces = [b'{"usage" : ', json.dumps(use).encode(), b"}"]
+    assert tokens_of(logged(told, chat(told))) == tokens
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b'"usage": {' * 5_000, b'{"usage": {"prompt_tokens": 99999999999999999999}}', b'{"usage": null}', b"\x00" * 9_000],
+)
+def test_an_answer_that_does_not_say_it_counts_by_its_bytes(told: Gateway, says: Says, piece: bytes) -> None:
+    says.pieces = [b" ", piece, piece]
+    answer = chat(told)
+    line = logged(told, answer)
+    assert answer.status == 200
+    assert line.prompt_tokens == line.completion_tokens == -1
+    assert tokens_of(line) >= len(piece) // 2
+
+
+def test_an_error_and_an_endpoint_without_a_quota_count_nothing(told: Gateway, says: Says) -> None:
+    says.status = 500
+    assert tokens_of(logged(told, chat(told))) == 0
+    says.status = 200
+    says.pieces = [json.dumps({"usage": USE}).encode()]
+    line = logged(told, chat(told, "free"))
+    assert line.prompt_tokens == -1
+
+
+def test_who_used_up_theirs_is_refused_until_the_period_ends(told: Gateway, texts: Endpoint, says: Says) -> None:
+    until_ms = int((time.time() + 1.5) * 1_000)
+    over = Routing(texts, 1, ALL, refused={"acme": until_ms, 'né"w\n%41]] x': until_ms})
+    told.obey(over, Routing(replace(texts, name="free", quota=None), 1, ALL))
+    answer = chat(told)
+    assert (answer.status, answer.said["error"]["code"]) == (429, 429)
+    assert answer.said["error"]["message"] == "the quota of tokens is used up"
+    assert answer.headers["retry-after"] in ("1", "2")
+    assert told.ask("/predict/texts", {"x-api-key": "key-acme"}).status == 429
+    assert chat(told, key="key-zeta").status == 200
+    assert chat(told, "free").status == 200
+    wait(lambda: chat(told).status == 200)
+
+
+def wait(true: Callable[[], object], wait_s: float = 10) -> None:
+    until = time.monotonic() + wait_s
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
