@@ -16,7 +16,7 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, PACK_BLOCKS
+from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, DEEPEST, PACK_BLOCKS
 from budwood.errors import BlockDamaged, BudwoodError, PackDamaged, StorageFull, TooNew
 from budwood.store.api import BlockRow
 from budwood.store.backends.folder import FolderObjects
@@ -192,8 +192,8 @@ def test_a_missing_pack_is_damage() -> None:
 
 def test_a_pack_of_a_newer_format_is_left_to_a_newer_budwood() -> None:
     store, content = MemoryObjects(), bytearray(whole_pack())
-    struct.pack_into("<I", content, 12, 2)
-    struct.pack_into("<I", content, len(content) - 8, 2)
+    struct.pack_into("<I", content, 12, 3)
+    struct.pack_into("<I", content, len(content) - 8, 3)
     publish(store, pack_key("newer"), bytes(content))
     with pytest.raises(TooNew):
         read_footer(store, "newer")
@@ -343,7 +343,7 @@ def test_an_index_with_a_right_digest_and_wrong_entries_is_damage(
         end += row.length
         assert 0 < row.length <= BLOCK_BYTES
         assert 0 < row.raw_length <= BLOCK_BYTES
-        assert row.depth <= CHAIN_DEPTH
+        assert row.depth <= DEEPEST
         assert len(row.base) == (32 if row.depth else 0)
         assert row.base != row.id
     assert end == FOOTER

@@ -7,13 +7,15 @@ backends are chosen by wiring; ``store/testing.py`` is the suite each of them mu
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Final, Literal, Protocol, Self, runtime_checkable
 
 from budwood.domain.facts import FileFacts
+from budwood.domain.limits import CHAIN_DEPTH, DEEPEST, DERIVED_DEPTH
 from budwood.domain.manifest import BlockId
 
 Buffer = bytes | bytearray | memoryview
 Method = Literal["GET", "PUT"]
+ID_BYTES: Final = 32
 Progress = Callable[[int], None]
 """Called with the number of raw bytes finished since the last call, from any thread."""
 
@@ -23,7 +25,8 @@ class BlockRow:
     """Where one block lies and how it is written there.
 
     ``offset`` and ``length`` are bytes in the pack; ``raw_length`` is what decoding gives; ``check`` is the
-    CRC-32 of the encoded bytes; ``base`` names the block this one is a difference from, at ``depth`` - 1.
+    CRC-32 of the encoded bytes; ``base`` names the block this one is a difference from, or the blocks it is derived
+    from, one id behind the other; each of them lies at a smaller ``depth``.
     """
 
     id: BlockId
@@ -36,6 +39,26 @@ class BlockRow:
     base: BlockId = b""
     depth: int = 0
     is_manifest: bool = False
+
+    @property
+    def bases(self) -> tuple[BlockId, ...]:
+        """The blocks this one leans on: none, one, or its sources if it is derived."""
+        return bases_in(self.base)
+
+
+def bases_in(base: bytes) -> tuple[BlockId, ...]:
+    """The ids in a row's ``base``."""
+    if len(base) <= ID_BYTES:
+        return (base,) if base else ()
+    return tuple(base[at : at + ID_BYTES] for at in range(0, len(base), ID_BYTES))
+
+
+def depth_on(bases: Sequence[int], *, is_derived: bool) -> int | None:
+    """How deep a block lies that leans on blocks at these depths; None where it may not, for a reader would refuse."""
+    if is_derived:
+        return DERIVED_DEPTH if max(bases) <= CHAIN_DEPTH else None
+    depth = max(bases) + 1 if bases else 0
+    return depth if depth <= CHAIN_DEPTH or depth == DEEPEST else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from budwood.domain.limits import CHAIN_DEPTH
+from budwood.domain.limits import CHAIN_DEPTH, DERIVED_DEPTH
 from budwood.domain.manifest import BlockId, Manifest, Span
 from budwood.store.api import BlockIndex, BlockRow
 
@@ -50,8 +50,9 @@ class Bases:
 
 
 def anchored(row: BlockRow, index: BlockIndex) -> BlockRow | None:
-    """The row itself, or the ancestor that keeps a new difference within ``CHAIN_DEPTH``."""
-    while row.depth >= CHAIN_DEPTH:
+    """The row itself, or the ancestor that keeps a new difference within ``CHAIN_DEPTH``. From a derived block, which
+    lies as deep as it may, one difference is allowed."""
+    while row.depth >= CHAIN_DEPTH and row.depth != DERIVED_DEPTH:
         found = index.find([row.base]).get(row.base)
         if found is None:
             return None

@@ -14,18 +14,30 @@ decoded and hashed before it is taken in.
 import hashlib
 import io
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Final, Self, TypeVar
 
 from budwood.domain import canon
-from budwood.domain.limits import BLOCK_BYTES, BUNDLE_RECORD_BYTES, CHAIN_DEPTH, MIB, PACK_BLOCKS
+from budwood.domain.limits import (
+    BLOCK_BYTES,
+    BUNDLE_RECORD_BYTES,
+    CHAIN_DEPTH,
+    DEEPEST,
+    DERIVED_DEPTH,
+    DERIVED_SOURCES,
+    MIB,
+    PACK_BLOCKS,
+)
 from budwood.domain.manifest import BlockId
 from budwood.errors import BadBundle, BundleDamaged, LimitExceeded
-from budwood.store.api import BlockRow
+from budwood.store.api import BlockRow, bases_in
+from budwood.store.encodings.registry import DERIVED
 
 BUNDLE_FORMAT: Final = 1
+DERIVED_FORMAT: Final = 2
+"""That of bundles with derived blocks; an older Budwood says that it does not know it."""
 PART_BYTES: Final = 256 * MIB
 T = TypeVar("T")
 
@@ -110,7 +122,8 @@ def write_bundle(
     sums: list[str] = []
     with tarfile.open(fileobj=whole, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
         total = sum(row.length for row in rows)
-        contents = Contents(BUNDLE_FORMAT, created_ms, tuple(versions), len(rows), total)
+        bundle_format = DERIVED_FORMAT if any(row.encoding == DERIVED for row in rows) else BUNDLE_FORMAT
+        contents = Contents(bundle_format, created_ms, tuple(versions), len(rows), total)
         _add_record(tar, sums, "bundle.json", contents)
         _add_record(tar, sums, "index.json", _Index(tuple(_placed(rows))))
         for number, part in enumerate(_parts(rows)):
@@ -134,8 +147,8 @@ class BundleReader:
             raise BadBundle("This is not a bundle: it lacks its records.")
         self._members = members
         self.contents = self._record("bundle.json", Contents)
-        if self.contents.format != BUNDLE_FORMAT:
-            raise BadBundle(f"This bundle has the format {self.contents.format}; {BUNDLE_FORMAT} is known here.")
+        if self.contents.format not in (BUNDLE_FORMAT, DERIVED_FORMAT):
+            raise BadBundle(f"This bundle has the format {self.contents.format}; {DERIVED_FORMAT} is known here.")
         self.blocks = self._record("index.json", _Index).blocks
         self._parts = sorted(name for name in members if name.startswith("blocks/"))
         self._check_index()
@@ -190,9 +203,9 @@ class BundleReader:
                 and block.offset == at
                 and 0 < block.length <= 2 * BLOCK_BYTES
                 and 0 < block.raw_length <= BLOCK_BYTES
-                and 0 <= block.depth <= CHAIN_DEPTH
+                and 0 <= block.depth <= DEEPEST
                 and bool(block.base) == bool(block.depth)
-                and (not block.base or seen.get(block.base, -1) == block.depth - 1)
+                and (not block.base or _leans_well(block, seen))
             )
             if not fits:
                 raise BundleDamaged("A row of the bundle's index is impossible.", block=block.id.hex()[:16])
@@ -229,6 +242,18 @@ def _members(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
         if len(members) > _MEMBERS_MOST:
             raise BadBundle(f"This is not a bundle: it has more than {_MEMBERS_MOST} members.")
     return members
+
+
+def _leans_well(block: BundledBlock, seen: Mapping[BlockId, int]) -> bool:
+    """Whether all that the block leans on came before it, as near to the ground as it must be."""
+    depths = [seen.get(base, -1) for base in bases_in(block.base)]
+    if block.encoding == DERIVED:
+        return (
+            block.depth == DERIVED_DEPTH
+            and len(depths) <= DERIVED_SOURCES
+            and 0 <= min(depths) <= max(depths) <= CHAIN_DEPTH
+        )
+    return len(depths) == 1 and depths[0] == block.depth - 1
 
 
 class _Hashing(io.RawIOBase):

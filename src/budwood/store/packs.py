@@ -1,6 +1,6 @@
 """Packs: many encoded blocks in one object, with an index at its end. docs/internals/packs.md is the format.
 
-    header | block | block | … | footer: one entry a block | trailer
+    header | block | block | … | footer: one entry a block, then what entries have no room for | trailer
 
 A push writes its blocks through a ``PackSet``, which begins a new pack when one is full. Whoever has only the
 packs gets every row back with ``read_footer``; whoever has a row gets the encoded bytes with ``fetch``.
@@ -19,12 +19,25 @@ from typing import Any, Final, Self, overload
 import numpy as np
 from blake3 import blake3
 
-from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, PACK_BLOCKS, PACK_BYTES, PARCEL_BLOCKS, PARCEL_RAW_BYTES
+from budwood.domain.limits import (
+    BLOCK_BYTES,
+    DEEPEST,
+    DERIVED_DEPTH,
+    DERIVED_SOURCES,
+    PACK_BLOCKS,
+    PACK_BYTES,
+    PARCEL_BLOCKS,
+    PARCEL_RAW_BYTES,
+    PARCEL_SOURCES,
+)
 from budwood.domain.manifest import BlockId
 from budwood.errors import BlockDamaged, PackDamaged, TooNew
-from budwood.store.api import BlockRow, Buffer, Objects, ObjectWriter
+from budwood.store.api import ID_BYTES, BlockRow, Buffer, Objects, ObjectWriter, bases_in
+from budwood.store.encodings.registry import DERIVED
 
 PACK_FORMAT: Final = 1
+DERIVED_FORMAT: Final = 2
+"""That of packs with blocks that lean on several; an older Budwood cannot read those, and says so."""
 SEALED_AT_ONCE: Final = 2
 NO_CHECK: Final = -1
 """In place of a block's check sum where nobody knows it; its digest is compared all the same."""
@@ -42,7 +55,7 @@ _ENTRY: Final = np.dtype(
         ("encoding", "u1"),
         ("depth", "u1"),
         ("flags", "u1"),
-        ("zero", "u1"),
+        ("more", "u1"),
         ("check", "<u4"),
         ("base", "V32"),
     ]
@@ -50,6 +63,7 @@ _ENTRY: Final = np.dtype(
 _ROW: Final = struct.Struct("<32sQIIBBBBI32s")
 """An entry again, for writing one at a time."""
 _ROWS_AT_ONCE: Final = 4096
+_MORE_MOST: Final = (DERIVED_SOURCES - 1) * ID_BYTES
 _MANIFEST: Final = 1
 _NO_BASE: Final = bytes(32)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -83,21 +97,30 @@ def pack_name(key: str) -> str:
     return name
 
 
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """The index of a pack: its entries, and the ids of all sources but the first of blocks that have several."""
+
+    name: str
+    entries: bytes
+    more: bytes = b""
+
+
 class PackRows(Sequence[BlockRow]):
     """The rows of some packs, made of their footers when they are asked for: as objects they take four times as much.
 
     Compares as the tuple of them would.
     """
 
-    def __init__(self, footers: Sequence[tuple[str, bytes]]) -> None:
+    def __init__(self, footers: Sequence["Footer"]) -> None:
         self._footers = footers
 
     def __len__(self) -> int:
-        return sum(len(footer) for _, footer in self._footers) // _ROW.size
+        return sum(len(footer.entries) for footer in self._footers) // _ROW.size
 
     def __iter__(self) -> Iterator[BlockRow]:
-        for name, footer in self._footers:
-            yield from _rows(name, np.frombuffer(footer, dtype=_ENTRY))
+        for footer in self._footers:
+            yield from _rows(footer.name, np.frombuffer(footer.entries, dtype=_ENTRY), footer.more)
 
     @overload
     def __getitem__(self, at: int) -> BlockRow: ...
@@ -118,10 +141,19 @@ class PackSet:
 
     A full pack is published in the background while the next one fills; ``SEALED_AT_ONCE`` at a time. Leaving
     without ``finish`` discards what is not published. Packs that were already published then remain: no row names
-    them, and a sweep removes them. ``pack_bytes`` is the most a pack may have, ``PACK_BYTES`` when it is 0.
+    them, and a sweep removes them. ``pack_bytes`` is the most a pack may have, ``PACK_BYTES`` when it is 0. ``derives``
+    says that blocks may lean on several.
     """
 
-    def __init__(self, objects: Objects, names: Iterator[str] | Callable[[], str], *, pack_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        names: Iterator[str] | Callable[[], str],
+        *,
+        pack_bytes: int = 0,
+        derives: bool = False,
+    ) -> None:
+        self._format = DERIVED_FORMAT if derives else PACK_FORMAT
         self._objects = objects
         self._next_name = names if callable(names) else names.__next__
         self._pack_bytes = pack_bytes or PACK_BYTES
@@ -144,7 +176,7 @@ class PackSet:
             if self._pack is not None and not self._pack.has_room(length, block.raw_length, self._pack_bytes):
                 self._seal_behind()
             if self._pack is None:
-                self._pack = _Pack(self._objects, self._next_name())
+                self._pack = _Pack(self._objects, self._next_name(), self._format)
                 self._begun.append(self._pack)
             return self._pack.add(block, parts, length, check)
 
@@ -155,7 +187,7 @@ class PackSet:
             if self._pack is not None:
                 self._seal_last(self._pack)
             self._wait_for_sealing(leave=0)
-            return PackRows(tuple((pack.name, bytes(pack.footer)) for pack in self._begun))
+            return PackRows(tuple(Footer(pack.name, bytes(pack.footer), bytes(pack.more)) for pack in self._begun))
 
     def __enter__(self) -> Self:
         return self
@@ -205,28 +237,31 @@ class PackSet:
 class _Pack:
     """One pack being written. Its caller holds the lock of the set."""
 
-    def __init__(self, objects: Objects, name: str) -> None:
+    def __init__(self, objects: Objects, name: str, pack_format: int) -> None:
         self.name = name
         self.footer = bytearray()
+        self.more = bytearray()
+        self._format = pack_format
         self._writer: ObjectWriter = objects.create(pack_key(name))
-        self._raw_bytes = 0
+        self._raw_bytes = self._sources = 0
         try:
-            self._writer.append([_HEADER.pack(_HEADER_MAGIC, PACK_FORMAT)])
+            self._writer.append([_HEADER.pack(_HEADER_MAGIC, pack_format)])
         except BaseException:
             self.discard()
             raise
 
     def has_room(self, length: int, raw_length: int, pack_bytes: int) -> bool:
         """Also by what it takes to check a pack: one that a server would refuse is never written."""
-        index_bytes = len(self.footer) + _ROW.size + _TRAILER.size
+        index_bytes = len(self.footer) + len(self.more) + _ROW.size + _MORE_MOST + _TRAILER.size
         return (
             self._writer.size + length + index_bytes <= pack_bytes
             and self._raw_bytes + raw_length <= PARCEL_RAW_BYTES
             and len(self.footer) < PARCEL_BLOCKS * _ROW.size
+            and self._sources + DERIVED_SOURCES <= PARCEL_SOURCES
         )
 
     def add(self, block: NewBlock, parts: Sequence[Buffer], length: int, check: int) -> BlockRow:
-        _assert_writable(block, length)
+        _assert_writable(block, length, self._format)
         offset = self._writer.append(parts)
         row = BlockRow(
             id=block.id,
@@ -241,14 +276,17 @@ class _Pack:
             is_manifest=block.is_manifest,
         )
         self.footer += _written(row)
+        self.more += row.base[ID_BYTES:]
+        self._sources += len(row.bases) if row.depth == DERIVED_DEPTH else 0
         self._raw_bytes += block.raw_length
         return row
 
     def seal(self) -> None:
         """Write the index and publish. Raises StorageFull, StorageFailed; then the pack is discarded."""
         try:
-            trailer = _trailer(self._writer.size, len(self.footer) // _ROW.size, self.footer)
-            self._writer.append([self.footer, trailer])
+            footer = self.footer + self.more
+            trailer = _trailer(self._writer.size, len(self.footer) // _ROW.size, footer, self._format)
+            self._writer.append([footer, trailer])
             self._writer.publish()
         finally:
             self.discard()
@@ -277,15 +315,19 @@ def footer_rows(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> Iter
         raise _damaged(name, f"{size} bytes are too few")
     header = objects.read(key, 0, _HEADER.size)
     trailer = _read_trailer(name, header, objects.read(key, size - _TRAILER.size, _TRAILER.size))
-    footer_bytes = trailer.count * _ENTRY.itemsize
-    if not 0 < trailer.count <= most or trailer.offset + footer_bytes + _TRAILER.size != size:
+    entry_bytes, footer_bytes = trailer.count * _ENTRY.itemsize, size - _TRAILER.size - trailer.offset
+    more_bytes = footer_bytes - entry_bytes
+    most_more = trailer.count * _MORE_MOST if trailer.format == DERIVED_FORMAT else 0
+    if not 0 < trailer.count <= most or not 0 <= more_bytes <= most_more:
         raise _damaged(name, f"{trailer.count} blocks indexed at byte {trailer.offset} do not fit in {size} bytes")
     footer = objects.read(key, trailer.offset, footer_bytes)
     if blake3(footer).digest() != trailer.digest:
         raise _damaged(name, "the index does not match its digest")
-    entries = np.frombuffer(footer, dtype=_ENTRY)
+    entries = np.frombuffer(footer, dtype=_ENTRY, count=trailer.count)
+    if int(entries["more"].sum(dtype=np.int64)) * ID_BYTES != more_bytes:
+        raise _damaged(name, "its blocks lean on more, or fewer, than are listed")
     _check_entries(name, entries, trailer.offset)
-    return _rows(name, entries)
+    return _rows(name, entries, footer[entry_bytes:])
 
 
 def fetch(objects: Objects, row: BlockRow, target: memoryview) -> memoryview:
@@ -310,24 +352,30 @@ def _check(parts: Sequence[Buffer]) -> int:
     return check
 
 
-def _assert_writable(block: NewBlock, length: int) -> None:
+def _assert_writable(block: NewBlock, length: int, pack_format: int) -> None:
     """What ``read_footer`` would refuse must never be written."""
     assert len(block.id) == 32, "a block is named by 32 bytes"
     assert 0 < length <= BLOCK_BYTES, "an encoded block is never larger than raw"
     assert 0 < block.raw_length <= BLOCK_BYTES, "a block has at least a byte and at most BLOCK_BYTES"
-    assert 0 <= block.depth <= CHAIN_DEPTH, "a chain is at most CHAIN_DEPTH deep"
-    assert len(block.base) == (32 if block.depth else 0), "a block has a base exactly when it has a depth"
-    assert block.base not in (block.id, _NO_BASE), "a block is no difference from itself"
+    assert 0 <= block.depth <= DEEPEST, "a chain is at most DEEPEST deep"
+    bases = bases_in(block.base)
+    assert bool(bases) == bool(block.depth), "a block has a base exactly when it has a depth"
+    assert len(block.base) == ID_BYTES * len(bases), "a base is named by 32 bytes"
+    assert not {block.id, _NO_BASE}.intersection(bases), "a block is no difference from itself"
+    assert (block.depth == DERIVED_DEPTH) == (block.encoding == DERIVED), "a derived block has a depth of its own"
+    assert len(bases) < 2 or pack_format == DERIVED_FORMAT, "this pack is for others"
+    assert len(bases) <= DERIVED_SOURCES, "a block is derived from at most DERIVED_SOURCES"
 
 
 def _written(row: BlockRow) -> bytes:
     flags = _MANIFEST if row.is_manifest else 0
-    numbers = (row.offset, row.length, row.raw_length, row.encoding, row.depth, flags, 0, row.check)
-    return _ROW.pack(row.id, *numbers, row.base or _NO_BASE)
+    more = max(0, len(row.base) // ID_BYTES - 1)
+    numbers = (row.offset, row.length, row.raw_length, row.encoding, row.depth, flags, more, row.check)
+    return _ROW.pack(row.id, *numbers, row.base[:ID_BYTES] or _NO_BASE)
 
 
-def _trailer(offset: int, count: int, footer: Buffer) -> bytes:
-    return _TRAILER.pack(offset, count, blake3(footer).digest(), PACK_FORMAT, _TRAILER_MAGIC)
+def _trailer(offset: int, count: int, footer: Buffer, pack_format: int = PACK_FORMAT) -> bytes:
+    return _TRAILER.pack(offset, count, blake3(footer).digest(), pack_format, _TRAILER_MAGIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +383,7 @@ class _Trailer:
     offset: int
     count: int
     digest: bytes
+    format: int
 
 
 def _read_trailer(name: str, header: bytes, trailer: bytes) -> _Trailer:
@@ -342,11 +391,12 @@ def _read_trailer(name: str, header: bytes, trailer: bytes) -> _Trailer:
     offset, count, digest, trailer_format, trailer_magic = _TRAILER.unpack(trailer)
     if magic != _HEADER_MAGIC or trailer_magic != _TRAILER_MAGIC or header_format != trailer_format:
         raise _damaged(name, "it does not begin or end like a pack")
-    if header_format > PACK_FORMAT:
-        raise TooNew(f"The pack {name} has format {header_format}; this Budwood reads up to {PACK_FORMAT}.", pack=name)
-    if header_format != PACK_FORMAT:
+    if header_format > DERIVED_FORMAT:
+        message = f"The pack {name} has format {header_format}; this Budwood reads up to {DERIVED_FORMAT}."
+        raise TooNew(message, pack=name)
+    if header_format < PACK_FORMAT:
         raise _damaged(name, f"there is no format {header_format}")
-    return _Trailer(offset, count, digest)
+    return _Trailer(offset, count, digest, header_format)
 
 
 def _check_entries(name: str, entries: _Entries, end: int) -> None:
@@ -358,8 +408,12 @@ def _check_entries(name: str, entries: _Entries, end: int) -> None:
     for field in ("length", "raw_length"):
         if not np.all((entries[field] > 0) & (entries[field] <= BLOCK_BYTES)):
             raise _damaged(name, f"a {field} is out of range")
-    if np.any(entries["depth"] > CHAIN_DEPTH) or np.any(entries["flags"] > _MANIFEST) or np.any(entries["zero"]):
+    if np.any(entries["depth"] > DEEPEST) or np.any(entries["flags"] > _MANIFEST):
         raise _damaged(name, "an entry has a depth or flags that cannot be")
+    if np.any((entries["more"] > 0) & (entries["depth"] != DERIVED_DEPTH)) or np.any(
+        entries["more"] >= DERIVED_SOURCES
+    ):
+        raise _damaged(name, "an entry leans on more blocks than it may")
     base = _words(entries, "base")
     has_base = np.any(base != 0, axis=1)
     if not np.array_equal(has_base, entries["depth"] > 0) or np.any(np.all(base == _words(entries, "id"), axis=1)):
@@ -370,10 +424,14 @@ def _words(entries: _Entries, field: str) -> np.ndarray[Any, np.dtype[np.uint64]
     return np.ascontiguousarray(entries[field]).view("<u8").reshape(-1, 4)
 
 
-def _rows(name: str, entries: _Entries) -> Iterator[BlockRow]:
+def _rows(name: str, entries: _Entries, sources: bytes) -> Iterator[BlockRow]:
+    at = 0
     for start in range(0, len(entries), _ROWS_AT_ONCE):
         few = entries[start : start + _ROWS_AT_ONCE].tolist()
-        for block, offset, length, raw_length, encoding, depth, flags, _, check, base in few:
+        for block, offset, length, raw_length, encoding, depth, flags, more, check, base in few:
+            if more:
+                base += sources[at : at + more * ID_BYTES]
+                at += more * ID_BYTES
             yield BlockRow(
                 block, name, offset, length, raw_length, encoding, check, base if depth else b"", depth, bool(flags)
             )

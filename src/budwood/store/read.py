@@ -6,22 +6,30 @@ right block.
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 from blake3 import blake3
 
-from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH
+from budwood.domain.limits import BLOCK_BYTES, DEEPEST, DERIVED_SOURCES
 from budwood.domain.manifest import BlockId, FileEntry, Span
 from budwood.errors import BlockDamaged, PackDamaged
 from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, Objects
 from budwood.store.encodings import decode_block
+from budwood.store.encodings.derived import gather
+from budwood.store.encodings.registry import DERIVED
 from budwood.store.packs import fetch
 
 Rows = Mapping[BlockId, BlockRow]
+Bytes8 = npt.NDArray[np.uint8]
 _SMALL_BYTES: Final = 1 << 16
+_ENCODED: Final = DEEPEST + 1
+"""The buffer for encoded bytes, beside one for each level of a chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +75,21 @@ class BlockReader:
         self._objects = objects
         self._index = index
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._sources: OrderedDict[BlockId, bytes] = OrderedDict()
 
     def rows(self, ids: Iterable[BlockId]) -> Rows:
         """The rows of those blocks and of every base they need. Raises BlockDamaged naming what is missing."""
         rows: dict[BlockId, BlockRow] = {}
         wanted = set(ids)
-        for _ in range(CHAIN_DEPTH + 1):
+        for _ in range(DEEPEST + 1):
             found = self._index.find(tuple(wanted))
             if missing := wanted - found.keys():
                 raise BlockDamaged(
                     f"{len(missing)} block(s) are not in the store.", block=min(missing).hex(), missing=len(missing)
                 )
             rows |= found
-            wanted = {row.base for row in found.values() if row.base} - rows.keys()
+            wanted = {base for row in found.values() for base in row.bases} - rows.keys()
             if not wanted:
                 return rows
         raise BlockDamaged("A chain of differences is deeper than allowed.", block=min(wanted).hex())
@@ -96,34 +106,81 @@ class BlockReader:
     def decode(self, row: BlockRow, rows: Rows, target: memoryview) -> None:
         """Fill ``target`` without the final check. Raises BlockDamaged, PackDamaged."""
         try:
-            self._decode(row, rows, target, 0)
+            self._decode(row, rows, target, 0, inside=False)
         except PackDamaged:
             # A sweep may have moved the block to another pack since its row was read; the new row says where.
             fresh = self.rows([row.id])
             if all(fresh[block] == rows.get(block) for block in fresh):
                 raise
-            self._decode(fresh[row.id], fresh, target, 0)
+            self._decode(fresh[row.id], fresh, target, 0, inside=False)
 
-    def _decode(self, row: BlockRow, rows: Rows, target: memoryview, level: int) -> None:
-        base: memoryview | None = None
-        if row.base:
-            if level >= CHAIN_DEPTH:
-                raise BlockDamaged("A chain of differences is deeper than allowed.", block=row.id.hex())
-            base_row = rows[row.base]
-            base = self._buffer(level, base_row.raw_length)
-            self._decode(base_row, rows, base, level + 1)
-        encoded = fetch(self._objects, row, self._buffer(CHAIN_DEPTH + 1, row.length))
+    def _decode(self, row: BlockRow, rows: Rows, target: memoryview, level: int, *, inside: bool) -> None:
+        if row.encoding == DERIVED:
+            # What it is made of is few bytes, and reading it reads other blocks into the same buffer.
+            encoded = memoryview(bytes(fetch(self._objects, row, self._buffer(_ENCODED, row.length))))
+            base = self._base(row, encoded, rows, level, inside=inside)
+        else:
+            base = self._base(row, memoryview(b""), rows, level, inside=inside)
+            encoded = fetch(self._objects, row, self._buffer(_ENCODED, row.length))
         decode_block(row.encoding, encoded, base=base, target=target)
+
+    def base_of(self, row: BlockRow, encoded: memoryview, rows: Rows) -> memoryview | None:
+        """What a block of these encoded bytes is decoded onto, which is not in force yet; None if it is whole. It may
+        lean on any that are.
+
+        Until this thread reads the next block. Raises BlockDamaged, PackDamaged.
+        """
+        return self._base(row, encoded, rows, -1, inside=False) if row.base else None
+
+    def _base(self, row: BlockRow, encoded: memoryview, rows: Rows, level: int, *, inside: bool) -> memoryview | None:
+        """``inside``: a block is being derived from this one. That one is derived too would multiply the work."""
+        if not row.base:
+            return None
+        is_derived = row.encoding == DERIVED
+        if level >= DEEPEST or (is_derived and inside):
+            raise BlockDamaged("A chain of differences is deeper than allowed.", block=row.id.hex())
+        if is_derived:
+            inside = level >= 0
+
+            def source(base: BlockId) -> memoryview:
+                return self._source(rows[base], rows, level, inside=inside)
+
+            return gather(encoded, row.bases, source, self._gathering)
+        base_row = rows[row.base]
+        base = self._buffer(level, base_row.raw_length)
+        self._decode(base_row, rows, base, level + 1, inside=inside)
+        return base
+
+    def _source(self, row: BlockRow, rows: Rows, level: int, *, inside: bool) -> memoryview:
+        """A source, decoded once for neighbours that are made of it, too: a matrix turned over is read by each."""
+        held: OrderedDict[BlockId, bytes] = self._sources
+        with self._lock:
+            if (found := held.get(row.id)) is not None:
+                held.move_to_end(row.id)
+                return memoryview(found)
+        raw = self._buffer(level, row.raw_length)
+        self._decode(row, rows, raw, level + 1, inside=inside)
+        with self._lock:
+            held[row.id] = bytes(raw)
+            while len(held) > DERIVED_SOURCES:
+                held.popitem(last=False)
+        return raw
+
+    def _gathering(self, length: int) -> Bytes8:
+        buffers: list[Bytes8] = self._local.__dict__.setdefault("gathered", [])
+        if not buffers or buffers[0].size < length:
+            buffers[:] = [np.empty(length, np.uint8)]
+        return buffers[0][:length]
 
     def encoded(self, row: BlockRow) -> memoryview:
         """The block as it lies in its pack, until this thread reads the next one. Raises BlockDamaged, PackDamaged."""
         try:
-            return fetch(self._objects, row, self._buffer(CHAIN_DEPTH + 1, row.length))
+            return fetch(self._objects, row, self._buffer(_ENCODED, row.length))
         except PackDamaged:
             moved = self._index.find([row.id]).get(row.id)
             if moved is None or moved == row or replace(moved, pack=row.pack, offset=row.offset) != row:
                 raise
-            return fetch(self._objects, moved, self._buffer(CHAIN_DEPTH + 1, row.length))
+            return fetch(self._objects, moved, self._buffer(_ENCODED, row.length))
 
     def read_all(self, blocks: Sequence[BlockId], size: int) -> bytes:
         """A small blob kept as blocks, such as a sketch, whole in memory."""

@@ -16,11 +16,21 @@ from typing import Final
 
 from blake3 import blake3
 
-from budwood.domain.limits import BLOCK_BYTES, PARCEL_BLOCKS, PARCEL_BYTES, PARCEL_RAW_BYTES
+from budwood.domain.limits import (
+    BLOCK_BYTES,
+    DERIVED_DEPTH,
+    DERIVED_SOURCES,
+    PARCEL_BLOCKS,
+    PARCEL_BYTES,
+    PARCEL_RAW_BYTES,
+    PARCEL_SOURCES,
+)
 from budwood.domain.manifest import BlockId
 from budwood.errors import BadParcel, Damaged, TooNew
 from budwood.store.api import BlockIndex, BlockRow, Objects
 from budwood.store.encodings import decode_block, needs_base
+from budwood.store.encodings.derived import read_function
+from budwood.store.encodings.registry import DERIVED
 from budwood.store.packs import pack_key, read_footer
 from budwood.store.read import BlockReader, Rows
 
@@ -97,22 +107,29 @@ def _check_encoding(row: BlockRow) -> None:
         leans = needs_base(row.encoding)
     except TooNew as error:
         raise BadParcel(error.message, pack=row.pack, block=row.id.hex()) from error
-    if leans != bool(row.base):
+    is_derived = row.encoding == DERIVED
+    if leans != bool(row.base) or is_derived != (row.depth == DERIVED_DEPTH):
         raise BadParcel("A block's encoding and its base contradict each other.", pack=row.pack, block=row.id.hex())
 
 
 def _bases(own: Mapping[BlockId, BlockRow], visible: BlockIndex, reader: BlockReader) -> Rows:
     """The rows of all bases, and of theirs. Raises BadParcel for one that the sender cannot see, and within the pack
     for one that is not nearer to the ground; BlockDamaged for one that should be ours."""
-    wanted = tuple({row.base for row in own.values() if row.base})
+    wanted = tuple({base for row in own.values() for base in row.bases})
     if wanted and (missing := set(wanted) - visible.find(wanted).keys()):
         pack = next(iter(own.values())).pack
         raise BadParcel("A block is a difference from one that is not here.", pack=pack, block=min(missing).hex())
     for row in own.values():
         # Of a base outside the pack only its keeper knows how deep it lies (verbs/uploads.py).
-        if row.base in own and own[row.base].depth >= row.depth:
+        if any(base in own and own[base].depth >= row.depth for base in row.bases):
             raise BadParcel("A chain of differences does not lead to the ground.", pack=row.pack, block=row.id.hex())
-    return reader.rows(wanted)
+    rows = reader.rows(wanted)
+    derived = [base for row in own.values() if row.encoding == DERIVED for base in row.bases]
+    # One that is itself derived here, which its sender cannot know, is made of others in turn.
+    if sum(DERIVED_SOURCES if rows[base].depth >= DERIVED_DEPTH else 1 for base in derived) > PARCEL_SOURCES:
+        pack = next(iter(own.values())).pack
+        raise BadParcel("The blocks of the pack are made of too many others.", limit="PARCEL_SOURCES", pack=pack)
+    return rows
 
 
 def _runs(rows: Sequence[BlockRow]) -> Iterator[list[BlockRow]]:
@@ -148,7 +165,7 @@ class _Checker:
         if zlib.crc32(encoded) != row.check:
             raise _wrong(row, "does not match its check sum")
         target = self._buffer("target", BLOCK_BYTES, row.raw_length)
-        base = self._base(row)
+        base = self._base(row, encoded)
         try:
             decode_block(row.encoding, encoded, base=base, target=target)
         except Damaged as error:
@@ -157,18 +174,16 @@ class _Checker:
             raise _wrong(row, "does not match its digest")
         self._taste(row.id, target)
 
-    def _base(self, row: BlockRow) -> memoryview | None:
-        if not row.base:
-            return None
-        base = self._bases[row.base]
-        target = self._buffer("base", BLOCK_BYTES, base.raw_length)
+    def _base(self, row: BlockRow, encoded: memoryview) -> memoryview | None:
         try:
-            self._reader.decode(base, self._bases, target)
+            if row.encoding == DERIVED:
+                # Whoever wrote it is to blame for what is wrong with it before any block of ours is read.
+                read_function(encoded)
+            return self._reader.base_of(row, encoded, self._bases)
         except Damaged as error:
-            if base.pack == row.pack:
-                raise _wrong(base, f"cannot be decoded: {error.message}") from error
+            if row.encoding == DERIVED or any(self._bases[base].pack == row.pack for base in row.bases):
+                raise _wrong(row, f"cannot be decoded: {error.message}") from error
             raise
-        return target
 
     def _buffer(self, use: str, most: int, length: int) -> memoryview:
         buffers: dict[str, memoryview] = self._local.__dict__

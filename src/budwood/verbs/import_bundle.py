@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 from blake3 import blake3
 
 from budwood.catalog.api import View
 from budwood.domain.facts import Facts
 from budwood.domain.label import Label
-from budwood.domain.limits import CHAIN_DEPTH, MANIFEST_BYTES, NAME_CHARS, PARENTS_PER_VERSION
+from budwood.domain.limits import DERIVED_SOURCES, MANIFEST_BYTES, NAME_CHARS, PARENTS_PER_VERSION
 from budwood.domain.manifest import BlockId, Manifest, read_manifest
 from budwood.domain.names import ModelName, Namespace
 from budwood.domain.paths import check_paths, safe_path
@@ -24,9 +25,11 @@ from budwood.domain.records import VersionRecord, model_path
 from budwood.domain.reference import Reference
 from budwood.domain.results import Imported
 from budwood.errors import BadBundle, BlockDamaged, BundleDamaged, LabelTaken, LeaseLost, SourceNotFound
-from budwood.store.api import BlockRow, Progress
+from budwood.store.api import BlockRow, Progress, bases_in, depth_on
 from budwood.store.bundle import BundledBlock, BundledParent, BundledVersion, BundleReader
 from budwood.store.encodings import decode_block, encode_block
+from budwood.store.encodings.derived import gather
+from budwood.store.encodings.registry import DERIVED
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.read import placed_in_file
 from budwood.store.write import Kept
@@ -223,7 +226,7 @@ def _copy(
     """
     shared: set[BlockId] = set()
     depths: dict[BlockId, int] = {}
-    with PackSet(house.objects, lease.new_pack_name) as packs:
+    with PackSet(house.objects, lease.new_pack_name, derives=_derives(decoder)) as packs:
         for block in decoder.blocks.values():
             lease.keep_alive()
             raw, written = decoder.decode(block)
@@ -231,9 +234,10 @@ def _copy(
                 shared.add(block.id)
                 depths[block.id] = here.depth
             else:
-                depth = depths[block.base] + 1 if block.base else 0
+                bases = bases_in(block.base)
+                depth = depth_on([depths[base] for base in bases], is_derived=block.encoding == DERIVED)
                 is_manifest = block.id in manifests
-                if depth > CHAIN_DEPTH or (block.base and not leans and block.base not in shared):
+                if depth is None or (not leans and not shared.issuperset(bases)):
                     encoded = encode_block(memoryview(raw), dtype="")
                     new = NewBlock(block.id, block.raw_length, encoded.tag, is_manifest=is_manifest)
                     packs.add(new, encoded.parts, encoded.length)
@@ -247,13 +251,17 @@ def _copy(
     return Kept(rows, frozenset(shared), sum(row.raw_length for row in rows))
 
 
+def _derives(decoder: "Decoder") -> bool:
+    return any(len(bases_in(block.base)) > 1 for block in decoder.blocks.values())
+
+
 def _draft(house: House, decoder: "Decoder", version: BundledVersion, kept: Kept) -> Draft:
     """The version with those of the kept blocks that it needs."""
     manifest = decoder.manifest(version)
     needed = {*manifest.block_ids(), *version.manifest_blocks, *([version.sketch] if version.sketch else [])}
     rows = {row.id: row for row in kept.rows}
     leaning = needed
-    while leaning := {rows[block].base for block in leaning if block in rows and rows[block].base} - needed:
+    while leaning := {base for block in leaning if block in rows for base in rows[block].bases} - needed:
         needed |= leaning
     with house.catalog.read() as view:
         parents = [found for parent in version.parents if (found := _parent(view, parent))]
@@ -282,6 +290,7 @@ class Decoder:
     def __init__(self, bundle: BundleReader) -> None:
         self._bundle = bundle
         self.blocks = {block.id: block for block in bundle.blocks}
+        self._held: dict[BlockId, bytearray] = {}
 
     def decode(self, block: BundledBlock) -> tuple[bytearray, bytes]:
         """The raw and the encoded bytes. Raises BundleDamaged unless they give the block."""
@@ -303,14 +312,28 @@ class Decoder:
         return read_manifest(b"".join(parts), digest=version.digest)
 
     def _raw(self, block: BundledBlock, encoded: bytes) -> bytearray:
-        base = None
-        if block.base:
-            # The reader has checked that every base lies in the bundle, one level nearer to the ground.
-            under = self.blocks[block.base]
-            base = memoryview(self._raw(under, self._bundle.encoded(under)))
         raw = bytearray(block.raw_length)
         try:
+            base = self._base(block, memoryview(encoded))
             decode_block(block.encoding, memoryview(encoded), base=base, target=memoryview(raw))
         except BlockDamaged as error:
             raise BundleDamaged(f"A block of the bundle: {error.message}", block=block.id.hex()[:16]) from error
         return raw
+
+    def _base(self, block: BundledBlock, encoded: memoryview) -> memoryview | None:
+        """The reader has checked that every base lies in the bundle, nearer to the ground. Raises BlockDamaged."""
+        bases = bases_in(block.base)
+        if block.encoding == DERIVED:
+            return gather(encoded, bases, self._source, lambda length: np.empty(length, np.uint8))
+        return memoryview(self._source(bases[0])) if bases else None
+
+    def _source(self, base: BlockId) -> bytearray:
+        """Kept for a while: the blocks of a matrix that was turned over are each made of all its sources."""
+        held = self._held
+        if base not in held:
+            under = self.blocks[base]
+            raw = self._raw(under, self._bundle.encoded(under))
+            while len(held) >= DERIVED_SOURCES:
+                del held[next(iter(held))]
+            held[base] = raw
+        return held[base]

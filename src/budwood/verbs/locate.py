@@ -46,10 +46,10 @@ def locate(house: House, ids: Sequence[BlockId], reach: Reach, door: Door) -> Fo
     with house.catalog.read() as view:
         rows = view.find_blocks(ids, reach=reach)
         own = _own_packs(view, rows, reach)
-        bases = view.find_blocks(tuple({row.base for row in rows.values() if row.base}), reach=reach)
+        bases = view.find_blocks(tuple({base for row in rows.values() for base in row.bases}), reach=reach)
     blocks, packs = [], {}
     for row in rows.values():
-        as_it_lies = row.pack in own and (not row.base or row.base in bases)
+        as_it_lies = row.pack in own and all(base in bases for base in row.bases)
         found = _as_it_lies(row) if as_it_lies else _alone(row)
         if found.pack not in packs:
             address = _address(house, row.pack, door, expires_ms) if as_it_lies else door.to_block(row.id, expires_ms)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from budwood.domain.artifacts import StoredFile
-from budwood.domain.limits import CHAIN_DEPTH
+from budwood.domain.limits import DEEPEST
 from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.policy.evidence import Evidence
 from budwood.domain.records import VersionRecord
@@ -97,12 +97,12 @@ def with_bases(index: BlockIndex, blocks: Iterable[BlockId]) -> Mapping[BlockId,
     """The rows of the blocks that exist and of all they are differences from."""
     rows: dict[BlockId, BlockRow] = {}
     wanted: Sequence[BlockId] = tuple(set(blocks))
-    for _ in range(CHAIN_DEPTH + 1):
+    for _ in range(DEEPEST + 1):
         if not wanted:
             break
         found = index.find(wanted)
         rows |= found
-        wanted = tuple({row.base for row in found.values() if row.base} - rows.keys())
+        wanted = tuple({base for row in found.values() for base in row.bases} - rows.keys())
     return rows
 
 

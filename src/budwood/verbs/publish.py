@@ -135,9 +135,9 @@ def new_rows(transaction: Transaction, rows: Sequence[BlockRow]) -> list[BlockRo
     if not any(row.base for row in new):
         return new
     depths = {row.id: row.depth for row in new}
-    outside = {row.base for row in new if row.base} - depths.keys()
+    outside = {base for row in new for base in row.bases} - depths.keys()
     depths |= {block: row.depth for block, row in transaction.find_blocks(tuple(outside)).items()}
-    moved = sum(1 for row in new if row.base and depths.get(row.base, row.depth) >= row.depth)
+    moved = sum(1 for row in new if any(depths.get(base, row.depth) >= row.depth for base in row.bases))
     if moved:
         raise LeaseLost(f"{moved} block(s) lean on blocks that were written anew meanwhile.", blocks=moved)
     return new

@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 from budwood.catalog.api import Transaction
-from budwood.domain.limits import CHAIN_DEPTH
+from budwood.domain.limits import DEEPEST
 from budwood.domain.manifest import BlockId
 from budwood.errors import Damaged, PackDamaged, RegistryBusy
 from budwood.store.api import BlockRow
@@ -38,7 +38,7 @@ def rebuild_index(house: House) -> int:
             raise RegistryBusy("A sweep is deleting packs.", hint="Try again when it is done, in ten minutes at most.")
         readable, damaged = _readable(house)
         now = house.clock()
-        for depth in range(CHAIN_DEPTH + 1):
+        for depth in range(DEEPEST + 1):
             for pack in readable:
                 rows = [row for row in read_footer(house.objects, pack) if row.depth == depth]
                 house.catalog.write(partial(_add_missing, rows=rows, pack=pack, author=house.author, now=now))
@@ -75,7 +75,7 @@ def _readable(house: House) -> tuple[dict[str, int], list[str]]:
 
 def _add_missing(transaction: Transaction, *, rows: Sequence[BlockRow], pack: str, author: str, now: int) -> None:
     held = transaction.find_blocks([row.id for row in rows])
-    bases = transaction.find_blocks(list({row.base for row in rows if row.base}))
+    bases = transaction.find_blocks(list({base for row in rows for base in row.bases}))
     new = [row for row in rows if row.id not in held and _stands(row, bases)]
     if new:
         transaction.add_blocks(new)
@@ -93,5 +93,5 @@ def _give_back(transaction: Transaction, *, namespace: str, blocks: Sequence[Blo
 
 
 def _stands(row: BlockRow, bases: Mapping[BlockId, BlockRow]) -> bool:
-    """Whether the block is whole, or its base is there and nearer to the ground."""
-    return not row.base or (row.base in bases and bases[row.base].depth < row.depth)
+    """Whether all that the block leans on is there and nearer to the ground."""
+    return all(base in bases and bases[base].depth < row.depth for base in row.bases)

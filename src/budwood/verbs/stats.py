@@ -63,7 +63,7 @@ def _grown(blocks: set[BlockId], rows: Mapping[BlockId, BlockRow]) -> set[BlockI
         row = rows.get(left.pop())
         if row is not None and row.id not in reached:
             reached.add(row.id)
-            left += [row.base] if row.base else []
+            left += row.bases
     return reached
 
 

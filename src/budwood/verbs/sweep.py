@@ -270,7 +270,10 @@ def _rewrite(house: House, pack: str) -> None:
     """Copy what is alive, still encoded, to a new pack and point the index there."""
     reader = house.reader()
     rows = list(_in_force(house, pack))
-    with leased(house, f"rewrite {pack}") as lease, PackSet(house.objects, lease.new_pack_name) as packs:
+    with (
+        leased(house, f"rewrite {pack}") as lease,
+        PackSet(house.objects, lease.new_pack_name, derives=any(len(row.bases) > 1 for row in rows)) as packs,
+    ):
         for row in rows:
             encoded = reader.encoded(row)
             new = NewBlock(row.id, row.raw_length, row.encoding, row.base, row.depth, row.is_manifest)

@@ -27,7 +27,7 @@ from budwood.domain.people import NamespaceRecord
 from budwood.domain.records import model_path
 from budwood.errors import BadParcel, BudwoodError, LeaseLost, NamespaceNotFound, QuotaExceeded
 from budwood.store.api import BlockRow
-from budwood.store.encodings import decode_block, encode_block
+from budwood.store.encodings import encode_block
 from budwood.store.packs import NewBlock, PackSet, pack_key
 from budwood.store.receive import Standing, check_pack
 from budwood.verbs.house import House
@@ -302,23 +302,22 @@ class _Keeping:
         held = view.find_blocks([row.id for row in rows])
         new = [row for row in rows if row.id not in held]
         depths = {row.id: row.depth for row in new}
-        outside = {row.base for row in new if row.base} - depths.keys()
+        outside = {base for row in new for base in row.bases} - depths.keys()
         bases = {block: row.depth for block, row in view.find_blocks(tuple(outside)).items()}
         # A base that was there when the pack was checked may have been swept since: then it is not there at all.
         if gone := outside - bases.keys():
             raise LeaseLost(f"{len(gone)} block(s) that others lean on were swept meanwhile.", blocks=len(gone))
-        return [row for row in new if row.base and (depths | bases)[row.base] >= row.depth]
+        known = depths | bases
+        return [row for row in new if any(known[base] >= row.depth for base in row.bases)]
 
     def _keep_whole(self, rows: Sequence[BlockRow]) -> dict[BlockId, BlockRow]:
         """The blocks in a pack of our own, without a base."""
         reader = self._house.reader()
-        bases = reader.rows({row.base for row in rows})
+        bases = reader.rows({base for row in rows for base in row.bases})
         with PackSet(self._house.objects, lambda: f"{self._push}-{self._house.ids()}") as packs:
             for row in rows:
-                base = memoryview(bytearray(bases[row.base].raw_length))
-                reader.decode(bases[row.base], bases, base)
                 raw = memoryview(bytearray(row.raw_length))
-                decode_block(row.encoding, reader.encoded(row), base=base, target=raw)
+                reader.decode(row, bases, raw)
                 encoded = encode_block(raw, dtype="")
                 packs.add(NewBlock(row.id, row.raw_length, encoded.tag), encoded.parts, encoded.length)
             return {row.id: row for row in packs.finish()}

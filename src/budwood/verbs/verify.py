@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH
+from budwood.domain.limits import BLOCK_BYTES, DEEPEST
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Problem, Verified
 from budwood.errors import CatalogDamaged, Damaged
@@ -138,9 +138,9 @@ def _check_there(house: House, found: _Found, blocks: Set[BlockId], user: str) -
 def _missing(found: _Found, blocks: Set[BlockId]) -> set[BlockId]:
     """Those of the blocks, and of all that they are differences from, that have no row."""
     missing, wanted = set[BlockId](), blocks
-    for _ in range(CHAIN_DEPTH + 1):
+    for _ in range(DEEPEST + 1):
         missing |= {block for block in wanted if block not in found.rows}
-        wanted = {row.base for block in wanted if (row := found.rows.get(block)) and row.base}
+        wanted = {base for block in wanted if (row := found.rows.get(block)) for base in row.bases}
     return missing
 
 
@@ -201,6 +201,6 @@ def _touched(found: _Found, block: BlockId) -> tuple[str, ...]:
     reached: set[BlockId] = {block}
     grown: Iterable[BlockId] = reached
     while grown:
-        grown = {row.id for row in found.rows.values() if row.base in reached} - reached
+        grown = {row.id for row in found.rows.values() if not reached.isdisjoint(row.bases)} - reached
         reached |= grown
     return tuple(sorted({name for each in reached for name in found.users.get(each, ())}))

@@ -109,7 +109,7 @@ class PushIndex:
         while wanted:
             rows = self.find(wanted)
             self._book.want(rows.values())
-            wanted = [row.base for row in rows.values() if row.base]
+            wanted = [base for row in rows.values() for base in row.bases]
 
     def _learn(self, ids: Sequence[BlockId]) -> None:
         with self._lock:

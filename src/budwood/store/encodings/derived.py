@@ -1,0 +1,152 @@
+"""DERIVED: a block as a known function of other blocks, its sources. docs/internals/derived.md is the format.
+
+    from:u8 | to:u8 | pieces:u16 | skip:u32 | rows:u32 | columns:u32
+    | pieces x (source:u8, zero:3, offset:u32, length:u32)
+
+The pieces, cut out of the sources and put one behind the other, are the *input*. It is turned over if rows and columns
+are not zero, its numbers are turned from one kind into the other, and the block is what follows the first ``skip``
+bytes. Whoever decodes gathers the input first (``gather``) and gives it in place of a base. Nothing is longer than the
+limits say, whatever a body claims: an input has at most ``DERIVED_INPUT_BYTES``.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIECES, DERIVED_SOURCES
+from budwood.domain.manifest import BlockId
+from budwood.errors import BlockDamaged
+from budwood.store.api import Buffer
+from budwood.store.encodings._kinds import Bytes8, Kind, as_bytes, convert, kind_of
+from budwood.store.encodings._parts import Written
+
+_HEAD: Final = struct.Struct("<BBHIII")
+_PIECE: Final = struct.Struct("<BxxxII")
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePiece:
+    """``length`` bytes at ``offset`` of the block that is the ``source``-th this one leans on."""
+
+    source: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What a block is made of and how. ``rows`` and ``columns`` are of the input before it is turned over; 0: it is
+    not."""
+
+    source: Kind
+    target: Kind
+    pieces: tuple[SourcePiece, ...]
+    skip: int = 0
+    rows: int = 0
+    columns: int = 0
+
+    @property
+    def input_bytes(self) -> int:
+        return sum(piece.length for piece in self.pieces)
+
+
+def written_function(function: Function) -> bytes:
+    """The body of a block."""
+    head = _HEAD.pack(
+        function.source.code,
+        function.target.code,
+        len(function.pieces),
+        function.skip,
+        function.rows,
+        function.columns,
+    )
+    return head + b"".join(_PIECE.pack(each.source, each.offset, each.length) for each in function.pieces)
+
+
+def read_function(encoded: Written) -> Function:
+    """Raises BlockDamaged unless it is one that may be written."""
+    if len(encoded) < _HEAD.size:
+        raise BlockDamaged("A derived block ends inside its header.")
+    source, target, count, skip, rows, columns = _HEAD.unpack(encoded[: _HEAD.size])
+    if not 0 < count <= DERIVED_PIECES or len(encoded) != _HEAD.size + count * _PIECE.size:
+        raise BlockDamaged(f"A derived block of {len(encoded)} bytes claims {count} pieces.")
+    body = bytes(encoded[_HEAD.size :])
+    pieces = tuple(SourcePiece(*fields) for fields in _PIECE.iter_unpack(body))
+    function = Function(kind_of(source), kind_of(target), pieces, skip, rows, columns)
+    if any(body[at + 1 : at + 4] != bytes(3) for at in range(0, len(body), _PIECE.size)):
+        raise BlockDamaged("A piece of a derived block has bytes that must be zero.")
+    if any(not 0 < each.length <= BLOCK_BYTES or each.offset + each.length > BLOCK_BYTES for each in pieces):
+        raise BlockDamaged("A piece of a derived block is longer than a block.")
+    _check(function)
+    return function
+
+
+def gather(
+    encoded: Written, sources: Sequence[BlockId], raw_of: Callable[[BlockId], Buffer], room: Callable[[int], Bytes8]
+) -> memoryview:
+    """The input of a block: ``raw_of`` gives a source's bytes, until it is asked again; ``room`` a buffer.
+
+    Raises BlockDamaged for pieces that are not there.
+    """
+    function = read_function(encoded)
+    if max(piece.source for piece in function.pieces) >= len(sources) or len(sources) > DERIVED_SOURCES:
+        raise BlockDamaged("A derived block names a source that it does not lean on.")
+    gathered, at, held, raw = room(function.input_bytes), 0, -1, memoryview(b"")
+    for piece in function.pieces:
+        if piece.source != held:
+            held, raw = piece.source, memoryview(raw_of(sources[piece.source]))
+        if piece.offset + piece.length > len(raw):
+            raise BlockDamaged("A piece of a derived block reaches past its source.", block=sources[piece.source].hex())
+        gathered[at : at + piece.length] = as_bytes(raw[piece.offset : piece.offset + piece.length])
+        at += piece.length
+    return gathered.data
+
+
+def decode_derived(encoded: Written, gathered: memoryview, target: memoryview) -> None:
+    """``gathered`` is what ``gather`` gave. Raises BlockDamaged."""
+    function = read_function(encoded)
+    if len(gathered) != function.input_bytes:
+        raise BlockDamaged(f"A derived block has an input of {len(gathered)} bytes, not {function.input_bytes}.")
+    start, stop = function.skip, function.skip + len(target)
+    raw = as_bytes(gathered)
+    if function.rows:
+        raw, start, stop = _turned(function, raw, start, stop)
+    elif stop > _output_bytes(function) or start >= function.target.width or _left(function, stop):
+        raise BlockDamaged("A derived block is given more, or less, than it is made of.")
+    found = convert(raw, function.source, function.target)
+    target[:] = found[start:stop].data
+
+
+def _check(function: Function) -> None:
+    """Raises BlockDamaged."""
+    source, target, length = function.source, function.target, function.input_bytes
+    numbers = length // source.width
+    if length > DERIVED_INPUT_BYTES or source.group != 1 or length % source.width or numbers % target.group:
+        raise BlockDamaged(f"A derived block has an impossible input of {length} bytes.")
+    if bool(function.rows) != bool(function.columns):
+        raise BlockDamaged("A derived block is turned over by half.")
+    if function.rows and (function.rows * function.columns != numbers or target.group != 1):
+        raise BlockDamaged("A derived block is turned over by another shape than it has.")
+
+
+def _output_bytes(function: Function) -> int:
+    return function.target.bytes_of(function.input_bytes // function.source.width)
+
+
+def _left(function: Function, stop: int) -> bool:
+    """Whether the input goes on behind the group that the block ends in."""
+    return _output_bytes(function) - stop >= function.target.width
+
+
+def _turned(function: Function, raw: Bytes8, start: int, stop: int) -> "tuple[Bytes8, int, int]":
+    """The rows, after turning over, that the block lies in, and where in them. Raises BlockDamaged."""
+    row = function.rows * function.target.width
+    if stop > function.columns * row:
+        raise BlockDamaged("A derived block ends past the matrix it is turned from.")
+    first, last = start // row, -(-stop // row)
+    words = raw.view(f"V{function.source.width}").reshape(function.rows, function.columns)
+    turned = np.ascontiguousarray(words[:, first:last].T).reshape(-1).view(np.uint8)
+    return turned, start - first * row, stop - first * row
