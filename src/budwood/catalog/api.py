@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from budwood.catalog.artifacts_api import ArtifactsTransaction, ArtifactsView
 from budwood.catalog.delivery_api import DeliveryTransaction, DeliveryView
+from budwood.catalog.evaluation_api import EvaluationTransaction, EvaluationView
 from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
 from budwood.catalog.lineage_api import LineageTransaction, LineageView
@@ -115,6 +116,7 @@ class View(
     StorageTiersView,
     TrackingView,
     ArtifactsView,
+    EvaluationView,
     Protocol,
 ):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
@@ -230,6 +232,7 @@ class Transaction(
     StorageTiersTransaction,
     TrackingTransaction,
     ArtifactsTransaction,
+    EvaluationTransaction,
     Protocol,
 ):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""

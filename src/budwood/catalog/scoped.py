@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar, cast
 
 from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
+from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage
 from budwood.catalog.listing_api import ListedModels, ListedVersions, ListingSearch
 from budwood.catalog.people_api import Reach
 from budwood.catalog.tracking_api import ExperimentPage, RunPage, TrackingSearch
@@ -30,6 +31,8 @@ from budwood.domain.rollout.records import Rollout
 from budwood.domain.standard import StandardRecord
 from budwood.domain.storage_tiers.values import TieringRecord
 from budwood.domain.trace import Named, NamedKind
+from budwood.domain.tracking.evaluation import EvaluationDataset
+from budwood.domain.tracking.judging import Issue, LabelSchema, Scorer
 from budwood.domain.tracking.records import Experiment, Run
 from budwood.domain.traffic.records import EndpointRecord
 from budwood.errors import LeaseLost, NamespaceNotFound
@@ -59,6 +62,11 @@ _UNGUARDED: Final = """
     change_run log_metrics log_params put_run_tags remove_run_tag add_inputs add_models
     logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics
     add_logged_model
+    evaluation_uses evaluation_records evaluation_marked scorer scorers_newest scorer_versions scorer_version
+    label_schema_named label_schemas issue_count change_evaluation_dataset remove_evaluation_dataset put_evaluation_tags
+    remove_evaluation_tag add_evaluation_uses remove_evaluation_uses add_evaluation_records change_evaluation_records
+    remove_evaluation_records add_scorer remove_scorer set_sampling add_scorer_version remove_scorer_version
+    add_label_schema change_label_schema remove_label_schema add_issue change_issue
     tier_state version_use put_tier_state note_use
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
@@ -407,6 +415,40 @@ class _Scoped:
         self._inner.forget_logged_models(namespace)
 
     def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
+    def evaluation_dataset(self, namespace: str, dataset: str) -> EvaluationDataset | None:
+        return self._inner.evaluation_dataset(namespace, dataset) if namespace in self._reach else None
+
+    def evaluation_dataset_count(self, namespace: str) -> int:
+        return self._inner.evaluation_dataset_count(namespace) if namespace in self._reach else 0
+
+    def find_evaluation_datasets(
+        self, namespace: str, search: EvaluationSearch, *, token: str = "", limit: int = 1000
+    ) -> EvaluationPage:
+        if namespace not in self._reach:
+            return EvaluationPage(())
+        return self._inner.find_evaluation_datasets(namespace, search, token=token, limit=limit)
+
+    def scorers_known(self, namespace: str, scorers: Sequence[str]) -> Sequence[Scorer]:
+        return self._inner.scorers_known(namespace, scorers) if namespace in self._reach else ()
+
+    def label_schema(self, namespace: str, schema: str) -> LabelSchema | None:
+        return self._inner.label_schema(namespace, schema) if namespace in self._reach else None
+
+    def issue(self, namespace: str, issue: str) -> Issue | None:
+        return self._inner.issue(namespace, issue) if namespace in self._reach else None
+
+    def find_issues(self, namespace: str, search: EvaluationSearch, *, token: str = "", limit: int = 100) -> IssuePage:
+        near = namespace in self._reach
+        return self._inner.find_issues(namespace, search, token=token, limit=limit) if near else IssuePage(())
+
+    def add_evaluation_dataset(self, dataset: EvaluationDataset) -> EvaluationDataset:
+        self._own(dataset.namespace)
+        return self._inner.add_evaluation_dataset(dataset)
+
+    def forget_evaluation_datasets(self, namespace: str) -> None:
+        self._own(namespace)
+        self._inner.forget_evaluation_datasets(namespace)
+
         self._own(policy.namespace)
         return self._inner.add_policy(policy)
 

@@ -8,6 +8,7 @@ from sqlalchemy.sql import ClauseElement
 from budwood.catalog.sql import (
     artifact_tables,
     delivery_tables,
+    evaluation_tables,
     gate_tables,
     ledger_tables,
     lineage_tables,
@@ -26,6 +27,7 @@ OTHERS: Final = (
     artifact_tables,
     delivery_tables,
     gate_tables,
+    evaluation_tables,
     ledger_tables,
     lineage_tables,
     listing_tables,

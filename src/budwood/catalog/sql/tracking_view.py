@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, select, tuple_
+from sqlalchemy.sql import ClauseElement
 
 from budwood.catalog.sql.ledger_view import LedgerReads
 from budwood.catalog.sql.people_tables import namespace
@@ -86,7 +87,7 @@ _STEPS: Final = Statement(
 )
 
 
-def widened(build: Callable[[Sequence[ColumnElement[Any]]], Select[Any]]) -> Mapping[int, Statement]:
+def widened(build: Callable[[Sequence[ColumnElement[Any]]], ClauseElement]) -> Mapping[int, Statement]:
     """The same question for so many values: few widths, so that few statements are compiled."""
 
     def of_width(width: int) -> Statement:

@@ -15,6 +15,7 @@ from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
 from budwood.catalog.sql.artifact_view import ArtifactReads
 from budwood.catalog.sql.delivery_view import DeliveryReads
+from budwood.catalog.sql.evaluation_view import EvaluationReads
 from budwood.catalog.sql.lineage_tables import edge
 from budwood.catalog.sql.lineage_view import LineageReads
 from budwood.catalog.sql.listing_view import ListingReads
@@ -247,6 +248,7 @@ class SqlView(
     ListingReads,
     ArtifactReads,
     DeliveryReads,
+    EvaluationReads,
     LineageReads,
     RetentionReads,
     StandardReads,
