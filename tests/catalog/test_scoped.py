@@ -73,6 +73,8 @@ WHOLE = {
     "add_served",
     "forget_served",
     "forget_waiting",
+    "quotas_reached",
+    "forget_token_uses",
 }
 
 

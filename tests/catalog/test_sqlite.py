@@ -22,6 +22,8 @@ from budwood.catalog.sql import (
     index,
     people_transaction,
     people_view,
+    quota_transaction,
+    quota_view,
     retention_transaction,
     retention_view,
     sqlite,
@@ -399,6 +401,7 @@ def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCa
             *(standard_view, standard_transaction),
             *(retention_view, retention_transaction),
             *(storage_tier_view, storage_tier_transaction),
+            *(quota_view, quota_transaction),
         )
         for name, thing in vars(module).items()
         if isinstance(thing, Statement)

@@ -7,6 +7,7 @@ when another engine has taken over.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from budwood.catalog.quotas_api import QuotasTransaction, QuotasView
 from budwood.domain.compared.captures import Capture, Disagreement
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
 from budwood.domain.traffic.records import (
@@ -19,7 +20,7 @@ from budwood.domain.traffic.records import (
 )
 
 
-class DeliveryView(Protocol):
+class DeliveryView(QuotasView, Protocol):
     """What can be read about traffic."""
 
     def endpoint(self, namespace: str, name: str) -> EndpointRecord | None:
@@ -75,7 +76,7 @@ class DeliveryView(Protocol):
         """In the order they came, each with its number."""
 
 
-class DeliveryTransaction(Protocol):
+class DeliveryTransaction(QuotasTransaction, Protocol):
     """What can be changed about traffic."""
 
     def add_endpoint(self, endpoint: EndpointRecord) -> EndpointRecord:

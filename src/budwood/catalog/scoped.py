@@ -68,6 +68,7 @@ _UNGUARDED: Final = """
     remove_evaluation_records add_scorer remove_scorer set_sampling add_scorer_version remove_scorer_version
     add_label_schema change_label_schema remove_label_schema add_issue change_issue
     tier_state version_use put_tier_state note_use
+    token_use token_uses put_token_use
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
 """Methods that name no namespace and begin at an id, a principal or a key."""

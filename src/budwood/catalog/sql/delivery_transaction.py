@@ -22,6 +22,7 @@ from budwood.catalog.sql.delivery_tables import (
 )
 from budwood.catalog.sql.delivery_view import DeliveryReads
 from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.quota_transaction import QuotaWrites
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import dumps, pack
 from budwood.domain.compared.captures import Capture, Disagreement
@@ -96,7 +97,7 @@ _FORGET_WAITING: Final = Statement(
 _ADD_DISAGREEMENT: Final = insert_row(disagreement)
 
 
-class DeliveryWrites(DeliveryReads):
+class DeliveryWrites(QuotaWrites, DeliveryReads):
     """``catalog.delivery_api.DeliveryTransaction`` over one session."""
 
     __slots__ = ()

@@ -21,7 +21,7 @@ from budwood.catalog.sql.delivery_tables import (
     waiting,
 )
 from budwood.catalog.sql.people_tables import namespace
-from budwood.catalog.sql.people_view import PeopleReads
+from budwood.catalog.sql.quota_view import QuotaReads
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import unpack
 from budwood.domain.compared.captures import Capture, Disagreement
@@ -142,7 +142,7 @@ _DISAGREEMENTS: Final = Statement(
 )
 
 
-class DeliveryReads(PeopleReads):
+class DeliveryReads(QuotaReads):
     """``catalog.delivery_api.DeliveryView`` over one session."""
 
     __slots__ = ()

@@ -131,7 +131,7 @@ class Capture:
 class Endpoint:
     """``baseline`` is the arm that answers when nothing else may. ``asks_at`` is the path that every backend is asked
     at, the same for all arms because a gateway chooses the arm after the path; empty to leave it as it came.
-    ``rate`` is for every tenant that is not in ``tenant_rates``, and ``quota`` likewise; None is none. ``guarded_by`` is
+    ``rate`` is for every tenant that is not in ``tenant_rates``, ``quota`` likewise; None is none. ``guarded_by`` is
     the stage or alias whose policies an arm must have passed to answer. ``adapters`` are other names that a body may
     call it by."""
 
