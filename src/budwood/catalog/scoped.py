@@ -415,7 +415,6 @@ class _Scoped:
         self._own(namespace)
         self._inner.forget_logged_models(namespace)
 
-    def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
     def evaluation_dataset(self, namespace: str, dataset: str) -> EvaluationDataset | None:
         return self._inner.evaluation_dataset(namespace, dataset) if namespace in self._reach else None
 
@@ -450,6 +449,7 @@ class _Scoped:
         self._own(namespace)
         self._inner.forget_evaluation_datasets(namespace)
 
+    def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
         self._own(policy.namespace)
         return self._inner.add_policy(policy)
 
