@@ -1,7 +1,7 @@
 """A registry in this process: every method is its verb, asked of the house."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,12 +27,14 @@ from budwood.domain.trace import Trace
 from budwood.store.api import Progress
 from budwood.verbs import browse
 from budwood.verbs.alias import alias, remove_alias
+from budwood.verbs.artifacts import find_entry, read_pieces
 from budwood.verbs.delete import delete, delete_model
 from budwood.verbs.desk import Home
 from budwood.verbs.diff import diff
 from budwood.verbs.export import export
 from budwood.verbs.house import House
 from budwood.verbs.import_bundle import import_bundle
+from budwood.verbs.keeping import keep_file
 from budwood.verbs.rebuild import rebuild_index
 from budwood.verbs.retire import retire
 from budwood.verbs.roll_back import roll_back
@@ -141,6 +143,12 @@ class Near:
         secret = partial(secrets.token_urlsafe, 32)
         asked = Asked(self.house, self.house, HOLDER, holes, query, body, secret, expected)
         return deed.made(deed.run(asked))
+
+    def put_artifact(self, namespace: str, path: str, file: Path) -> None:
+        keep_file(self.house, namespace, path, file)
+
+    def artifact(self, namespace: str, path: str) -> Iterator[bytes]:
+        return read_pieces(self.house, find_entry(self.house, namespace, path))
 
     def close(self) -> None:
         self.house.close()

@@ -3,7 +3,7 @@
 Push, pull and reading tensors are not here: they run where the files are, on the place's ``work``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -76,5 +76,11 @@ class Place(Protocol):
         expected: str = "",
     ) -> Any:
         """What a route about people answers (``verbs/by_route``). ``expected``: the mark a change is based on."""
+
+    def put_artifact(self, namespace: str, path: str, file: Path) -> None:
+        """Keep a file under a path below the namespace, in the place of what was there."""
+
+    def artifact(self, namespace: str, path: str) -> Iterator[bytes]:
+        """Its bytes, in pieces, verified as they leave the store."""
 
     def close(self) -> None: ...

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     # Imported when they are asked for: they bring the whole table of routes.
     from budwood.client.admin import Admin
     from budwood.client.audit import Audit
+    from budwood.client.carrying.counts import Tell
     from budwood.client.datasets import Datasets
     from budwood.client.delivery import Endpoints, Rollouts
     from budwood.client.evaluating.evaluate import Evaluated
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from budwood.client.retention import Holds, Retention
     from budwood.client.standards import Standards
     from budwood.domain.asks_emit import Emitted
+    from budwood.domain.carrying.report import Carried
     from budwood.domain.dossier.signed import DossierChecked
     from budwood.domain.policy.evidence import Evidence
     from budwood.domain.reproduction import Reproduced
@@ -493,6 +495,29 @@ class Registry:
     def import_bundle(self, path: str | Path, *, progress: Progress = no_progress) -> Imported:
         """Take in an exported bundle, every byte verified first. Raises BadBundle, BundleDamaged, LabelTaken."""
         return self._place.import_bundle(Path(path), progress=progress)
+
+    def import_mlflow(
+        self,
+        uri: str,
+        namespace: str = "default",
+        *,
+        artifacts: Sequence[str | Path] = (),
+        workspace: str = "",
+        with_files: bool = True,
+        dry_run: bool = False,
+        tell: "Tell | None" = None,
+    ) -> "Carried":
+        """Bring over what an MLflow server, its database or its folder holds; again, what is new since.
+
+        ``artifacts`` are folders from which its files may be read, beside its own. ``tell`` is called with a kind and a
+        count as the work goes on. The report says what differs; what does not answer ends it, to be done again.
+        Raises BadValue, NameTaken, SourceNotFound, ServerUnreachable, Malformed, Unauthenticated, Forbidden.
+        """
+        from budwood.client.carrying.importing import ImportRequest, import_mlflow
+
+        folders = tuple(Path(each) for each in artifacts)
+        request = ImportRequest(uri, namespace, folders, workspace, with_files, dry_run)
+        return import_mlflow(self._place, request, tell or (lambda _, __: None))
 
     def backup(self, folder: str | Path, *, progress: Progress = no_progress) -> BackedUp:
         """Copy catalog and packs, consistent, while others work; again into the same folder copies what is new.

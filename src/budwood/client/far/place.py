@@ -7,11 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 from budwood.client.far.transport import Transport
 from budwood.client.holes import model_holes, version_holes
 from budwood.domain import asks
+from budwood.domain.access import Permission
 from budwood.domain.change import Change
+from budwood.domain.limits import REQUEST_TRIES
 from budwood.domain.names import AliasName
 from budwood.domain.records import LedgerEntry, ModelRecord, Tag, VersionRecord
 from budwood.domain.results import (
@@ -27,9 +30,9 @@ from budwood.domain.results import (
     VersionPage,
 )
 from budwood.domain.routes import models, registry, versions
-from budwood.domain.routes.route import Route
+from budwood.domain.routes.route import Body, Route
 from budwood.domain.trace import Trace
-from budwood.errors import BadBundle, SourceNotFound, StorageFailed
+from budwood.errors import BadBundle, SourceNotFound, StorageFailed, Unavailable
 from budwood.store.api import Progress
 from budwood.store.bundle import BundleReader
 from budwood.verbs.workplace import Workplace
@@ -180,6 +183,21 @@ class Far:
         patient = route.reads or route.slow
         return self._transport.call(route, holes, query=query, body=body, etag=expected, long=patient)
 
+    def put_artifact(self, namespace: str, path: str, file: Path) -> None:
+        """By the address at which MLflow's clients send theirs; sent again when the connection breaks."""
+        route = _artifact(namespace, path, "PUT", Permission.PUSH)
+        for last in range(1, REQUEST_TRIES + 1):
+            try:
+                self._transport.upload(route, _chunks(file, lambda _: None), file.stat().st_size)
+                return
+            except Unavailable:
+                if last == REQUEST_TRIES:
+                    raise
+
+    def artifact(self, namespace: str, path: str) -> Iterator[bytes]:
+        with self._transport.stream(_artifact(namespace, path, "GET", Permission.READ)) as answer:
+            yield from answer.stream(STEP)
+
     def close(self) -> None:
         self.work.objects.close()
         self._transport.close()
@@ -193,6 +211,12 @@ def _looked_at(part: Path, path: Path) -> Exported:
     with part.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Exported(str(path), versions, blocks, part.stat().st_size, sha256)
+
+
+def _artifact(namespace: str, path: str, method: str, permission: Permission) -> Route:
+    """An address of the face for MLflow, which takes and gives plain bytes."""
+    address = f"/ns/{quote(namespace, safe='')}/api/2.0/mlflow-artifacts/artifacts/{quote(path, safe='/')}"
+    return Route("mlflow.artifacts", method, address, permission, "A file.", takes=Body.BYTES, gives=Body.BYTES)
 
 
 def _chunks(path: Path, progress: Progress) -> Iterator[bytes]:

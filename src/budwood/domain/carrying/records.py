@@ -65,7 +65,8 @@ class Point:
 
     @classmethod
     def of(cls, at_ms: int, step: int, value: float) -> "Point":
-        return cls(at_ms, step, 0.0, True) if math.isnan(value) else cls(at_ms, step, value)
+        """Zero has no sign here: databases keep none."""
+        return cls(at_ms, step, 0.0, True) if math.isnan(value) else cls(at_ms, step, value + 0.0)
 
     @property
     def number(self) -> float:
