@@ -135,6 +135,11 @@ def check_tags(tags: Mapping[str, str]) -> None:
         check_text("value", value, EVALUATION_TAG_CHARS, "EVALUATION_TAG_CHARS")
 
 
+def check_user(name: str) -> None:
+    """Whom a tag says something is by. Raises BadValue, LimitExceeded."""
+    check_text(USER_TAG, name, EVALUATION_NAME_CHARS, "EVALUATION_NAME_CHARS")
+
+
 def check_text(what: str, text: str, most: int, limit: str) -> None:
     """That a text can be kept: no NUL, no half of a character, no longer than a limit. Raises BadValue, LimitExceeded.
 
@@ -230,9 +235,9 @@ def _said(value: Json, at: int) -> SaidRecord:
             raise BadValue(f"Invalid value for parameter '{where}.{name}' supplied: it is no object.")
     if said.get("source"):
         said["source"] = _source(said["source"], f"{where}.source")
-    user = SaidRecord(said, "").user
-    check_text(f"{where}.tags", user, EVALUATION_NAME_CHARS, "EVALUATION_NAME_CHARS")
-    return SaidRecord(said, _mark(said.get("inputs", {})))
+    record = SaidRecord(said, _mark(said.get("inputs", {})))
+    check_user(record.user)
+    return record
 
 
 def _source(value: Json, where: str) -> Json:

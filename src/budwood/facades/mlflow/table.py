@@ -7,11 +7,13 @@ from budwood.facades.mlflow import (
     about,
     aliases,
     artifacts,
+    evaluation,
     experiments,
     logged_models,
     metrics,
     models,
     runs,
+    scorers,
     versions,
     webhooks,
 )
@@ -27,4 +29,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *versions.ENDPOINTS,
     *aliases.ENDPOINTS,
     *webhooks.ENDPOINTS,
+    *evaluation.ENDPOINTS,
+    *scorers.ENDPOINTS,
 )
