@@ -6,16 +6,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import budwood
+from budwood.delivery.gateway import process
+from budwood.delivery.gateway.config import Place, boot, written
 from budwood.domain.traffic.endpoint import Backend, Endpoint, KeyAuth, Quota, Routing
 from budwood.domain.traffic.lines import Line, read_lines
 from budwood.domain.traffic.quotas import tokens_of
 from budwood.domain.traffic.segments import first_table
+from budwood.server.control import ControlPlane
 
-from .conftest import Answer, Gateway
+from .conftest import Answer, Client, Gateway, free_port
 
 CHAT = "/v1/chat/completions"
 ALL = first_table({"stable": 10_000})
@@ -178,3 +183,64 @@ def wait(true: Callable[[], object], wait_s: float = 10) -> None:
     while not true():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+ENDPOINT = """\
+apiVersion: budwood.dev/v1
+kind: Endpoint
+metadata: {{name: texts}}
+spec:
+  model: texts
+  arms:
+    stable: {{version: v1, backends: ["http://127.0.0.1:{port}"]}}
+  auth: {{keys: {{header: x-api-key}}}}
+  quota: {{tokens: {tokens}, per: 31d}}
+  tenantQuotas: {{zeta: {{tokens: 10000, per: 31d}}}}
+"""
+
+
+def test_tokens_are_counted_and_the_tenant_is_refused(tmp_path: Path, model: tuple[Says, Backend], says: Says) -> None:
+    says.pieces = [json.dumps({"usage": USE}).encode()]
+    with budwood.connect(tmp_path / "registry", author="mara") as registry:
+        (tmp_path / "config.json").write_text("{}")
+        registry.push(tmp_path / "config.json", "texts")
+        registry.endpoints.put(ENDPOINT.format(port=model[1].port, tokens=100))
+        acme, zeta = (registry.endpoints.add_client("texts", name).key for name in ("acme", "zeta"))
+        control = ControlPlane(registry.house)
+        control.start()
+        folder = tmp_path / "gateway"
+        folder.mkdir()
+        place = Place("127.0.0.1", free_port(), str(folder / "access.log"))
+        told = written(boot("edge-1", place, Backend("127.0.0.1", control.port), str(folder / "admin.sock")))
+        process.start(folder, told, process.program(), workers=1)
+        client = Client(place)
+
+        def ask(key: str) -> int:
+            return client.ask("/predict/texts", {"x-api-key": key}).status
+
+        def used() -> dict[str, int]:
+            return {each.tenant: each.tokens for each in registry.endpoints.usage("texts").tenants}
+
+        try:
+            wait(lambda: ask(zeta) == 200)
+            asked = 1
+            for _ in range(3):
+                assert ask(acme) == 200
+            wait(lambda: ask(acme) == 429)
+            assert used()["acme"] % 42 == 0
+            assert 126 <= used()["acme"] < 42 * 1_000
+            refused = {each.tenant: each.refused for each in registry.endpoints.usage("texts").tenants}
+            assert (refused["acme"], refused["zeta"]) == (True, False)
+            assert ask(zeta) == 200
+            control.close()
+            assert ask(acme) == 429
+            control = ControlPlane(registry.house, port=control.port)
+            control.start()
+            wait(lambda: used()["zeta"] == 42 * (asked + 1))
+            assert ask(acme) == 429
+            registry.endpoints.put(ENDPOINT.format(port=model[1].port, tokens=1_000_000))
+            wait(lambda: ask(acme) == 200)
+        finally:
+            client.close()
+            process.stop(folder)
+            control.close()

@@ -12,7 +12,7 @@ from budwood.cli.screen import Column, Screen
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from budwood.domain.asks_delivery import Answered, EndpointShown
+    from budwood.domain.asks_delivery import Answered, EndpointShown, EndpointUsage
     from budwood.domain.traffic.records import ClientRecord
 
 app = typer.Typer(
@@ -122,6 +122,22 @@ def remove(ctx: typer.Context, endpoint: Name, namespace: Place = "default", jso
     with opened(ctx) as registry:
         shown = registry.endpoints.remove(endpoint, namespace=namespace)
     answer(shown, lambda screen: screen.line(f"Removed {endpoint}; its history stays."), json=json)
+
+
+@app.command(
+    cls=Command, epilog=examples("budwood endpoint usage texts", "budwood endpoint usage texts --at 2026-11-05")
+)
+def usage(
+    ctx: typer.Context,
+    endpoint: Name,
+    namespace: Place = "default",
+    at: Annotated[str, typer.Option(metavar="TIME", help="In the period that ran then.")] = "",
+    json: Json = False,
+) -> None:
+    """Show what each tenant used of its tokens, in the period that runs."""
+    with opened(ctx) as registry:
+        found = registry.endpoints.usage(endpoint, namespace=namespace, at_ms=moment(at))
+    answer(found, lambda screen: draw_usage(screen, found), json=json)
 
 
 Client = Annotated[str, typer.Argument(metavar="NAME", help="The client's name; its requests' tenant.")]
@@ -287,6 +303,28 @@ def draw_clients(screen: Screen, endpoint: str, found: "Sequence[ClientRecord]")
         return
     rows = [(each.name, screen.moment(each.created_ms), each.author) for each in found]
     screen.table((Column("CLIENT", elastic=True), Column("SINCE"), Column("BY")), rows)
+
+
+def draw_usage(screen: Screen, found: "EndpointUsage") -> None:
+    """One line a tenant."""
+    if not found.tenants:
+        screen.line(f"Nobody used tokens of {found.name} that are counted: it has no quota, or nobody asked.")
+        return
+    columns = (
+        *(Column("TENANT", elastic=True), Column("TOKENS", right=True), Column("OF", right=True)),
+        *(Column("UNTIL"), Column("")),
+    )
+    rows = [
+        (
+            each.tenant or "all",
+            f"{each.tokens:,}".replace(",", " "),
+            f"{each.limit:,}".replace(",", " ") if each.limit else "",
+            screen.moment(each.until_ms),
+            "refused" if each.refused else "",
+        )
+        for each in found.tenants
+    ]
+    screen.table(columns, rows)
 
 
 def draw_answered(screen: Screen, found: "Answered") -> None:

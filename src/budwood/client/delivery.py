@@ -16,6 +16,7 @@ from budwood.domain.asks_delivery import (
     AtMoment,
     EndpointClients,
     EndpointShown,
+    EndpointUsage,
     ListRollouts,
     MadeClient,
     PutEndpoint,
@@ -92,6 +93,12 @@ class Endpoints:
         holes = {"namespace": namespace, "endpoint": name}
         gone: EndpointShown = self._place.ask(routes.REMOVE, holes)
         return gone
+
+    def usage(self, name: str, *, namespace: str = DEFAULT_NAMESPACE, at_ms: int = 0) -> EndpointUsage:
+        """What each tenant used of its tokens in the period that runs, or ran at a moment. Raises RecordNotFound."""
+        holes = {"namespace": namespace, "endpoint": name}
+        found: EndpointUsage = self._place.ask(routes.USAGE, holes, query=AtMoment(at_ms))
+        return found
 
     def clients(self, name: str, *, namespace: str = DEFAULT_NAMESPACE) -> EndpointClients:
         """Who may ask it by a key, by name. Raises RecordNotFound."""

@@ -78,6 +78,29 @@ class EndpointList:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantUsage:
+    """What a tenant used of its tokens in a period; ``limit`` 0 where it has no quota now. The tenant is empty where
+    nobody says who asks."""
+
+    tenant: str
+    tokens: int
+    limit: int
+    from_ms: int
+    until_ms: int
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointUsage:
+    """Of the periods that a moment falls into, by tenant."""
+
+    namespace: str
+    name: str
+    at_ms: int
+    tenants: tuple[TenantUsage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AddClient:
     """``name`` becomes the tenant of what it asks."""
 

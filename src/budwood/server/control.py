@@ -30,6 +30,7 @@ from budwood.verbs.observations import count_observations
 from budwood.verbs.rollouts import advance, lead, take_over
 from budwood.verbs.shadows import take_captures
 from budwood.verbs.taking_lines import take_lines
+from budwood.verbs.token_quotas import refused_now
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -127,7 +128,11 @@ class ControlPlane:
                     self._known[id_] = record
             self._known = {id_: record for id_, record in self._known.items() if id_ in newest}
             keys = view.client_keys() if any(each.body.keys for each in self._known.values()) else {}
-        routings = (_with_clients(record.routing, keys.get(id_, {})) for id_, record in self._known.items())
+            refused = refused_now(view, self._known.values(), self._house.clock())
+        routings = (
+            replace(_with_clients(record.routing, keys.get(id_, {})), refused=refused.get(id_, {}))
+            for id_, record in self._known.items()
+        )
         return {routing.key: routing for routing in routings}
 
     async def _tell(self, name: str, node: "Node") -> None:

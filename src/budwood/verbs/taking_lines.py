@@ -19,6 +19,7 @@ from budwood.domain.traffic.records import GatewayRecord, RoutingRecord, Served
 from budwood.errors import LimitExceeded
 from budwood.verbs.house import House
 from budwood.verbs.rollout_text import plan_from
+from budwood.verbs.token_quotas import count_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def take_lines(house: House, gateway: str, log: str, start: int, content: bytes)
         routings = _routings(transaction, lines)
         transaction.add_served([served for line in lines if (served := _served(line, routings))])
         transaction.forget_served(before_ms=now - SERVED_KEPT_S * 1_000)
+        count_tokens(transaction, lines, routings, now)
         for rollout in transaction.running_rollouts():
             _count(transaction, rollout, lines, routings, read.garbled)
         end = start + len(content)

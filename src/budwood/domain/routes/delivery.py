@@ -10,6 +10,7 @@ from budwood.domain.asks_delivery import (
     EndpointClients,
     EndpointList,
     EndpointShown,
+    EndpointUsage,
     ListRollouts,
     MadeClient,
     PutEndpoint,
@@ -101,6 +102,16 @@ BACK: Final = Route(
     response=EndpointShown,
     errors=(RecordNotFound,),
 )
+USAGE: Final = Route(
+    name="endpoint.usage",
+    method="GET",
+    path=f"{_ENDPOINT}/usage",
+    permission=Permission.READ,
+    summary="What each tenant used of its tokens in the period that runs, or ran at a moment.",
+    query=AtMoment,
+    response=EndpointUsage,
+    errors=(RecordNotFound,),
+)
 CLIENTS: Final = Route(
     name="endpoint.clients",
     method="GET",
@@ -187,6 +198,7 @@ ROUTES: Final = (
     REMOVE,
     SPLIT,
     BACK,
+    USAGE,
     CLIENTS,
     ADD_CLIENT,
     REMOVE_CLIENT,

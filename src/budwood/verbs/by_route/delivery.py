@@ -9,6 +9,7 @@ from budwood.domain.asks_delivery import (
     EndpointClients,
     EndpointList,
     EndpointShown,
+    EndpointUsage,
     MadeClient,
     RolloutPage,
     RolloutShown,
@@ -16,7 +17,7 @@ from budwood.domain.asks_delivery import (
 from budwood.domain.routes import delivery as routes
 from budwood.domain.traffic.endpoint import Backend
 from budwood.errors import BadValue, RecordNotFound
-from budwood.verbs import endpoint_clients, endpoints, rollouts
+from budwood.verbs import endpoint_clients, endpoints, rollouts, token_quotas
 from budwood.verbs.by_route.asked import Asked, Deed
 from budwood.verbs.which import which
 
@@ -46,6 +47,10 @@ def _split(asked: Asked) -> EndpointShown:
 
 def _back(asked: Asked) -> EndpointShown:
     return endpoints.send_back(asked.whole, *_endpoint(asked), asked.body.reason)
+
+
+def _usage(asked: Asked) -> EndpointUsage:
+    return token_quotas.endpoint_usage(asked.whole, *_endpoint(asked), at_ms=asked.query.at_ms)
 
 
 def _clients(asked: Asked) -> EndpointClients:
@@ -117,6 +122,7 @@ DEEDS: Final = {
     routes.REMOVE.name: Deed(_remove),
     routes.SPLIT.name: Deed(_split, mark=_mark),
     routes.BACK.name: Deed(_back),
+    routes.USAGE.name: Deed(_usage),
     routes.CLIENTS.name: Deed(_clients),
     routes.ADD_CLIENT.name: Deed(_add_client, kept=_kept),
     routes.REMOVE_CLIENT.name: Deed(_remove_client),
