@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from budwood.catalog.artifacts_api import ArtifactsTransaction, ArtifactsView
 from budwood.catalog.delivery_api import DeliveryTransaction, DeliveryView
+from budwood.catalog.derived_api import DerivedTransaction, DerivedView
 from budwood.catalog.evaluation_api import EvaluationTransaction, EvaluationView
 from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
@@ -108,6 +109,7 @@ class View(
     PeopleView,
     DeliveryView,
     GatesView,
+    DerivedView,
     LedgerView,
     LineageView,
     ListingView,
@@ -225,6 +227,7 @@ class Transaction(
     DeliveryTransaction,
     GatesTransaction,
     LedgerTransaction,
+    DerivedTransaction,
     LineageTransaction,
     ListingTransaction,
     RetentionTransaction,

@@ -160,6 +160,13 @@ class _Scoped:
         return [each for each in self._inner.children(version_id) if each.namespace in self._reach]
 
     def walk(self, start: int, *, up: bool, limit: int, reach: Reach = None) -> Sequence[int]:
+    def probed(self, probes: Sequence[int], *, limit: int, reach: Reach = None) -> Sequence[int]:
+        return self._inner.probed(probes, limit=limit, reach=self._near(reach))
+
+    def add_probes(self, version_id: int, namespace: str, probes: Sequence[int]) -> None:
+        self._own(namespace)
+        self._inner.add_probes(version_id, namespace, probes)
+
         return self._inner.walk(start, up=up, limit=limit, reach=self._near(reach))
 
     def named_as(self, namespace: str, kind: NamedKind, source: str, name: str, run: str = "") -> Named | None:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from budwood.catalog.api import Catalog, NewVersion, RemovedLabel, Transaction
+from budwood.catalog.testing_derived import DerivedSuite
 from budwood.catalog.testing_gates import GatesSuite
 from budwood.catalog.testing_index import IndexSuite
 from budwood.catalog.testing_ledger import LedgerSuite
@@ -64,6 +65,7 @@ def add_move(
 
 class CatalogSuite(
     IndexSuite,
+    DerivedSuite,
     SearchSuite,
     PeopleSuite,
     UsageSuite,

@@ -8,6 +8,7 @@ from sqlalchemy.sql import ClauseElement
 from budwood.catalog.sql import (
     artifact_tables,
     delivery_tables,
+    derived_tables,
     evaluation_tables,
     gate_tables,
     ledger_tables,
@@ -27,6 +28,7 @@ METADATA: Final = tables.METADATA
 OTHERS: Final = (
     artifact_tables,
     delivery_tables,
+    derived_tables,
     gate_tables,
     evaluation_tables,
     ledger_tables,

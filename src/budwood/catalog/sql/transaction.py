@@ -13,6 +13,7 @@ from budwood.catalog.sql import dump
 from budwood.catalog.sql.artifact_transaction import ArtifactWrites
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.delivery_transaction import DeliveryWrites
+from budwood.catalog.sql.derived_transaction import DerivedWrites
 from budwood.catalog.sql.evaluation_transaction import EvaluationWrites
 from budwood.catalog.sql.gate_transaction import GateWrites
 from budwood.catalog.sql.ledger_transaction import FRESH, LedgerWrites, Salts, keep, sealed
@@ -139,6 +140,7 @@ class SqlTransaction(
     ArtifactWrites,
     DeliveryWrites,
     EvaluationWrites,
+    DerivedWrites,
     GateWrites,
     LedgerWrites,
     LineageWrites,

@@ -15,6 +15,7 @@ from budwood.catalog.people_api import Reach
 from budwood.catalog.sql import dump, search
 from budwood.catalog.sql.artifact_view import ArtifactReads
 from budwood.catalog.sql.delivery_view import DeliveryReads
+from budwood.catalog.sql.derived_view import DerivedReads
 from budwood.catalog.sql.evaluation_view import EvaluationReads
 from budwood.catalog.sql.lineage_tables import edge
 from budwood.catalog.sql.lineage_view import LineageReads
@@ -249,6 +250,7 @@ class SqlView(
     ArtifactReads,
     DeliveryReads,
     EvaluationReads,
+    DerivedReads,
     LineageReads,
     RetentionReads,
     StandardReads,
