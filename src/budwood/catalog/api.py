@@ -25,6 +25,7 @@ from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.catalog.retention_api import RetentionTransaction, RetentionView
 from budwood.catalog.standards_api import StandardsTransaction, StandardsView
 from budwood.catalog.storage_tiers_api import StorageTiersTransaction, StorageTiersView
+from budwood.catalog.traces_api import TracesTransaction, TracesView
 from budwood.catalog.tracking_api import TrackingTransaction, TrackingView
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
@@ -116,6 +117,7 @@ class View(
     RetentionView,
     StandardsView,
     StorageTiersView,
+    TracesView,
     TrackingView,
     ArtifactsView,
     EvaluationView,
@@ -233,6 +235,7 @@ class Transaction(
     RetentionTransaction,
     StandardsTransaction,
     StorageTiersTransaction,
+    TracesTransaction,
     TrackingTransaction,
     ArtifactsTransaction,
     EvaluationTransaction,

@@ -14,6 +14,7 @@ from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
 from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage
 from budwood.catalog.listing_api import ListedModels, ListedVersions, ListingSearch
 from budwood.catalog.people_api import Reach
+from budwood.catalog.traces_api import MeasuredRow, TracePage, TraceSearch
 from budwood.catalog.tracking_api import ExperimentPage, RunPage, TrackingSearch
 from budwood.domain.access import Role, Within
 from budwood.domain.artifacts import Listed, LoggedModel, StoredFile
@@ -31,6 +32,9 @@ from budwood.domain.rollout.records import Rollout
 from budwood.domain.standard import StandardRecord
 from budwood.domain.storage_tiers.values import TieringRecord
 from budwood.domain.trace import Named, NamedKind
+from budwood.domain.traces.correlation import Counts
+from budwood.domain.traces.measures import Measuring
+from budwood.domain.traces.records import Trace
 from budwood.domain.tracking.evaluation import EvaluationDataset
 from budwood.domain.tracking.judging import Issue, LabelSchema, Scorer
 from budwood.domain.tracking.records import Experiment, Run
@@ -63,6 +67,8 @@ _UNGUARDED: Final = """
     logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics
     add_logged_model
     evaluation_uses evaluation_records evaluation_marked scorer scorers_newest scorer_versions scorer_version
+    assessments_of spans_of span_count traces_before remove_trace_tag put_spans put_assessment remove_assessment
+    link_traces remove_traces
     label_schema_named label_schemas issue_count change_evaluation_dataset remove_evaluation_dataset put_evaluation_tags
     remove_evaluation_tag add_evaluation_uses remove_evaluation_uses add_evaluation_records change_evaluation_records
     remove_evaluation_records add_scorer remove_scorer set_sampling add_scorer_version remove_scorer_version
@@ -382,6 +388,28 @@ class _Scoped:
         return self._inner.find_runs(namespace, search, token=token, limit=limit) if near else RunPage(())
 
     def add_experiment(self, namespace: str, experiment: Experiment) -> Experiment:
+    def traces(self, namespace: str, ids: Sequence[str]) -> Sequence[Trace]:
+        return self._inner.traces(namespace, ids) if namespace in self._reach else ()
+
+    def find_traces(self, namespace: str, search: TraceSearch, *, token: str = "", limit: int = 100) -> TracePage:
+        near = namespace in self._reach
+        return self._inner.find_traces(namespace, search, token=token, limit=limit) if near else TracePage(())
+
+    def count_traces(
+        self, namespace: str, search: TraceSearch, first: Sequence[Comparison], second: Sequence[Comparison]
+    ) -> Counts:
+        near = namespace in self._reach
+        return self._inner.count_traces(namespace, search, first, second) if near else Counts(0, 0, 0, 0)
+
+    def measured(
+        self, namespace: str, experiments: Sequence[int], measuring: Measuring, *, limit: int
+    ) -> Sequence[MeasuredRow]:
+        return self._inner.measured(namespace, experiments, measuring, limit=limit) if namespace in self._reach else ()
+
+    def put_trace(self, namespace: str, trace: Trace) -> Trace:
+        self._own(namespace)
+        return self._inner.put_trace(namespace, trace)
+
         self._own(namespace)
         return self._inner.add_experiment(namespace, experiment)
 

@@ -97,7 +97,7 @@ class TrackingTransaction(Protocol):
 
     def change_experiment(self, experiment: Experiment) -> None: ...
     def forget_experiments(self, namespace: str) -> None:
-        """All of a namespace, with their runs and whatever those logged; for good."""
+        """All of a namespace, with their runs, their traces and whatever those logged; for good."""
 
     def remove_runs(self, experiment_id: int, *, at_ms: int) -> None:
         """Hide every run that is not."""

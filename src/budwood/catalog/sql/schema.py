@@ -20,6 +20,7 @@ from budwood.catalog.sql import (
     standard_tables,
     storage_tier_tables,
     tables,
+    trace_tables,
     tracking_tables,
 )
 from budwood.domain.names import DEFAULT_NAMESPACE
@@ -39,6 +40,7 @@ OTHERS: Final = (
     retention_tables,
     standard_tables,
     storage_tier_tables,
+    trace_tables,
     tracking_tables,
 )
 """Importing them puts their tables into the same metadata."""

@@ -28,10 +28,12 @@ from budwood.catalog.api import Transaction, View
 from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.schema import BIRTH, METADATA
 from budwood.catalog.sql.session import Compiled, Row, Statement
+from budwood.catalog.sql.trace_search import PATTERN_FUNCTION
 from budwood.catalog.sql.transaction import SqlTransaction
 from budwood.catalog.sql.view import SqlView
 from budwood.catalog.sql.writer import GroupWriter
 from budwood.domain.limits import BUSY_S, READERS_KEPT
+from budwood.domain.traces.patterns import matches
 from budwood.errors import (
     BadValue,
     BudwoodError,
@@ -359,6 +361,7 @@ def _connect(path: Path, pragmas: Iterable[str], generation: int = 0) -> SqliteS
             session.execute(f"PRAGMA {pragma}")
         # SQLite's own lower() stops at ASCII, and LIKE is written with it.
         connection.create_function("lower", 1, str.lower, deterministic=True)
+        connection.create_function(PATTERN_FUNCTION, 2, matches, deterministic=True)
     except BaseException:
         session.close()
         raise

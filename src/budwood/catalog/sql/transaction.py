@@ -41,6 +41,7 @@ from budwood.catalog.sql.tables import (
     tag,
     version,
 )
+from budwood.catalog.sql.trace_transaction import TraceWrites
 from budwood.catalog.sql.tracking_transaction import TrackingWrites
 from budwood.catalog.sql.view import SqlView, label_key
 from budwood.domain import canon
@@ -148,6 +149,7 @@ class SqlTransaction(
     RetentionWrites,
     StandardWrites,
     StorageTierWrites,
+    TraceWrites,
     TrackingWrites,
 ):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""

@@ -36,6 +36,7 @@ from budwood.catalog.sql.tables import (
     tag,
     version,
 )
+from budwood.catalog.sql.trace_view import TraceReads
 from budwood.catalog.sql.tracking_view import TrackingReads
 from budwood.domain import canon
 from budwood.domain.canon import Json
@@ -255,6 +256,7 @@ class SqlView(
     RetentionReads,
     StandardReads,
     StorageTierReads,
+    TraceReads,
     TrackingReads,
 ):
     """``catalog.api.View`` over one session."""

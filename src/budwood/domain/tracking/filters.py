@@ -12,6 +12,7 @@ from enum import Enum, StrEnum, auto
 from typing import Final
 
 from budwood.domain.limits import FILTER_TERMS, TRACKING_ORDERS
+from budwood.domain.traces.patterns import BadPattern, check_pattern
 from budwood.domain.tracking.words import Shape, Token, bad_filter, tokens
 from budwood.errors import BadFilter
 
@@ -25,6 +26,13 @@ class Kind(Enum):
     TEXT = auto()
     CHOICE = auto()
     NUMBERED_CHOICE = auto()
+    # Of traces: texts that a pattern may describe (a LABEL is not listed), texts that are only searched in, those
+    # that are only compared, and what somebody judged, with a word or a number.
+    WORD = auto()
+    LABEL = auto()
+    CONTENT = auto()
+    EXACT = auto()
+    JUDGED = auto()
 
 
 class Operator(StrEnum):
@@ -38,6 +46,7 @@ class Operator(StrEnum):
     GE = ">="
     LIKE = "LIKE"
     ILIKE = "ILIKE"
+    RLIKE = "RLIKE"
     IN = "IN"
     NOT_IN = "NOT IN"
     IS_NULL = "IS NULL"
@@ -48,23 +57,39 @@ ATTRIBUTE: Final = "attribute"
 _ORDERED: Final = frozenset({Operator.EQ, Operator.NE, Operator.LT, Operator.LE, Operator.GT, Operator.GE})
 _TEXTUAL: Final = frozenset({Operator.EQ, Operator.NE, Operator.LIKE, Operator.ILIKE})
 _LISTED: Final = frozenset({Operator.IN, Operator.NOT_IN})
+_RANKED: Final = frozenset({Operator.LT, Operator.LE, Operator.GT, Operator.GE})
 _PRESENCE: Final = frozenset({Operator.IS_NULL, Operator.IS_NOT_NULL})
 _ALLOWED: Final = {
     Kind.NUMBER: _ORDERED,
     Kind.TEXT: _TEXTUAL,
     Kind.CHOICE: _TEXTUAL | _LISTED,
     Kind.NUMBERED_CHOICE: _ORDERED | _LISTED,
+    Kind.WORD: _TEXTUAL | _LISTED | {Operator.RLIKE},
+    Kind.LABEL: _TEXTUAL | {Operator.RLIKE},
+    Kind.CONTENT: frozenset({Operator.LIKE, Operator.ILIKE}),
+    Kind.EXACT: frozenset({Operator.EQ}),
+    Kind.JUDGED: _TEXTUAL | _RANKED | {Operator.RLIKE},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What stands before the dot. ``keys`` None: any key. ``may_be_absent``: IS NULL can be asked."""
+    """What stands before the dot. ``keys`` None: any key. ``may_be_absent``: IS NULL can be asked.
+
+    ``kinds`` are those of single keys; keys that begin with ``prefix`` are let through, whatever follows."""
 
     name: str
     kind: Kind = Kind.TEXT
     keys: frozenset[str] | None = None
     may_be_absent: bool = False
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    prefix: str = ""
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a key."""
+        if self.keys is None or key in self.keys:
+            return True
+        return bool(self.prefix) and key.startswith(self.prefix) and len(key) > len(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +212,7 @@ class _Reader:
         token = self._take()
         if token.shape is Shape.OPERATOR and token.text in ("=", "!=", "<", "<=", ">", ">="):
             return Operator(token.text)
-        if token.says("like", "ilike", "in"):
+        if token.says("like", "ilike", "rlike", "in"):
             return Operator(token.text.upper())
         if token.says("not") and self._now.says("in"):
             self._take()
@@ -205,17 +230,25 @@ class _Reader:
         token = self._take()
         if operator in _LISTED:
             return self._list(token, place, kind)
-        if kind in (Kind.NUMBER, Kind.NUMBERED_CHOICE):
+        if kind in (Kind.NUMBER, Kind.NUMBERED_CHOICE) or operator in _RANKED:
             if token.shape is Shape.WORD and _NUMBER.fullmatch(token.text):
                 return float(token.text)
             if kind is Kind.NUMBERED_CHOICE and token.shape is Shape.STRING and token.text.isdigit():
                 return float(token.text)
             raise self._bad(token, f"Expected numeric value type for {place.family} '{place.key}'. Found {token.shown}")
         if token.shape is Shape.STRING:
+            if operator is Operator.RLIKE:
+                self._check_pattern(token)
             return token.text
         raise self._bad(
             token, f"Expected a quoted string value for {place.family} '{place.key}'. Got value {token.shown}"
         )
+
+    def _check_pattern(self, token: Token) -> None:
+        try:
+            check_pattern(token.text)
+        except BadPattern as error:
+            raise self._bad(token, f"Invalid regular expression: {error}") from error
 
     def _list(self, token: Token, place: Place, kind: Kind) -> tuple[str, ...]:
         values: list[str] = []
@@ -243,10 +276,11 @@ class _Reader:
             assert key is not None
             if not key:
                 raise self._bad(token, f"Invalid filter: no key is given behind '{head}.'")
-            if family.keys is not None and key not in family.keys:
+            if not family.has(key):
+                assert family.keys is not None
                 message = f"Invalid {family.name} key '{key[:80]}' specified. Valid keys are {sorted(family.keys)}"
                 raise self._bad(token, message)
-            return Place(family.name, key), family.kind, family.may_be_absent
+            return Place(family.name, key), family.kinds.get(key, family.kind), family.may_be_absent
         name = self._attribute(token, head, key)
         return Place(ATTRIBUTE, name), grammar.attributes[name], False
 
@@ -289,8 +323,9 @@ def _split(token: Token) -> tuple[str, str | None]:
     head, dot, key = token.text.partition(".")
     if not dot:
         return head, None
-    if token.shape is Shape.FIELD and key and key[0] in "`\"'" and key[-1] == key[0]:
-        key = key[1:-1]
+    if token.shape is Shape.FIELD and key:
+        before, quote, quoted = key.partition(next(each for each in key if each in "`\"'"))
+        key = before + quoted.removesuffix(quote)
     return head, key
 
 
