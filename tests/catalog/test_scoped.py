@@ -66,6 +66,7 @@ WHOLE = {
     "routings_in_force",
     "client_keys",
     "generations",
+    "gateway",
     "gateways",
     "put_gateway",
     "remove_gateway",

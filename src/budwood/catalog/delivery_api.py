@@ -54,6 +54,8 @@ class DeliveryView(QuotasView, Protocol):
     def gateways(self) -> Sequence[GatewayRecord]:
         """By name."""
 
+    def gateway(self, name: str) -> GatewayRecord | None: ...
+
     def rollout(self, rollout_id: int) -> Rollout | None: ...
     def running_rollouts(self) -> Sequence[Rollout]:
         """Of every namespace, oldest first."""

@@ -36,6 +36,7 @@ from budwood.domain.traces.correlation import Counts
 from budwood.domain.traces.measures import Measuring
 from budwood.domain.traces.records import Trace
 from budwood.domain.tracking.evaluation import EvaluationDataset
+from budwood.domain.tracking.filters import Comparison
 from budwood.domain.tracking.judging import Issue, LabelSchema, Scorer
 from budwood.domain.tracking.records import Experiment, Run
 from budwood.domain.traffic.records import EndpointRecord
@@ -66,9 +67,9 @@ _UNGUARDED: Final = """
     change_run log_metrics log_params put_run_tags remove_run_tag add_inputs add_models
     logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics
     add_logged_model
-    evaluation_uses evaluation_records evaluation_marked scorer scorers_newest scorer_versions scorer_version
     assessments_of spans_of span_count traces_before remove_trace_tag put_spans put_assessment remove_assessment
     link_traces remove_traces
+    evaluation_uses evaluation_records evaluation_marked scorer scorers_newest scorer_versions scorer_version
     label_schema_named label_schemas issue_count change_evaluation_dataset remove_evaluation_dataset put_evaluation_tags
     remove_evaluation_tag add_evaluation_uses remove_evaluation_uses add_evaluation_records change_evaluation_records
     remove_evaluation_records add_scorer remove_scorer set_sampling add_scorer_version remove_scorer_version
@@ -159,13 +160,6 @@ class _Scoped:
     def versions_of_structure(self, structure: str, *, limit: int, reach: Reach = None) -> Sequence[VersionRecord]:
         return self._inner.versions_of_structure(structure, limit=limit, reach=self._near(reach))
 
-    def parents(self, version_id: int) -> Sequence[VersionRecord]:
-        return [each for each in self._inner.parents(version_id) if each.namespace in self._reach]
-
-    def children(self, version_id: int) -> Sequence[VersionRecord]:
-        return [each for each in self._inner.children(version_id) if each.namespace in self._reach]
-
-    def walk(self, start: int, *, up: bool, limit: int, reach: Reach = None) -> Sequence[int]:
     def probed(self, probes: Sequence[int], *, limit: int, reach: Reach = None) -> Sequence[int]:
         return self._inner.probed(probes, limit=limit, reach=self._near(reach))
 
@@ -173,6 +167,13 @@ class _Scoped:
         self._own(namespace)
         self._inner.add_probes(version_id, namespace, probes)
 
+    def parents(self, version_id: int) -> Sequence[VersionRecord]:
+        return [each for each in self._inner.parents(version_id) if each.namespace in self._reach]
+
+    def children(self, version_id: int) -> Sequence[VersionRecord]:
+        return [each for each in self._inner.children(version_id) if each.namespace in self._reach]
+
+    def walk(self, start: int, *, up: bool, limit: int, reach: Reach = None) -> Sequence[int]:
         return self._inner.walk(start, up=up, limit=limit, reach=self._near(reach))
 
     def named_as(self, namespace: str, kind: NamedKind, source: str, name: str, run: str = "") -> Named | None:
@@ -387,7 +388,6 @@ class _Scoped:
         near = namespace in self._reach
         return self._inner.find_runs(namespace, search, token=token, limit=limit) if near else RunPage(())
 
-    def add_experiment(self, namespace: str, experiment: Experiment) -> Experiment:
     def traces(self, namespace: str, ids: Sequence[str]) -> Sequence[Trace]:
         return self._inner.traces(namespace, ids) if namespace in self._reach else ()
 
@@ -410,6 +410,7 @@ class _Scoped:
         self._own(namespace)
         return self._inner.put_trace(namespace, trace)
 
+    def add_experiment(self, namespace: str, experiment: Experiment) -> Experiment:
         self._own(namespace)
         return self._inner.add_experiment(namespace, experiment)
 

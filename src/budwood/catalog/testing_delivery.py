@@ -66,9 +66,11 @@ class DeliverySuite:
     def test_a_gateway_is_kept_as_it_last_said(self, catalog: Catalog) -> None:
         for seen in (5, 7):
             gateway = GatewayRecord("edge-1", "10.0.0.1", seen, True, {"routes": "ab"}, {"listener": "no"}, {"f": seen})
+            gateway = replace(gateway, account="edge", positions={"ab12": seen}, lost=3)
             catalog.write(lambda transaction: transaction.put_gateway(gateway))  # noqa: B023 used at once
         with catalog.read() as view:
             assert list(view.gateways()) == [gateway]
+            assert (view.gateway("edge-1"), view.gateway("edge")) == (gateway, None)
         catalog.write(lambda transaction: transaction.remove_gateway("edge-1"))
         with catalog.read() as view:
             assert list(view.gateways()) == []

@@ -28,6 +28,7 @@ class Permission(StrEnum):
     BREAK = "break"
     HOLD = "hold"
     LIFT = "lift"
+    SERVE = "serve"
     ADMINISTER = "administer"
 
 
@@ -41,10 +42,11 @@ class Role(StrEnum):
     OWNER = "owner"
     RESPONDER = "responder"
     COUNSEL = "counsel"
+    GATEWAY = "gateway"
 
 
 OPEN: Final = frozenset({Permission.ANYONE, Permission.KNOWN})
-BY_NAME: Final = frozenset({Permission.BREAK, Permission.LIFT})
+BY_NAME: Final = frozenset({Permission.BREAK, Permission.LIFT, Permission.SERVE})
 """What one role alone gives, and being admin does not."""
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.READER: frozenset({Permission.READ}),
@@ -54,9 +56,11 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.OWNER: frozenset(Permission) - OPEN - {Permission.ADMINISTER} - BY_NAME,
     Role.RESPONDER: frozenset({Permission.READ, Permission.BREAK}),
     Role.COUNSEL: frozenset({Permission.READ, Permission.HOLD, Permission.LIFT}),
+    Role.GATEWAY: frozenset({Permission.SERVE}),
 }
 """Releasing does not need the right to push: who builds and who releases may be kept apart. Who may go past the gates
-in an emergency, or lift a legal hold, was given that role by name: it comes with no other."""
+in an emergency, or lift a legal hold, was given that role by name: it comes with no other. A gateway is told clients'
+keys and is believed about what it answered, so that is a role of its own, too; it may not even read models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Scope:
 
 
 _SCOPE_HINT: Final = (
-    "Scopes are read, push, review, release, remove, manage, hold, lift, administer; or NAMESPACE: before one."
+    "Scopes are read, push, review, release, remove, manage, hold, lift, serve, administer; or NAMESPACE: before one."
 )
 
 

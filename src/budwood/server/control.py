@@ -9,53 +9,60 @@ runs the rollouts; when it falls silent another takes over, and what the first o
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from budwood.catalog.api import Transaction
 from budwood.delivery.gateway.config import Place
-from budwood.delivery.shadow.capture import captures_path
+from budwood.delivery.logs.wire import Answer, read_piece
+from budwood.delivery.xds.service import Control, Node, code_of, let_in, serve, shown
 from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Snapshot, at_once
+from budwood.delivery.xds.tls import Tls
 from budwood.domain.rollout.next_action import Hold
 from budwood.domain.traffic.endpoint import Routing
-from budwood.domain.traffic.records import GatewayRecord, RoutingRecord
-from budwood.errors import BudwoodError
+from budwood.domain.traffic.records import RoutingRecord
+from budwood.errors import BadValue, BudwoodError
+from budwood.server.gateway_door import Door
+from budwood.server.gateway_logs import read_in_place, take_piece
 from budwood.verbs.house import House
 from budwood.verbs.observations import count_observations
 from budwood.verbs.rollouts import advance, lead, take_over
-from budwood.verbs.shadows import take_captures
-from budwood.verbs.taking_lines import take_lines
 from budwood.verbs.token_quotas import refused_now
 
 if TYPE_CHECKING:
     import grpc.aio
 
-    from budwood.delivery.xds.service import Node
-
 T = TypeVar("T")
 LOOKING_S: Final = 0.25
 READING_S: Final = 0.25
-_PIECE_BYTES: Final = 1 << 20
-_CAPTURES_BYTES: Final = 4 << 20
+Reach = frozenset[str] | None
 _LOG: Final = logging.getLogger("budwood.control")
 
 
 class ControlPlane:
-    """``start`` it once, ``close`` it once. ``port`` is where gateways find it, from when it was started."""
+    """``start`` it once, ``close`` it once. ``port`` is where gateways find it, from when it was started.
 
-    def __init__(self, house: House, host: str = "127.0.0.1", port: int = 0) -> None:
+    Without ``tls`` it needs no tokens, and listens to this machine alone. Raises BadValue for another ``host``.
+    """
+
+    def __init__(self, house: House, host: str = "127.0.0.1", port: int = 0, tls: Tls | None = None) -> None:
+        if tls is None and not is_loopback(host):
+            hint = "Give --control-tls-cert and --control-tls-key, or --control-host 127.0.0.1."
+            raise BadValue(f"Without TLS gateways are told at the loopback address only, not at {host}.", hint=hint)
         self._house = house
+        self._tls = tls
+        self._door = Door(house, is_open=tls is None)
         self._name = house.ids()
         self._address = (host, port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="budwood-control", daemon=True)
         self._workers = ThreadPoolExecutor(2, "budwood-control")
-        self._encoded: dict[str, Encoded] = {}
+        self._encoded: dict[Reach, Encoded] = {}
         self._routings: Mapping[str, Routing] = {}
         self._known: dict[int, RoutingRecord] = {}
         self._sent: dict[str, Snapshot] = {}
@@ -76,7 +83,11 @@ class ControlPlane:
 
     def generation(self, key: str) -> int:
         """What every connected gateway has of an endpoint: the oldest; 0 when one has none. From any thread."""
-        nodes = [name for name, node in list(self._control.nodes.items()) if node.is_connected]
+        nodes = [
+            name
+            for name, node in list(self._control.nodes.items())
+            if node.is_connected and _is_within(key, self._door.namespaces(name))
+        ]
         return min((self._taken.get(name, {}).get(key, 0) for name in nodes), default=0)
 
     def close(self) -> None:
@@ -88,11 +99,9 @@ class ControlPlane:
         self._loop.close()
 
     async def _start(self) -> None:
-        from budwood.delivery.xds.service import Control, serve
-
-        self._control: Control = Control(self._heard)
+        self._control: Control = Control(self._heard, self._admit)
         self._server: grpc.aio.Server
-        self._server, self.port = await serve(self._control, *self._address)
+        self._server, self.port = await serve(self._control, *self._address, self._tls, self._take_logs)
         self._tasks = [asyncio.create_task(each) for each in (self._follow(), self._read(), self._advance())]
 
     async def _stop(self) -> None:
@@ -106,9 +115,9 @@ class ControlPlane:
     async def _follow(self) -> None:
         while True:
             try:
-                self._routings = await self._in_thread(self._look)
-                for name, node in list(self._control.nodes.items()):
-                    await self._tell(name, node)
+                self._routings, gone = await self._in_thread(self._look)
+                await self._control.expel(gone)
+                await self._tell_all()
             except BudwoodError as error:
                 _LOG.warning("the gateways keep what they have: %s", error)
             except Exception:
@@ -117,8 +126,8 @@ class ControlPlane:
                 await asyncio.wait_for(self._waking.wait(), LOOKING_S)
             self._waking.clear()
 
-    def _look(self) -> Mapping[str, Routing]:
-        """Only what changed is read anew."""
+    def _look(self) -> tuple[Mapping[str, Routing], frozenset[str]]:
+        """What is in force, and the tokens that are no good any more. Only what changed is read anew."""
         with self._house.catalog.read() as view:
             newest = view.generations()
             for id_, generation in newest.items():
@@ -133,15 +142,23 @@ class ControlPlane:
             replace(_with_clients(record.routing, keys.get(id_, {})), refused=refused.get(id_, {}))
             for id_, record in self._known.items()
         )
-        return {routing.key: routing for routing in routings}
+        return {routing.key: routing for routing in routings}, self._door.look_again()
 
-    async def _tell(self, name: str, node: "Node") -> None:
-        place = _place(node)
-        if place is None or not node.is_connected:
-            return
-        if (had := self._sent.get(name)) is not None:
-            await self._publish(name, at_once(had, self._routings))
-        await self._publish(name, self._encoded.setdefault(name, Encoded()).snapshot(place, self._routings))
+    async def _tell_all(self) -> None:
+        """Every gateway hears what cannot wait before any hears the rest."""
+        there: list[tuple[str, Place, Reach]] = []
+        for name, node in list(self._control.nodes.items()):
+            if node.is_connected and (place := _place(node)) is not None:
+                there.append((name, place, self._door.namespaces(name)))
+        routings = {reach: _within(self._routings, reach) for _, _, reach in there}
+        switches: dict[Reach, Snapshot] = {}
+        for name, _, reach in there:
+            if (had := self._sent.get(name)) is not None:
+                made = switches.setdefault(reach, switches.get(reach) or at_once(had, routings[reach]))
+                await self._publish(name, Snapshot({**had.resources, RUNTIME: made.resources[RUNTIME]}))
+        self._encoded = {reach: self._encoded.get(reach) or Encoded() for reach in routings}
+        for name, place, reach in there:
+            await self._publish(name, self._encoded[reach].snapshot(place, routings[reach]))
 
     async def _publish(self, name: str, wanted: Snapshot) -> None:
         if wanted != self._sent.get(name):
@@ -151,29 +168,36 @@ class ControlPlane:
 
     # What the gateways say goes to the catalog
 
-    def _heard(self, node: "Node") -> None:
+    def _heard(self, node: Node) -> None:
         """In the loop; what is to be kept is kept elsewhere."""
         self._waking.set()
         sent = self._sent.get(node.name)
         took = sent is not None and all(node.has.get(kind) == sent.version(kind) for kind in (ROUTES, RUNTIME))
-        generations = {key: routing.generation for key, routing in self._routings.items()} if took else None
+        mine = _within(self._routings, self._door.namespaces(node.name))
+        generations = {key: routing.generation for key, routing in mine.items()} if took else None
         if generations is not None:
             self._taken[node.name] = generations
-        self._workers.submit(self._keep, node.name, node.is_connected, dict(node.has), dict(node.refused), generations)
+        place = _place(node)
+        address = f"{place.host}:{place.port}" if place else ""
+        said = (dict(node.has), dict(node.refused), generations)
+        self._workers.submit(self._keep, node.name, address, node.is_connected, *said)
 
     def _keep(
         self,
         name: str,
+        address: str,
         connected: bool,
         has: Mapping[str, str],
         refused: Mapping[str, str],
         generations: Mapping[str, int] | None,
     ) -> None:
         def work(transaction: Transaction) -> None:
-            known = {each.name: each for each in transaction.gateways()}
-            before = known.get(name, GatewayRecord(name))
+            before = transaction.gateway(name)
+            if before is None:
+                return  # Somebody forgot it, or it was never let in.
             after = replace(
                 before,
+                address=address or before.address,
                 seen_ms=self._house.clock(),
                 connected=connected,
                 took=has,
@@ -187,50 +211,39 @@ class ControlPlane:
         except BudwoodError as error:
             _LOG.warning("what %s said is not kept: %s", name, error)
 
-    # What the gateways wrote is counted
+    # Who comes in, and what the gateways wrote is counted
+
+    async def _admit(self, name: str, secret: str) -> None:
+        await self._in_thread(self._door.admit, name, secret)
+
+    async def _take_logs(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        """What a gateway elsewhere sends of its logs, piece by piece. Each is asked who it is from."""
+        secret = shown(context)
+        await let_in(context, self._admit, "", secret)
+        async for request in requests:
+            try:
+                taken = await self._in_thread(self._take_piece, request, secret)
+            except BudwoodError as error:
+                await context.abort(code_of(error), error.message)
+            yield taken.packed()
+
+    def _take_piece(self, request: bytes, secret: str) -> Answer:
+        piece = read_piece(request)
+        return take_piece(self._house, piece, self._door.admit(piece.gateway, secret).namespaces)
 
     async def _read(self) -> None:
         while True:
             for name, node in list(self._control.nodes.items()):
+                place = _place(node)
+                if place is None or node.place.get("sends") or not self._door.is_bare(name):
+                    continue
                 try:
-                    await self._in_thread(self._take, name, node)
+                    await self._in_thread(read_in_place, self._house, name, place)
                 except (BudwoodError, OSError) as error:
                     _LOG.warning("the log of %s is not read: %s", name, error)
                 except Exception:
                     _LOG.exception("the log of %s is not read", name)
             await asyncio.sleep(READING_S)
-
-    def _take(self, name: str, node: "Node") -> None:
-        """Of a gateway on this machine; others send theirs."""
-        place = _place(node)
-        path = Path(place.log) if place else None
-        if path is None or not path.is_file():
-            return
-        with self._house.catalog.read() as view:
-            known = {each.name: each for each in view.gateways()}.get(name, GatewayRecord(name))
-        with path.open("rb") as log:
-            number = f"{path.stat().st_ino:x}"
-            start = known.read if known.log == number else 0
-            log.seek(start)
-            piece = log.read(_PIECE_BYTES)
-        whole = piece[: piece.rfind(b"\n") + 1]
-        if whole:
-            take_lines(self._house, name, number, start, whole)
-        self._take_captures(name, known, Path(captures_path(str(path))))
-
-    def _take_captures(self, name: str, known: GatewayRecord, path: Path) -> None:
-        if not path.is_file():
-            return
-        number = f"{path.stat().st_ino:x}"
-        start = known.captures_read if known.captures == number else 0
-        with path.open("rb") as log:
-            log.seek(start)
-            piece = log.read(_CAPTURES_BYTES)
-        whole = piece[: piece.rfind(b"\n") + 1]
-        if whole:
-            take_captures(self._house, name, number, start, whole)
-        elif len(piece) == _CAPTURES_BYTES:  # One line longer than any that is read: it says nothing.
-            take_captures(self._house, name, number, start, b"\n" * len(piece))
 
     # Rollouts take their steps
 
@@ -265,6 +278,25 @@ class ControlPlane:
         return await self._loop.run_in_executor(self._workers, partial(work, *given))
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _within(routings: Mapping[str, Routing], reach: Reach) -> Mapping[str, Routing]:
+    """Those of the namespaces that a gateway may serve."""
+    if reach is None:
+        return routings
+    return {key: routing for key, routing in routings.items() if routing.endpoint.namespace in reach}
+
+
+def _is_within(key: str, reach: Reach) -> bool:
+    return reach is None or key.rpartition(".")[0] in reach
+
+
 def _with_clients(routing: Routing, clients: Mapping[str, str]) -> Routing:
     """Clients' keys are in no routing that is kept; they join it here."""
     body = routing.endpoint
@@ -273,7 +305,7 @@ def _with_clients(routing: Routing, clients: Mapping[str, str]) -> Routing:
     return replace(routing, endpoint=replace(body, keys=replace(body.keys, clients=clients)))
 
 
-def _place(node: "Node") -> Place | None:
+def _place(node: Node) -> Place | None:
     """Where it said it is; None when it said nothing that could be."""
     host, port, log = (node.place.get(name) for name in ("host", "port", "log"))
     if not isinstance(host, str) or not isinstance(port, int | float) or not isinstance(log, str):

@@ -25,6 +25,7 @@ from budwood.domain.rollout.tally import Request, copied, paired
 from budwood.domain.traffic.records import GatewayRecord
 from budwood.errors import LimitExceeded, RecordNotFound
 from budwood.verbs.house import House
+from budwood.verbs.logs_sent import ANY, Sent, moved_on
 from budwood.verbs.rollout_text import plan_from
 from budwood.verbs.routing import endpoint_named
 
@@ -39,7 +40,7 @@ class TakenCaptures:
     garbled: int = 0
 
 
-def take_captures(house: House, gateway: str, log: str, start: int, content: bytes) -> TakenCaptures:
+def take_captures(house: House, gateway: str, log: str, start: int, content: bytes, sent: Sent = ANY) -> TakenCaptures:
     """Whole lines of a gateway's captures, from a position on. Where that is not the next one, nothing is taken.
 
     Raises LimitExceeded.
@@ -49,20 +50,19 @@ def take_captures(house: House, gateway: str, log: str, start: int, content: byt
     read, now = read_captures(content), house.clock()
 
     def work(transaction: Transaction) -> TakenCaptures:
-        known = {each.name: each for each in transaction.gateways()}
-        record = known.get(gateway, GatewayRecord(gateway))
-        begins = record.captures_read if record.captures == log else 0
-        if start != begins:
+        record = transaction.gateway(gateway) or GatewayRecord(gateway)
+        begins = record.positions.get(log, 0)
+        if start != begins or not content:
             return TakenCaptures(log, begins)
         pairs = 0
         for rollout in transaction.running_rollouts():
             key = f"{rollout.namespace}.{rollout.endpoint}"
             mine = [each for each in read.captures if each.endpoint == key]
-            if mine:
+            if mine and sent.is_about(key):
                 pairs += _count(transaction, rollout, mine)
         transaction.forget_waiting(before_ms=now - CAPTURE_WAIT_S * 1_000)
         end = start + len(content)
-        transaction.put_gateway(replace(record, captures=log, captures_read=end, seen_ms=now))
+        transaction.put_gateway(moved_on(record, log, end, sent, now))
         return TakenCaptures(log, end, pairs, read.garbled)
 
     return house.catalog.write(work)

@@ -18,6 +18,7 @@ from budwood.domain.traffic.lines import SPLIT, Line, in_order, read_lines
 from budwood.domain.traffic.records import GatewayRecord, RoutingRecord, Served
 from budwood.errors import LimitExceeded
 from budwood.verbs.house import House
+from budwood.verbs.logs_sent import ANY, Sent, moved_on
 from budwood.verbs.rollout_text import plan_from
 from budwood.verbs.token_quotas import count_tokens
 
@@ -32,7 +33,7 @@ class Taken:
     garbled: int = 0
 
 
-def take_lines(house: House, gateway: str, log: str, start: int, content: bytes) -> Taken:
+def take_lines(house: House, gateway: str, log: str, start: int, content: bytes, sent: Sent = ANY) -> Taken:
     """Whole lines of a gateway's log, from a position on. Where that is not the next one, nothing is taken.
 
     Raises LimitExceeded.
@@ -40,22 +41,22 @@ def take_lines(house: House, gateway: str, log: str, start: int, content: bytes)
     if len(content) > LOG_BATCH_BYTES:
         raise LimitExceeded(f"A piece of a log has at most {LOG_BATCH_BYTES} bytes.", limit="LOG_BATCH_BYTES")
     read = read_lines(content)
-    lines, now = in_order(read.lines), house.clock()
+    lines, now = in_order(line for line in read.lines if sent.is_about(line.endpoint)), house.clock()
 
     def work(transaction: Transaction) -> Taken:
-        known = {each.name: each for each in transaction.gateways()}
-        record = known.get(gateway, GatewayRecord(gateway))
-        begins = record.read if record.log == log else 0
-        if start != begins:
+        record = transaction.gateway(gateway) or GatewayRecord(gateway)
+        begins = record.positions.get(log, 0)
+        if start != begins or not content:
             return Taken(log, begins)
         routings = _routings(transaction, lines)
         transaction.add_served([served for line in lines if (served := _served(line, routings))])
         transaction.forget_served(before_ms=now - SERVED_KEPT_S * 1_000)
         count_tokens(transaction, lines, routings, now)
         for rollout in transaction.running_rollouts():
-            _count(transaction, rollout, lines, routings, read.garbled)
+            if sent.is_about(f"{rollout.namespace}.{rollout.endpoint}"):
+                _count(transaction, rollout, lines, routings, read.garbled)
         end = start + len(content)
-        transaction.put_gateway(replace(record, log=log, read=end, seen_ms=now))
+        transaction.put_gateway(moved_on(record, log, end, sent, now))
         return Taken(log, end, len(lines), read.garbled)
 
     return house.catalog.write(work)

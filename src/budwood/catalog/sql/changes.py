@@ -1,4 +1,4 @@
-"""The three shapes of a change that every table knows: a row, a row that is numbered, a row in another's place."""
+"""The shapes of a change that every table knows: a row, one that is numbered, one in another's place, one at most."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,10 +23,15 @@ def insert_numbered(table: Table) -> Statement:
 
 def upsert(table: Table, *key: str) -> Statement:
     """One row in the place of the one with this key, where there is one."""
-    return Statement(_upsert_builder(table, key))
+    return Statement(_upsert_builder(table, key, [column.name for column in table.c if column.name not in key]))
 
 
-def _upsert_builder(table: Table, key: Sequence[str]) -> Callable[[Dialect], ClauseElement]:
+def add_once(table: Table, *key: str) -> Statement:
+    """One row, unless there is one with this key, which stays as it is."""
+    return Statement(_upsert_builder(table, key, ()))
+
+
+def _upsert_builder(table: Table, key: Sequence[str], changes: Sequence[str]) -> Callable[[Dialect], ClauseElement]:
     def build(dialect: Dialect) -> ClauseElement:
         # Both dialects spell it alike, but each has its own class for it.
         if dialect.name == "postgresql":
@@ -34,7 +39,7 @@ def _upsert_builder(table: Table, key: Sequence[str]) -> Callable[[Dialect], Cla
         else:
             from sqlalchemy.dialects.sqlite import insert as insert_or  # type: ignore[assignment]
         row = insert_or(table)
-        changed = {column.name: row.excluded[column.name] for column in table.c if column.name not in key}
+        changed = {name: row.excluded[name] for name in changes}
         if not changed:
             return row.on_conflict_do_nothing(index_elements=list(key))
         return row.on_conflict_do_update(index_elements=list(key), set_=changed)

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
-from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
+from budwood.catalog.sql.changes import add_once, insert_numbered, insert_row, upsert
 from budwood.catalog.sql.delivery_tables import (
     counted,
     disagreement,
@@ -66,7 +66,7 @@ _LAST_EVENT: Final = Statement(
 )
 _ADD_EVENT: Final = insert_row(rollout_event)
 _PUT_COUNTED: Final = upsert(counted, "rollout_id")
-_ADD_SERVED: Final = upsert(served, "request")
+_ADD_SERVED: Final = add_once(served, "request")
 _FORGET: Final = Statement(
     delete(served).where(
         served.c.request.in_(

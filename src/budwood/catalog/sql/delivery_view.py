@@ -103,6 +103,7 @@ _CLIENT_KEYS: Final = Statement(
     .limit(bindparam("limit"))
 )
 _GATEWAYS: Final = Statement(select(gateway.c.body).order_by(gateway.c.name).limit(bindparam("limit")))
+_GATEWAY: Final = Statement(select(gateway.c.body).where(gateway.c.name == bindparam("name")))
 _rollouts: Final = select(rollout.c.id, rollout.c.fence, rollout.c.body)
 _ROLLOUT: Final = Statement(_rollouts.where(rollout.c.id == bindparam("rollout_id")))
 _RUNNING: Final = Statement(_rollouts.where(rollout.c.running == 1).order_by(rollout.c.id).limit(bindparam("limit")))
@@ -202,6 +203,10 @@ class DeliveryReads(QuotaReads):
 
     def gateways(self) -> Sequence[GatewayRecord]:
         return [_unpacked(GatewayRecord, body) for (body,) in self._session.all(_GATEWAYS, limit=PAGE_ROWS)]
+
+    def gateway(self, name: str) -> GatewayRecord | None:
+        row = self._session.one(_GATEWAY, name=name)
+        return _unpacked(GatewayRecord, row[0]) if row else None
 
     def rollout(self, rollout_id: int) -> Rollout | None:
         row = self._session.one(_ROLLOUT, rollout_id=rollout_id)

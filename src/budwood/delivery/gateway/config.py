@@ -6,7 +6,8 @@ routes, so that adding an endpoint never touches another.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final
 
 from budwood.delivery.gateway.guards import filters
@@ -82,10 +83,26 @@ def runtime(routings: Mapping[str, Routing]) -> Plain:
     return {"name": RUNTIME, "layer": runtime_of(routings)}
 
 
-def boot(node: str, place: Place, control: Backend, admin: str) -> Plain:
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """What a gateway shows its control plane, and trusts: a token, and the file of the authorities that may vouch for
+    it. A token is only ever sent to a control plane that was vouched for. ``sends``: somebody beside the gateway sends
+    its logs; else they are read where they lie."""
+
+    token: str = field(default="", repr=False)
+    authorities: str = ""
+    sends: bool = False
+
+
+def boot(node: str, place: Place, control: Backend, admin: str, shows: Shows | None = None) -> Plain:
     """What a gateway starts with: where it is told everything else. ``admin`` is the path of a socket. It tells where
     it is itself, because its listener is made there."""
-    told = {"host": place.host, "port": place.port, "log": place.log}
+    shows = shows or Shows()
+    assert control.tls or not shows.token, "a token is not sent in the clear"
+    told = {"host": place.host, "port": place.port, "log": place.log, "sends": shows.sends}
+    service: Plain = {"envoy_grpc": {"cluster_name": CONTROL}}
+    if shows.token:
+        service["initial_metadata"] = [{"key": "authorization", "value": f"Bearer {shows.token}"}]
     return {
         "node": {"id": node, "cluster": "budwood", "metadata": told},
         "admin": {"address": {"pipe": {"path": admin, "mode": 0o600}}},
@@ -93,12 +110,12 @@ def boot(node: str, place: Place, control: Backend, admin: str) -> Plain:
             "ads_config": {
                 "api_type": "GRPC",
                 "transport_api_version": "V3",
-                "grpc_services": [{"envoy_grpc": {"cluster_name": CONTROL}}],
+                "grpc_services": [service],
             },
             "cds_config": _FROM_CONTROL,
             "lds_config": _FROM_CONTROL,
         },
-        "static_resources": {"clusters": [_control(control)]},
+        "static_resources": {"clusters": [_control(control, shows.authorities)]},
         "layered_runtime": {
             "layers": [
                 {"name": RUNTIME, "rtds_layer": {"name": RUNTIME, "rtds_config": _FROM_CONTROL}},
@@ -233,9 +250,11 @@ def _hostname(backend: Backend) -> Plain:
     return {"hostname": backend.host} if backend.tls else {}
 
 
-def _control(control: Backend) -> Plain:
+def _control(control: Backend, authorities: str) -> Plain:
+    secured = {"transport_socket": _secured(control.host, authorities)} if control.tls else {}
     options = TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {
+        **secured,
         "name": CONTROL,
         "type": "STRICT_DNS",
         "connect_timeout": "1s",
@@ -251,6 +270,28 @@ def _control(control: Backend) -> Plain:
                 },
             }
         },
+    }
+
+
+def _secured(host: str, authorities: str) -> Plain:
+    """TLS to whoever can show that it is ``host``."""
+    try:
+        ip_address(host)
+        kind, name = "IP_ADDRESS", {}
+    except ValueError:
+        kind, name = "DNS", {"sni": host}
+    context: Plain = {
+        "alpn_protocols": ["h2"],
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "validation_context": {
+            "trusted_ca": {"filename": authorities},
+            "match_typed_subject_alt_names": [{"san_type": kind, "matcher": {"exact": host}}],
+        },
+    }
+    tls = TYPE + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {"@type": tls, "common_tls_context": context, **name},
     }
 
 

@@ -82,8 +82,9 @@ def start_alone(folder: Path, envoy: Path, *, workers: int = 2) -> Running:
 
 
 def keep(folder: Path, live: bytes, envoy: Path) -> None:
-    """Have what the gateway takes kept from now on; ``live`` is the boot file that asks the control plane."""
-    (folder / "live.json").write_bytes(live)
+    """Have what the gateway takes kept from now on, and what it writes sent; ``live`` is the boot file that asks the
+    control plane."""
+    _write(folder / "live.json", live)
     keeper = [sys.executable, "-m", "budwood.delivery.gateway.keep", str(folder), str(envoy)]
     files = [str(folder / "keeper.pid"), str(folder / "keeper.log")]
     subprocess.run(
@@ -116,7 +117,7 @@ def running(folder: Path) -> Running | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """It may hold clients' keys."""
+    """It may hold clients' keys, or the gateway's own token."""
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)

@@ -6,19 +6,33 @@ the old configuration stays in force there, and the refusal is kept for people t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
 import grpc.aio
 
+from budwood.delivery.logs import wire
 from budwood.delivery.xds.messages import REQUEST, RESPONSE, TYPE, kind_of
 from budwood.delivery.xds.snapshot import ORDER, Resources, Snapshot
+from budwood.delivery.xds.tls import Tls
+from budwood.domain.limits import GATEWAY_STREAMS
+from budwood.errors import BudwoodError, Refused, Unauthenticated, Unavailable
 
 METHOD: Final = "StreamAggregatedResources"
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-_UNBOUNDED: Final = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20))
+FIRST_S: Final = 10.0
+"""How long a stream may be silent before it says who it is."""
+
+_OPTIONS: Final = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20))
+Admit = Callable[[str, str], Awaitable[None]]
+"""Given a gateway's name ("" before it said one) and the token it shows. Raises BudwoodError for who may not come."""
+Stream = Callable[[AsyncIterator[Any], Any], AsyncIterator[Any]]
+
+
+async def anybody(name: str, secret: str) -> None:
+    """Everybody comes in."""
 
 
 @dataclass(slots=True)
@@ -44,11 +58,13 @@ class Control:
     ``heard(node)`` is called whenever a gateway came, went, took or refused something.
     """
 
-    def __init__(self, heard: Callable[[Node], None] = lambda node: None) -> None:
+    def __init__(self, heard: Callable[[Node], None] = lambda node: None, admit: Admit = anybody) -> None:
         self.nodes: dict[str, Node] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._changed: dict[str, asyncio.Condition] = {}
         self._heard = heard
+        self._admit = admit
+        self._talks: set[_Talk] = set()
 
     async def publish(self, name: str, snapshot: Snapshot) -> None:
         """What the gateway should have from now on."""
@@ -64,18 +80,30 @@ class Control:
             await condition.wait_for(lambda: all(self._is_settled(node, snapshot, kind) for kind in kinds))
         return {kind: node.refused[kind] for kind in kinds if self._refuses(node, snapshot, kind)}
 
-    async def stream(self, requests: AsyncIterator[Any], context: object) -> AsyncIterator[Any]:
+    async def expel(self, secrets: Container[str]) -> None:
+        """End the streams of these tokens. What their gateways have, they keep."""
+        for talk in list(self._talks):
+            if talk.secret in secrets:
+                talk.is_over = True
+                await self._wake(talk.node.name)
+
+    async def stream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         """One gateway's. It ends when the gateway goes."""
-        first = await anext(aiter(requests), None)
+        secret = shown(context)
+        # Strangers are sent away before they are listened to.
+        await let_in(context, self._admit, "", secret)
+        first = await _first(requests)
         if first is None or not first.node.id:
             return
+        await let_in(context, self._admit, first.node.id, secret)
         said = dict(first.node.metadata)
         # Who only reads hears what the gateway hears, and says nothing of it.
         reads = bool(said.get("reads"))
         node = Node(first.node.id) if reads else self._node(first.node.id)
-        talk = _Talk(node, _nobody if reads else self._heard)
+        talk = _Talk(node, _nobody if reads else self._heard, secret)
         node.place = said
         node.connected += 1
+        self._talks.add(talk)
         talk.heard(node)
         hearing = asyncio.create_task(self._hear(talk, first, requests))
         try:
@@ -84,15 +112,18 @@ class Control:
         finally:
             hearing.cancel()
             node.connected -= 1
+            self._talks.discard(talk)
             talk.heard(node)
+        if talk.is_over:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "The token is not good any more.")
 
     async def _answers(self, talk: "_Talk", hearing: "asyncio.Task[None]") -> AsyncIterator[Any]:
         condition = self._condition(talk.node.name)
-        while not hearing.done():
+        while not hearing.done() and not talk.is_over:
             due = self._due(talk)
             if due is None:
                 async with condition:
-                    await condition.wait_for(lambda: hearing.done() or self._due(talk) is not None)
+                    await condition.wait_for(lambda: hearing.done() or talk.is_over or self._due(talk) is not None)
                 continue
             kind, resources = due
             talk.sent[kind] = resources.version
@@ -153,12 +184,14 @@ class Control:
             condition.notify_all()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Talk:
     """One stream: what it wants, the version of what it was sent, and the last nonce of each type."""
 
     node: Node
     heard: Callable[[Node], None]
+    secret: str = field(default="", repr=False)
+    is_over: bool = False
     wants: set[str] = field(default_factory=set)
     sent: dict[str, str] = field(default_factory=dict)
     nonces: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -169,16 +202,54 @@ def _nobody(node: Node) -> None:
     """What a reader does is nobody's business."""
 
 
-async def serve(control: Control, host: str, port: int) -> tuple[grpc.aio.Server, int]:
-    """The service and the port it listens on. Stop it with ``server.stop(grace)``."""
-    server = grpc.aio.server(options=_UNBOUNDED)
+def shown(context: Any) -> str:
+    """The token that a call brought; empty when there is none."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str) and value.lower().startswith("bearer "):
+            return value[7:].strip()
+    return ""
+
+
+async def let_in(context: Any, admit: Admit, name: str, secret: str) -> None:
+    """Or end the call, with the reason in words."""
+    try:
+        await admit(name, secret)
+    except BudwoodError as error:
+        await context.abort(code_of(error), error.message)
+
+
+def code_of(error: BudwoodError) -> grpc.StatusCode:
+    """As gRPC says it."""
+    if isinstance(error, Unauthenticated):
+        return grpc.StatusCode.UNAUTHENTICATED
+    if isinstance(error, Refused):
+        return grpc.StatusCode.PERMISSION_DENIED
+    return grpc.StatusCode.UNAVAILABLE if isinstance(error, Unavailable) else grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def _first(requests: AsyncIterator[Any]) -> Any:
+    try:
+        return await asyncio.wait_for(anext(aiter(requests), None), FIRST_S)
+    except TimeoutError:
+        return None
+
+
+async def serve(
+    control: Control, host: str, port: int, tls: Tls | None = None, takes_logs: Stream | None = None
+) -> tuple[grpc.aio.Server, int]:
+    """The service and the port it listens on. Stop it with ``server.stop(grace)``. Raises OSError, BadValue."""
+    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=GATEWAY_STREAMS)
     handler = grpc.stream_stream_rpc_method_handler(
         control.stream,
         request_deserializer=kind_of(REQUEST).FromString,
         response_serializer=lambda response: response.SerializeToString(),
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
-    bound = server.add_insecure_port(f"{host}:{port}")
+    if takes_logs is not None:
+        logs = {wire.METHOD: grpc.stream_stream_rpc_method_handler(takes_logs)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.SERVICE, logs),))
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    bound = server.add_secure_port(address, tls.credentials()) if tls else server.add_insecure_port(address)
     await server.start()
     return server, bound
 

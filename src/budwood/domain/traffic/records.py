@@ -47,8 +47,9 @@ class RoutingRecord:
 @dataclass(frozen=True, slots=True)
 class GatewayRecord:
     """``took`` and ``refused`` are versions and messages by type of configuration; ``generations`` those of the
-    endpoints it has taken. ``log`` names the log it writes now, ``read`` is how many bytes of it were taken in;
-    ``captures`` and ``captures_read`` are the same of its captures."""
+    endpoints it has taken. ``account`` is whose token it shows, empty where it shows none: a name is one account's.
+    ``positions`` are how many bytes of each of its logs were taken in, by log; ``lost`` how many bytes it had to drop
+    before anybody took them."""
 
     name: str
     address: str = ""
@@ -57,10 +58,9 @@ class GatewayRecord:
     took: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
-    log: str = ""
-    read: int = 0
-    captures: str = ""
-    captures_read: int = 0
+    account: str = ""
+    positions: Mapping[str, int] = field(default_factory=dict)
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
