@@ -193,3 +193,19 @@ class speaks:  # noqa: N801  (it is used like a function)
 def hangs() -> Iterator[Backend]:
     with speaks(b"", hangs=True) as backend:
         yield backend
+
+
+def test_gateways_share_a_rate(one_gateway: Gateway, one_endpoint: Endpoint) -> None:
+    limited = replace(one_endpoint, keys=KEYS, rate=Rate(10, 3_600), tenant_rates={"acme": Rate(2, 3_600)})
+    assert one_gateway.obey(Routing(limited, 500_000, ALL, sharers=3)) == {}
+    assert statuses(one_gateway, 10, **{"x-api-key": "key-acme"}) == {200: 1, 429: 9}
+    assert statuses(one_gateway, 10, **{"x-api-key": "key-zeta"}) == {200: 4, 429: 6}
+    one_gateway.obey(Routing(limited, 500_000, ALL, sharers=1))
+    assert statuses(one_gateway, 20, **{"x-api-key": "key-zeta"}) == {200: 10, 429: 10}
+
+
+def test_the_parts_of_a_rate_are_the_rate() -> None:
+    for count, seconds, by in ((100, 60, 3), (1, 86_400, 7), (10_000_000, 1, 20), (5, 60, 5)):
+        part = Rate(count, seconds).shared(by)
+        assert part.count / part.seconds * by == pytest.approx(count / seconds)
+        assert count <= part.count * by < count + by

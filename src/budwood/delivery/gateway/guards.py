@@ -29,7 +29,7 @@ _TOKENS: Final = f"{_HTTP}jwt_authn.v3.JwtAuthentication"
 _AWAKE: Final[Plain] = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "config": {}}
 _AGAIN: Final = "function envoy_on_request(handle) handle:clearRouteCache() end"
 _ALL: Final[Plain] = {"default_value": {"numerator": 100}}
-_NO_LIMIT: Final = 1_000_000_000
+_UNLIMITED: Final = Rate(1_000_000_000, 1)
 
 
 def filters() -> Iterator[Plain]:
@@ -71,8 +71,8 @@ def guarded(routing: Routing, *, by_model: bool = False) -> Plain:
             said[AGAIN_FILTER] = _AWAKE
     if endpoint.tokens is not None:
         said[ISSUER_FILTER] = _token_route(requirement_name=routing.key)
-    if endpoint.rate is not None or endpoint.tenant_rates:
-        said[RATE_FILTER] = _rates(endpoint)
+    if endpoint.is_rated:
+        said[RATE_FILTER] = _rates(endpoint, routing.sharers)
     return {**said, **counted_routes(routing)}
 
 
@@ -124,8 +124,8 @@ def _issuer(tokens: TokenAuth) -> Plain:
     }
 
 
-def _rates(endpoint: Endpoint) -> Plain:
-    """Each tenant's own; without tenants, one for all. Counted by each gateway for itself."""
+def _rates(endpoint: Endpoint, sharers: int) -> Plain:
+    """Each tenant's own; without tenants, one for all. Each gateway counts for itself and lets its part through."""
     by_tenant = endpoint.keys is not None or endpoint.tokens is not None
     said: Plain = {
         "@type": f"{TYPE}{_HTTP}local_ratelimit.v3.LocalRateLimit",
@@ -133,15 +133,19 @@ def _rates(endpoint: Endpoint) -> Plain:
         "filter_enabled": _ALL,
         "filter_enforced": _ALL,
         "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
-        "token_bucket": _bucket(endpoint.rate if endpoint.rate and not by_tenant else Rate(_NO_LIMIT, 1)),
+        "token_bucket": _bucket(endpoint.rate.shared(sharers) if endpoint.rate and not by_tenant else _UNLIMITED),
     }
     if not by_tenant:
         return said
     known = [
-        {"entries": [{"key": "tenant", "value": tenant}], "token_bucket": _bucket(rate)}
+        {"entries": [{"key": "tenant", "value": tenant}], "token_bucket": _bucket(rate.shared(sharers))}
         for tenant, rate in endpoint.tenant_rates.items()
     ]
-    others = [{"entries": [{"key": "tenant"}], "token_bucket": _bucket(endpoint.rate)}] if endpoint.rate else []
+    others = [
+        {"entries": [{"key": "tenant"}], "token_bucket": _bucket(rate.shared(sharers))}
+        for rate in (endpoint.rate,)
+        if rate is not None
+    ]
     return {
         **said,
         "always_consume_default_token_bucket": False,

@@ -69,6 +69,7 @@ class _Known:
 
     generation: int
     keys: KeyAuth | None
+    sharers: int
     by_path: tuple[tuple[str, bytes], ...]
     by_model: tuple[tuple[str, bytes], ...]
 
@@ -115,7 +116,9 @@ class Encoded:
 
     def _routes_of(self, key: str, routing: Routing) -> "_Known":
         known = self._routes.get(key)
-        if known is None or (known.generation, known.keys) != (routing.generation, routing.endpoint.keys):
+        sharers = routing.sharers if routing.endpoint.is_rated else 1
+        has = (routing.generation, routing.endpoint.keys, sharers)
+        if known is None or (known.generation, known.keys, known.sharers) != has:
             known = self._routes[key] = _Known(
                 routing.generation,
                 routing.endpoint.keys,

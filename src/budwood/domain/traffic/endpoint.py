@@ -52,7 +52,12 @@ class Rate:
     """``count`` in ``seconds``, refilled all the time."""
 
     count: int
-    seconds: int
+    seconds: float
+
+    def shared(self, by: int) -> "Rate":
+        """One of so many equal parts of it: what does not divide is made up for by time."""
+        count = -(-self.count // by)
+        return Rate(count, self.seconds * by * count / self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,11 @@ class Endpoint:
     quota: Quota | None = None
     tenant_quotas: Mapping[str, Quota] = field(default_factory=dict)
 
+    @property
+    def is_rated(self) -> bool:
+        """Whether somebody may only ask so often."""
+        return self.rate is not None or bool(self.tenant_rates)
+
     def arm(self, name: str) -> Arm:
         """One of its arms, by name."""
         return next(arm for arm in self.arms if arm.name == name)
@@ -167,7 +177,7 @@ class Endpoint:
 class Routing:
     """What a gateway is to do for an endpoint: immutable, and named by its generation. ``killed``: the baseline answers
     everything, whatever the table says. ``refused`` is not the generation's: which tenants used up their tokens, and
-    until when (milliseconds since the epoch)."""
+    until when (milliseconds since the epoch). Nor are ``sharers``: how many gateways share its rates."""
 
     endpoint: Endpoint
     generation: int
@@ -175,6 +185,7 @@ class Routing:
     killed: bool = False
     shadow: Shadow | None = None
     refused: Mapping[str, int] = field(default_factory=dict)
+    sharers: int = 1
 
     @property
     def key(self) -> str:
