@@ -13,7 +13,7 @@ from budwood.delivery.gateway.names import OPEN_HEADER
 from budwood.delivery.gateway.quotas import QUOTA_FILTER, USAGE_FILTER, counted_routes, quota_filter
 from budwood.delivery.xds.messages import TYPE
 from budwood.domain.limits import ENDPOINT_CLIENTS
-from budwood.domain.traffic.endpoint import TENANT_HEADER, USER_HEADER, Endpoint, KeyAuth, Rate, Routing, TokenAuth
+from budwood.domain.traffic.endpoint import TENANT_HEADER, USER_HEADER, Endpoint, KeyAuth, Part, Routing, TokenAuth
 
 Plain = dict[str, Any]
 WHOLE_FILTER: Final = "envoy.filters.http.buffer"
@@ -29,7 +29,7 @@ _TOKENS: Final = f"{_HTTP}jwt_authn.v3.JwtAuthentication"
 _AWAKE: Final[Plain] = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "config": {}}
 _AGAIN: Final = "function envoy_on_request(handle) handle:clearRouteCache() end"
 _ALL: Final[Plain] = {"default_value": {"numerator": 100}}
-_UNLIMITED: Final = Rate(1_000_000_000, 1)
+_UNLIMITED: Final = Part(1_000_000_000, 1)
 
 
 def filters() -> Iterator[Plain]:
@@ -155,8 +155,8 @@ def _rates(endpoint: Endpoint, sharers: int) -> Plain:
     }
 
 
-def _bucket(rate: Rate) -> Plain:
-    return {"max_tokens": rate.count, "tokens_per_fill": rate.count, "fill_interval": f"{rate.seconds}s"}
+def _bucket(rate: Part) -> Plain:
+    return {"max_tokens": rate.count, "tokens_per_fill": rate.count, "fill_interval": f"{rate.seconds:.6f}s"}
 
 
 def _asleep(name: str, kind: str, **settings: object) -> Plain:

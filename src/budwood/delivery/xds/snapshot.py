@@ -120,8 +120,7 @@ class Encoded:
         has = (routing.generation, routing.endpoint.keys, sharers)
         if known is None or (known.generation, known.keys, known.sharers) != has:
             known = self._routes[key] = _Known(
-                routing.generation,
-                routing.endpoint.keys,
+                *has,
                 tuple((entry.key, on_match(entry)) for entry in entries_by_path(routing)),
                 tuple((entry.key, on_match(entry)) for entry in entries_by_model(routing)),
             )

@@ -48,16 +48,24 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """``count`` in ``seconds``, refilled all the time."""
+class Part:
+    """What one gateway lets through of a rate."""
 
     count: int
     seconds: float
 
-    def shared(self, by: int) -> "Rate":
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``count`` in ``seconds``, refilled all the time."""
+
+    count: int
+    seconds: int
+
+    def shared(self, by: int) -> Part:
         """One of so many equal parts of it: what does not divide is made up for by time."""
         count = -(-self.count // by)
-        return Rate(count, self.seconds * by * count / self.count)
+        return Part(count, self.seconds * by * count / self.count)
 
 
 @dataclass(frozen=True, slots=True)
