@@ -22,11 +22,15 @@ FILE_NAME: Final = "budwood.toml"
 SETTINGS: Final[Mapping[str, str]] = {
     "registry": "Where the registry is: a folder or a server's URL. Default: the nearest .budwood, else your own.",
     "store": "Where packs lie when not in the registry's folder: a URL such as s3://bucket/prefix.",
+    "cold_store": "Where versions lie that a tiering policy calls cold: a folder, or a URL. Default: none.",
+    "cold_class": "The storage class that an object store gives them: GLACIER_IR. Default: the bucket's own.",
     "direct": "Whether clients reach the object store themselves, by signed addresses: yes or no. Default: yes.",
     "database": "Where the metadata is when not in the registry's folder: postgresql://user@host/database.",
     "token": "What a server knows you by, for programs; people use 'budwood login'. Only read from the environment.",
     "author": "Who pushes: shown on versions and in the ledger. Default: git's user.email, else the login name.",
     "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
+    "push_as": "How pushes write: small (at once), quick (each block by itself) or raw (as it is). Default: small.",
+    "tier_share": "The share of its time a server's background work on tiers may take, in percent. Default: 25.",
     "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
     "oidc_issuer": "What people log in to a server with: https://login.example.com. Default: tokens only.",
     "oidc_client_id": "What the provider knows the server by.",
@@ -66,6 +70,11 @@ class Settings:
     database: str = field(default="", repr=False)
     store_endpoint: str = ""
     direct: bool = True
+    cold_store: str = ""
+    cold_class: str = ""
+    cold_endpoint: str = ""
+    push_as: str = ""
+    tier_share: float = 0.25
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sign_on: SignOn | None = None
 
@@ -98,6 +107,11 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
         database=merged.get("database", ""),
         store_endpoint=_endpoint(merged.get("store", "")),
         direct=_yes(merged, "direct", default=True),
+        cold_store=merged.get("cold_store", ""),
+        cold_class=merged.get("cold_class", ""),
+        cold_endpoint=_endpoint(merged.get("cold_store", "")),
+        push_as=_one_of(merged, "push_as", ("small", "quick", "raw")),
+        tier_share=_percent(merged, "tier_share", 25.0),
         allow_networks=_networks(merged.get("allow_networks", "")),
         sign_on=_sign_on(merged),
     )
@@ -283,6 +297,20 @@ def _yes(values: Mapping[str, str], key: str, *, default: bool) -> bool:
     if text not in ("", "yes", "no", "true", "false"):
         raise BadValue(f"{key} must be yes or no, not {values[key]!r}.")
     return text in ("yes", "true") if text else default
+
+
+def _one_of(values: Mapping[str, str], key: str, words: tuple[str, ...]) -> str:
+    text = values.get(key, "")
+    if text and text not in words:
+        raise BadValue(f"{key} must be one of {', '.join(words)}, not {text!r}.")
+    return text
+
+
+def _percent(values: Mapping[str, str], key: str, default: float) -> float:
+    number = _number(values, key, default)
+    if not 1 <= number <= 100:
+        raise BadValue(f"{key} must be from 1 to 100, not {values[key]!r}.")
+    return number / 100
 
 
 def _whole(values: Mapping[str, str], key: str, default: int) -> int:

@@ -31,6 +31,7 @@ from budwood.config import (
 from budwood.domain.limits import VALUE_BYTES
 from budwood.domain.people import WhoAmI
 from budwood.domain.results import Restored, SchemaState
+from budwood.domain.storage_tiers.values import Arrival
 from budwood.domain.targets import Network
 from budwood.errors import BadValue, FrameworkMissing, NotFound, NotOffered, RegistryNotFound, StorageFailed
 from budwood.store.api import Objects, Progress
@@ -90,6 +91,8 @@ def connect(
         expressions=_LateExpressions(),
         networks=settings.allow_networks,
         ballast=NoRoom() if settings.database else FolderBallast(root / CATALOG_FILE),
+        push_as=Arrival(settings.push_as) if settings.push_as else None,
+        has_cold_store=bool(settings.cold_store or settings.cold_class),
     )
     return Registry(Near(house, str(root), made, settings.grace_s), checkpoints_file())
 
@@ -110,6 +113,7 @@ def _far(settings: Settings, token: str, threads: int) -> Registry:
         clock=_now_ms,
         ids=_fresh_id,
         scratch=user_cache(hashlib.sha256(settings.url.encode()).hexdigest()[:16]),
+        push_as=Arrival(settings.push_as or Arrival.SMALL),
     )
     return Registry(Far(transport, work), checkpoints_file())
 
@@ -368,12 +372,27 @@ def _driver_of_postgres() -> Iterator[None]:
 
 
 def _objects(root: Path, settings: Settings) -> Objects:
-    if not settings.store:
-        return FolderObjects(root)
+    near: Objects = FolderObjects(root)
+    if settings.store:
+        near = _remote(settings.store, settings.store_endpoint, settings)
+    if not settings.cold_store and not settings.cold_class:
+        return near
+    from budwood.store.backends.tiered import TieredObjects
+
+    if settings.cold_class and "://" not in (settings.cold_store or settings.store):
+        raise BadValue("cold_class is for an object store; a folder has none.", hint="Set cold_store to a URL.")
+    if settings.cold_store and "://" not in settings.cold_store:
+        return TieredObjects(near, FolderObjects(root / Path(settings.cold_store).expanduser()))
+    place = settings.cold_store or settings.store
+    endpoint = settings.cold_endpoint if settings.cold_store else settings.store_endpoint
+    return TieredObjects(near, _remote(place, endpoint, settings, settings.cold_class))
+
+
+def _remote(place: str, endpoint: str, settings: Settings, storage_class: str = "") -> Objects:
     from budwood.store.backends.remote import RemoteObjects
 
-    options = {"endpoint": settings.store_endpoint} if settings.store_endpoint else None
-    return RemoteObjects(settings.store, options, signs=settings.direct)
+    options = {"endpoint": endpoint} if endpoint else None
+    return RemoteObjects(place, options, signs=settings.direct, storage_class=storage_class)
 
 
 class _LateExpressions:

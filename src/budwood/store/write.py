@@ -29,6 +29,7 @@ from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, ForeseeingIndex, Hint, Objects, Progress, Reading
 from budwood.store.bases import Bases, anchored
 from budwood.store.encodings import Plan, encode_block, needs_base
+from budwood.store.encodings.registry import DERIVED, RAW
 from budwood.store.gather import DiskFile, DiskSource
 from budwood.store.in_order import InOrder
 from budwood.store.packs import NewBlock, PackSet
@@ -102,8 +103,11 @@ class BlockWriter:
         progress: Progress = lambda _: None,
         pack_bytes: int = 0,
         checks: bool = True,
+        as_is: bool = False,
     ) -> None:
         keep_freed_memory()
+        # Whether what files are made of is written as it is, as fast as the disk takes it.
+        self._as_is = as_is
         self._index = index
         self._packs = PackSet(objects, names, pack_bytes=pack_bytes)
         self._checks = checks
@@ -328,6 +332,9 @@ class BlockWriter:
             self._start_sha(job)
 
     def _keep_piece(self, job: _Job, piece: Piece, raw: memoryview, block: BlockId) -> None:
+        if self._as_is:
+            self._packs.add(NewBlock(block, len(raw), RAW), (raw,), len(raw))
+            return
         span = job.spans[piece.span]
         base = self._base_row(span, piece, block)
         kind = (piece.span, base is not None)

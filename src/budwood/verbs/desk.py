@@ -7,6 +7,7 @@ from pathlib import Path
 from budwood.domain.limits import PACK_BYTES
 from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Reference
+from budwood.domain.storage_tiers.values import Arrival
 from budwood.store.api import BlockIndex, Objects
 from budwood.store.read import BlockReader
 from budwood.verbs.browse import get
@@ -17,6 +18,7 @@ from budwood.verbs.judge import check_edges
 from budwood.verbs.lease import Held
 from budwood.verbs.publish import publish, reuse
 from budwood.verbs.resolve import resolve
+from budwood.verbs.tiers.policies import arrival_in, note_use
 from budwood.verbs.workplace import Before, Lease
 
 
@@ -28,6 +30,9 @@ class HomeDesk:
 
     def version(self, reference: str) -> VersionRecord:
         return get(self.house, reference)
+
+    def note_use(self, version: VersionRecord) -> None:
+        note_use(self.house, version)
 
     def look(self, target: Reference, parents: Sequence[str]) -> Before:
         with self.house.catalog.read() as view:
@@ -66,6 +71,9 @@ class Home:
     @property
     def desk(self) -> HomeDesk:
         return HomeDesk(self.house)
+
+    def arrival(self, namespace: str) -> Arrival:
+        return arrival_in(self.house, namespace)
 
     @property
     def objects(self) -> Objects:

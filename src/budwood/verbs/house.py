@@ -9,6 +9,7 @@ from budwood.catalog.api import Catalog
 from budwood.domain.canon import Json
 from budwood.domain.manifest import BlockId
 from budwood.domain.policy.case import Said
+from budwood.domain.storage_tiers.values import Arrival
 from budwood.domain.targets import Network
 from budwood.store.api import BlockRow, Objects
 from budwood.store.read import BlockReader
@@ -76,7 +77,8 @@ class Nobody:
 class House:
     """``clock`` gives milliseconds since the epoch, UTC; ``ids`` a fresh unique name; ``scratch`` is a folder
     for caches that may be lost, in the registry's own folder (None in memory). ``networks`` are those that an admin
-    opened: what others ask for may be sent there, too."""
+    opened: what others ask for may be sent there, too. ``push_as`` None: as a namespace's policy says, or small.
+    ``has_cold_store``: packs marked cold lie in a store of their own."""
 
     catalog: Catalog
     objects: Objects
@@ -88,6 +90,8 @@ class House:
     networks: Sequence[Network] = ()
     expressions: Evaluates = Nobody()
     ballast: KeepsRoom = NoRoom()
+    push_as: Arrival | None = None
+    has_cold_store: bool = False
 
     @property
     def index(self) -> "CatalogIndex":

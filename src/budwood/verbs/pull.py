@@ -51,6 +51,7 @@ def pull(place: Workplace, request: PullRequest, *, progress: Progress = lambda 
     reader = place.reader()
     for entry in missing:
         _write(place, reader, request, entry, progress)
+    place.desk.note_use(version)
     return Pulled(
         version=version,
         target=str(request.folder),

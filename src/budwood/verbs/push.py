@@ -21,6 +21,7 @@ from budwood.domain.names import AliasName, TagKey
 from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Newest, Reference, parse_reference
 from budwood.domain.results import Pushed
+from budwood.domain.storage_tiers.values import Arrival
 from budwood.errors import BadReference, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded
 from budwood.store.api import Hint, Progress, Reading
 from budwood.store.gather import DiskFile, gather
@@ -199,6 +200,7 @@ def _write(
     """Blocks in durable packs and the manifest that names them; None when the newest version is this already."""
     known = _in_force(lease, remembered)
     readings = read_files([file for file in files if file.path not in known])
+    arrival = place.arrival(target.namespace)
     chosen = choose_base(
         place,
         _tensors(files, readings, known),
@@ -211,8 +213,9 @@ def _write(
         lease.index,
         lease.new_pack_name,
         threads=place.threads,
-        bases=chosen.bases,
+        bases=chosen.bases if arrival is Arrival.SMALL else None,
         known=chosen.known,
+        as_is=arrival is Arrival.RAW,
         progress=_kept_alive(lease, progress),
         pack_bytes=place.pack_bytes(sum(file.size for file in files)),
         checks=place.checks,

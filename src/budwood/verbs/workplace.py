@@ -11,6 +11,7 @@ from typing import Protocol
 
 from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Reference
+from budwood.domain.storage_tiers.values import Arrival
 from budwood.domain.transfers import Before
 from budwood.errors import BudwoodError
 from budwood.store.api import BlockIndex, Objects
@@ -42,6 +43,9 @@ class Desk(Protocol):
 
     def version(self, reference: str) -> VersionRecord:
         """The version a reference names. Raises BadReference, NotFound."""
+
+    def note_use(self, version: VersionRecord) -> None:
+        """It was pulled: what nobody pulls may go cold. Never fails."""
 
     def look(self, target: Reference, parents: Sequence[str]) -> Before:
         """Raises NotFound for a parent that is not there."""
@@ -78,6 +82,9 @@ class Workplace(Reads, Protocol):
 
     @property
     def desk(self) -> Desk: ...
+    def arrival(self, namespace: str) -> Arrival:
+        """How a push to that namespace writes."""
+
     @property
     def objects(self) -> Objects: ...
     @property

@@ -11,7 +11,7 @@ from budwood.client.far.upload import Uploads
 from budwood.domain.limits import AT_ONCE_BYTES
 from budwood.domain.records import VersionRecord, model_path
 from budwood.domain.reference import Reference, parse_reference
-from budwood.domain.routes import pushes, versions
+from budwood.domain.routes import pushes, storage_tiers, versions
 from budwood.domain.transfers import (
     Before,
     Candidates,
@@ -47,6 +47,12 @@ class FarDesk:
         found = self.transport.call(versions.GET, holes)
         assert isinstance(found, VersionRecord)
         return found
+
+    def note_use(self, version: VersionRecord) -> None:
+        """See ``Desk.note_use``. A server that does not count, or does not answer, holds up nobody."""
+        holes = {"namespace": version.namespace, "model": version.model, "selector": f"v{version.number}"}
+        with suppress(BudwoodError):
+            self.transport.call(storage_tiers.USED, holes)
 
     def look(self, target: Reference, parents: Sequence[str]) -> Before:
         """See ``Desk.look``."""

@@ -11,6 +11,7 @@ from budwood.client.far.transport import Transport
 from budwood.client.far.upload import Uploads
 from budwood.domain.limits import PARCEL_BYTES, PARCEL_BYTES_LEAST
 from budwood.domain.routes import blobs as blob_routes
+from budwood.domain.storage_tiers.values import Arrival
 from budwood.domain.transfers import FindBlocks, FoundBlocks
 from budwood.store.read import BlockReader
 
@@ -32,7 +33,9 @@ class FarWork:
         clock: Callable[[], int],
         ids: Callable[[], str],
         scratch: Path | None = None,
+        push_as: Arrival = Arrival.SMALL,
     ) -> None:
+        self._push_as = push_as
         blobs, book = Blobs(transport.url), AddressBook()
         uploads = Uploads(transport, blobs)
         self.author, self.threads, self.scratch = author, threads, scratch
@@ -42,6 +45,10 @@ class FarWork:
         self._uploads = uploads
         self.objects = FarObjects(blobs, book, uploads.take, clock)
         self.index = FarIndex(lambda asked: _find(transport, asked), book)
+
+    def arrival(self, namespace: str) -> Arrival:
+        """As this machine's settings say: what travels is not the server's choice."""
+        return self._push_as
 
     def pack_bytes(self, logical_bytes: int) -> int:
         """See ``Workplace.pack_bytes``. Three lie in memory at once: a quarter of what a server takes is small."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self, cast
+from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
 
 import obstore
 from obstore.exceptions import BaseError
@@ -25,6 +25,9 @@ from budwood.domain.limits import MIB, SIGNED_S
 from budwood.errors import BudwoodError, PackDamaged, StorageFailed, StorageFull
 from budwood.store.api import Buffer, Method, ObjectWriter, StoredObject
 from budwood.store.backends import checked_key, is_key
+
+if TYPE_CHECKING:
+    from obstore import Attributes
 
 SMALL_BYTES: Final = MIB
 PART_BYTES: Final = 8 * MIB
@@ -39,7 +42,8 @@ class RemoteObjects:
     """The ``Objects`` port over a URL. ``options`` are obstore's settings for its kind (region, endpoint, keys).
 
     ``spool`` is a folder for objects being written, by default the system's; at most two packs lie there. ``signs``
-    False gives no addresses: for stores that the clients of a server cannot reach.
+    False gives no addresses: for stores that the clients of a server cannot reach. ``storage_class`` is given to every
+    object.
     Raises StorageFailed when the URL or an option is not understood.
     """
 
@@ -51,7 +55,9 @@ class RemoteObjects:
         spool: Path | None = None,
         retries: int = RETRIES,
         signs: bool = True,
+        storage_class: str = "",
     ) -> None:
+        self._attributes: Attributes | None = {"Storage-Class": storage_class} if storage_class else None
         self._signs = signs
         self._spool = spool
         settings: dict[str, Any] = {"config": dict(options)} if options else {}
@@ -150,7 +156,14 @@ class RemoteObjects:
         if self.size(key) is not None:
             raise _taken(key)
         try:
-            obstore.put(self._store, key, content, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+            obstore.put(
+                self._store,
+                key,
+                content,
+                attributes=self._attributes,
+                chunk_size=PART_BYTES,
+                max_concurrency=PARTS_AT_ONCE,
+            )
         except _LIBRARY_ERRORS as error:
             raise _failed("upload", key, error) from error
 

@@ -26,6 +26,7 @@ from budwood.verbs.by_route import (
 from budwood.verbs.by_route.asked import Asked, Deed
 from budwood.verbs.by_route.dossier import DEEDS as DOSSIER
 from budwood.verbs.by_route.retention import DEEDS as RETENTION
+from budwood.verbs.by_route.storage_tiers import DEEDS as STORAGE_TIERS
 
 DEEDS: Final[Mapping[str, Deed]] = {
     **namespaces.DEEDS,
@@ -38,6 +39,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     **signing.DEEDS,
     **standards.DEEDS,
     **RETENTION,
+    **STORAGE_TIERS,
     **DOSSIER,
     **audit.DEEDS,
     **lineage.DEEDS,

@@ -1,0 +1,1 @@
+"""Storage tiers: policies, where versions belong, the work that brings them there, and what it costs."""

@@ -1,0 +1,359 @@
+"""Bringing the blocks of one version to a tier: read, written anew in new packs, pointed at in one transaction.
+
+What was written before stays where it is until a sweep finds that nothing names it. Killed at any point, the old rows
+or the new are in force, and both can be read. A block is left as it is when another version needs it nearer, when
+something leans on it that lies no deeper than it would then, or when nothing would be gained.
+
+Encodings are opaque here: blocks come from the reader and go to the planner.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from budwood.catalog.api import Transaction
+from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, TIER_PACK_BYTES, TIER_ROWS
+from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.records import VersionRecord
+from budwood.domain.storage_tiers.values import Brought, StorageTier, TierState
+from budwood.errors import Damaged, LeaseLost
+from budwood.store.api import BlockRow, Buffer
+from budwood.store.bases import Bases, anchored
+from budwood.store.encodings import encode_block, needs_base
+from budwood.store.marks import cold_name, is_cold
+from budwood.store.packs import NewBlock, PackSet
+from budwood.store.sketch import score
+from budwood.store.strongest import strongest_block
+from budwood.verbs.choose_base import OWN_CANDIDATES, WORTHWHILE, candidates
+from budwood.verbs.house import House
+from budwood.verbs.lease import Held
+from budwood.verbs.manifests import load_manifest
+from budwood.verbs.tiers.pace import Pace
+from budwood.verbs.tiers.standing import LEVELS, Level, Levels
+
+SHRINKS: Final = 0.97
+"""What keeps more than this of what it took is left as it was."""
+LOOKED_AT_ONCE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A block as a version's files name it: of which tensor, and the how-many-th there."""
+
+    id: BlockId
+    length: int
+    name: str
+    dtype: str
+    index: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    """``elsewhere``: blocks that somebody else wrote anew meanwhile."""
+
+    blocks: int = 0
+    elsewhere: int = 0
+    before: int = 0
+    after: int = 0
+
+
+class Rewriter:
+    """Brings one version to one tier. ``lease`` is the worker's own: with it goes the right to point rows anywhere."""
+
+    def __init__(self, house: House, lease: Held, levels: Levels, version: VersionRecord, tier: StorageTier) -> None:
+        self._house, self._lease, self._levels = house, lease, levels
+        self._version, self._tier = version, tier
+        self._reader = house.reader()
+        self._raw = memoryview(bytearray(BLOCK_BYTES))
+        self._base = memoryview(bytearray(BLOCK_BYTES))
+        self._bases = Bases({})
+        self._tally = _Tally()
+
+    def bring(self, was: StorageTier | None, pace: Pace) -> Brought | None:
+        """None when it was told to stop before the end; what was done until then stays done.
+
+        Raises Damaged for what cannot be read, LeaseLost, StorageFull, StorageFailed.
+        """
+        manifest = load_manifest(self._house, self._version)
+        if self._tier is not StorageTier.HOT:
+            self._bases = _bases(self._house, self._version, self._older())
+        parts = parts_of(manifest)
+        while few := list(islice(parts, LOOKED_AT_ONCE)):
+            todo = self._todo(few)
+            while todo:
+                todo = self._write_some(todo, pace)
+                if not pace.goes_on:
+                    return None
+        tally = self._tally
+        if not tally.elsewhere:
+            self._house.catalog.write(self._settle(was))
+        return Brought(self._version.reference, was, self._tier, tally.blocks, tally.before, tally.after)
+
+    # What is to be done
+
+    def _older(self) -> Sequence[VersionRecord]:
+        """Versions of the same namespace that came before it: so no two ever lean on each other."""
+        version = self._version
+        with self._house.catalog.read() as view:
+            parents = view.parents(version.id)
+            own = view.versions(version.model_id, before=version.number, limit=OWN_CANDIDATES)
+            found = [*parents, *own, *candidates(view, (), 0, version.structure)]
+        near = {each.id: each for each in found if each.namespace == version.namespace and each.id < version.id}
+        return [each for each in near.values() if not each.gone_ms]
+
+    def _todo(self, parts: Sequence[Part]) -> list[tuple[Part, BlockRow]]:
+        """The blocks of this tier that are not where and how they should be."""
+        levels = self._levels.of([part.id for part in parts])
+        mine = [part for part, level in zip(parts, levels, strict=True) if level is LEVELS[self._tier]]
+        rows = self._house.index.find([part.id for part in mine])
+        return [(part, rows[part.id]) for part in mine if part.id in rows and self._misplaced(rows[part.id])]
+
+    def _misplaced(self, row: BlockRow) -> bool:
+        if self._tier is StorageTier.HOT:
+            return row.depth > 0 or is_cold(row.pack)
+        if self._tier is StorageTier.WARM:
+            return row.depth == 0 or is_cold(row.pack)
+        return not is_cold(row.pack)
+
+    # Writing
+
+    def _write_some(self, todo: list[tuple[Part, BlockRow]], pace: Pace) -> list[tuple[Part, BlockRow]]:
+        """Write until a transaction's worth is done, or the pace says to stop; what is left to do."""
+        batch = _Batch()
+        leaning = self._leaning([part.id for part, _ in todo])
+        done = 0
+        with ExitStack() as stack:
+            writing = _Writing(self._house, stack, self._name)
+            pace.begin()
+            for part, row in todo:
+                done += 1
+                self._rewrite(part, row, writing, batch, leaning.get(part.id, CHAIN_DEPTH + 1))
+                self._lease.keep_alive()
+                if not pace.rest() or batch.raw_bytes >= TIER_PACK_BYTES or len(batch.seen) >= TIER_ROWS:
+                    break
+            fresh = writing.finish()
+        if fresh:
+            self._point(fresh, batch)
+        return todo[done:]
+
+    def _name(self) -> str:
+        name = self._lease.new_pack_name()
+        return cold_name(name) if self._tier is StorageTier.COLD and self._house.has_cold_store else name
+
+    def _leaning(self, ids: Sequence[BlockId]) -> Mapping[BlockId, int]:
+        """The least depth of what leans on each block."""
+        with self._house.catalog.read() as view:
+            return least_depths(view.leaning_on(ids))
+
+    def _rewrite(self, part: Part, row: BlockRow, writing: "_Writing", batch: "_Batch", least_above: int) -> None:
+        raw = self._raw[: row.raw_length]
+        try:
+            self._reader.read(row.id, self._reader.rows([row.id]), raw)
+        except Damaged:
+            # Nothing is made of a block that is not what it was; verify names it, and where it can be had from.
+            return
+        base = self._base_row(part, row, least_above)
+        parts, new = self._encoded(part, row, raw, base)
+        if new is None:
+            return
+        with self._house.catalog.read() as view:
+            owner = view.pack_owner(row.pack)
+        writing.add(owner, new, parts)
+        batch.seen[row.id] = row
+        batch.raw_bytes += row.raw_length
+
+    def _encoded(
+        self, part: Part, row: BlockRow, raw: memoryview, base: BlockRow | None
+    ) -> tuple[Sequence[Buffer], NewBlock | None]:
+        """The block as it is to be; None where it stays. One that must move and would not shrink moves as it is."""
+        base_raw = self._decoded(base) if base is not None else None
+        if self._tier is StorageTier.COLD:
+            encoded = strongest_block(raw, dtype=part.dtype, base=base_raw)
+        else:
+            encoded = encode_block(raw, dtype=part.dtype, base=base_raw)
+        moves = is_cold(row.pack) != self._goes_cold
+        cannot_stay = moves and bool(row.base) and not self._may_stay_on(row)
+        if self._tier is StorageTier.HOT or encoded.length <= SHRINKS * row.length or cannot_stay:
+            leans = base is not None and needs_base(encoded.tag)
+            new = NewBlock(
+                row.id,
+                len(raw),
+                encoded.tag,
+                base=base.id if base and leans else b"",
+                depth=base.depth + 1 if base and leans else 0,
+                is_manifest=row.is_manifest,
+            )
+            return encoded.parts, new
+        if not moves:
+            return (), None
+        same = NewBlock(row.id, row.raw_length, row.encoding, row.base, row.depth, row.is_manifest)
+        return (bytes(self._reader.encoded(row)),), same
+
+    @property
+    def _goes_cold(self) -> bool:
+        return self._tier is StorageTier.COLD and self._house.has_cold_store
+
+    def _may_stay_on(self, row: BlockRow) -> bool:
+        """Whether what it leans on is near enough for where it goes."""
+        return self._goes_cold or not any(is_cold(each.pack) for each in self._house.index.find(row.bases).values())
+
+    def _base_row(self, part: Part, row: BlockRow, least_above: int) -> BlockRow | None:
+        """What it may lean on: nearer to the ground than whatever leans on it, and never farther away than itself."""
+        if self._tier is StorageTier.HOT:
+            return None
+        candidate = self._bases.block(part.name, part.dtype, part.index, part.length)
+        found = self._house.index.find([candidate]).get(candidate) if candidate else None
+        base = anchored(found, self._house.index) if found else None
+        if base is None or base.id == row.id or not 0 <= base.depth < min(CHAIN_DEPTH, least_above - 1):
+            return None
+        if self._tier is StorageTier.WARM and (is_cold(base.pack) or self._levels.of([base.id])[0] > Level.WARM):
+            return None
+        return base
+
+    def _decoded(self, base: BlockRow) -> memoryview | None:
+        """None when it was swept meanwhile or is damaged: the block is then kept without it."""
+        target = self._base[: base.raw_length]
+        try:
+            self._reader.read(base.id, self._reader.rows([base.id]), target)
+        except Damaged:
+            return None
+        return target
+
+    # Pointing
+
+    def _point(self, fresh: Mapping[str, Sequence[BlockRow]], batch: "_Batch") -> None:
+        house, version, now = self._house, self._version, self._house.clock()
+
+        def work(transaction: Transaction) -> _Tally:
+            self._lease.confirm(transaction, now)
+            if transaction.holds_on(version.namespace, version.model_id, version.id):
+                return _Tally()
+            tally = _Tally()
+            for owner, rows in fresh.items():
+                moved = movable(transaction, rows, batch.seen)
+                transaction.add_blocks(moved, owner)
+                held = transaction.find_blocks([row.id for row in rows if row not in moved])
+                tally.elsewhere += sum(1 for row in held.values() if row != batch.seen[row.id])
+                tally.blocks += len(moved)
+                tally.before += sum(batch.seen[row.id].length for row in moved)
+                tally.after += sum(row.length for row in moved)
+            if tally.blocks:
+                body = {"tier": str(self._tier), "blocks": tally.blocks, "bytes": tally.after, "was": tally.before}
+                action, subject = "blocks.re-encoded", version.reference
+                transaction.add_ledger(now, house.author, action, subject, body, version.namespace)
+            return tally
+
+        tally = house.catalog.write(work)
+        self._tally.blocks += tally.blocks
+        self._tally.elsewhere += tally.elsewhere
+        self._tally.before += tally.before
+        self._tally.after += tally.after
+
+    def _settle(self, was: StorageTier | None) -> Callable[[Transaction], None]:
+        """Say that the version is there now."""
+        house, version, now = self._house, self._version, self._house.clock()
+
+        def work(transaction: Transaction) -> None:
+            self._lease.confirm(transaction, now)
+            if transaction.version_by_id(version.id) is None:
+                raise LeaseLost(f"{version.reference} was deleted meanwhile.")
+            if transaction.holds_on(version.namespace, version.model_id, version.id):
+                return
+            transaction.put_tier_state(TierState(version.id, self._tier, now))
+            body = {"number": version.number, "from": str(was or "as pushed"), "to": str(self._tier)}
+            action = "version.tier-changed"
+            transaction.add_ledger(now, house.author, action, version.reference, body, version.namespace)
+
+        return work
+
+
+@dataclass(slots=True)
+class _Batch:
+    """``seen`` are the rows as they were when the blocks were read."""
+
+    seen: dict[BlockId, BlockRow] = field(default_factory=dict)
+    raw_bytes: int = 0
+
+
+class _Writing:
+    """New packs, for each namespace its own: a pack belongs to one."""
+
+    def __init__(self, house: House, stack: ExitStack, name: Callable[[], str]) -> None:
+        self._house, self._stack, self._name = house, stack, name
+        self._sets: dict[str, PackSet] = {}
+
+    def add(self, owner: str, new: NewBlock, parts: Sequence[Buffer]) -> None:
+        if owner not in self._sets:
+            packs = PackSet(self._house.objects, self._name, derives=True)
+            self._sets[owner] = self._stack.enter_context(packs)
+        self._sets[owner].add(new, parts, sum(memoryview(part).nbytes for part in parts))
+
+    def finish(self) -> dict[str, Sequence[BlockRow]]:
+        """All is durable then."""
+        return {owner: tuple(packs.finish()) for owner, packs in self._sets.items()}
+
+
+def _bases(house: House, version: VersionRecord, found: Sequence[VersionRecord]) -> Bases:
+    """The version whose sketch promises most, and behind it the nearest. Empty where nothing promises enough."""
+    sketch = _sketch(house, version)
+    scored = [(score(sketch, other), at) for at, each in enumerate(found) if sketch and (other := _sketch(house, each))]
+    if not scored or min(scored)[0] > WORTHWHILE:
+        return Bases({})
+    best = [found[min(scored)[1]], *(each for each in found[:1] if each is not found[min(scored)[1]])]
+    return Bases.of([load_manifest(house, each) for each in best])
+
+
+def _sketch(house: House, version: VersionRecord) -> bytes:
+    """Empty when it has none, or it cannot be read."""
+    reader = house.reader()
+    try:
+        block = version.sketch
+        return reader.read_all((block,), reader.rows([block])[block].raw_length) if block else b""
+    except Damaged:
+        return b""
+
+
+def parts_of(manifest: Manifest) -> Iterator[Part]:
+    """Every block of the files once, in order."""
+    met = set[BlockId]()
+    for entry in manifest.files:
+        for span in entry.spans:
+            for index, (block, length) in enumerate(zip(span.blocks, span.block_lengths(), strict=True)):
+                if block not in met:
+                    met.add(block)
+                    yield Part(block, length, span.name, span.dtype, index)
+
+
+def least_depths(leaning: Sequence[BlockRow]) -> Mapping[BlockId, int]:
+    """The least depth of what leans on each block."""
+    least: defaultdict[BlockId, int] = defaultdict(lambda: CHAIN_DEPTH + 1)
+    for row in leaning:
+        for base in row.bases:
+            least[base] = min(least[base], row.depth)
+    return dict(least)
+
+
+def movable(transaction: Transaction, rows: Sequence[BlockRow], seen: Mapping[BlockId, BlockRow]) -> list[BlockRow]:
+    """Those of the rows that may take the place of the ones seen, as things stand in this transaction.
+
+    The block must lie where it lay; what it leans on must be in force and nearer to the ground; and what leans on it
+    must lie deeper. So chains never grow, never close, and never end in nothing, whatever was pushed or swept.
+    """
+    held = dict(transaction.find_blocks([*(row.id for row in rows), *{base for row in rows for base in row.bases}]))
+    least = dict(least_depths(transaction.leaning_on([row.id for row in rows])))
+    moved = []
+    for row in rows:
+        if held.get(row.id) != seen[row.id]:
+            continue
+        if any(base not in held or held[base].depth >= row.depth for base in row.bases):
+            continue
+        if least.get(row.id, row.depth + 1) <= row.depth:
+            continue
+        moved.append(row)
+        held[row.id] = row
+        for base in row.bases:
+            least[base] = min(least.get(base, row.depth), row.depth)
+    return moved
