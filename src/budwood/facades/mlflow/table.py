@@ -9,6 +9,8 @@ from budwood.facades.mlflow import (
     artifacts,
     evaluation,
     experiments,
+    issues,
+    labels,
     logged_models,
     metrics,
     models,
@@ -31,4 +33,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *webhooks.ENDPOINTS,
     *evaluation.ENDPOINTS,
     *scorers.ENDPOINTS,
+    *labels.ENDPOINTS,
+    *issues.ENDPOINTS,
 )
