@@ -7,11 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import budwood
 from budwood.domain.traffic.endpoint import Arm, Backend, Breaker, Endpoint, KeyAuth, Rate, Retry, Routing
+from budwood.domain.traffic.records import GatewayRecord
 from budwood.domain.traffic.segments import first_table
+from budwood.verbs.rate_sharing import sharers
 
 from .conftest import Client, Gateway, Says, free_port
 
@@ -209,3 +213,27 @@ def test_the_parts_of_a_rate_are_the_rate() -> None:
         part = Rate(count, seconds).shared(by)
         assert part.count / part.seconds * by == pytest.approx(count / seconds)
         assert count <= part.count * by < count + by
+
+
+def test_a_gateway_that_comes_and_goes_changes_the_parts_of_a_rate(tmp_path: Path) -> None:
+    with budwood.connect(tmp_path / "registry", author="mara") as registry:
+        now = [1_000_000]
+        catalog = registry.house.catalog
+
+        def share() -> int:
+            with catalog.read() as view:
+                return sharers(view, now[0])
+
+        def put(name: str, *, connected: bool) -> None:
+            record = GatewayRecord(name, seen_ms=now[0], connected=connected)
+            catalog.write(lambda transaction: transaction.put_gateway(record))
+
+        assert share() == 1
+        for name in ("a", "b", "c"):
+            put(name, connected=True)
+        assert share() == 3
+        put("a", connected=False)
+        now[0] += 59_000
+        assert share() == 3
+        now[0] += 2_000
+        assert share() == 2

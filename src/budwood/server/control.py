@@ -17,7 +17,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from budwood.catalog.api import Transaction
+from budwood.catalog.api import Transaction, View
 from budwood.delivery.gateway.config import Place
 from budwood.delivery.logs.wire import Answer, read_piece
 from budwood.delivery.xds.service import Control, Node, code_of, let_in, serve, shown
@@ -31,6 +31,7 @@ from budwood.server.gateway_door import Door
 from budwood.server.gateway_logs import read_in_place, take_piece
 from budwood.verbs.house import House
 from budwood.verbs.observations import count_observations
+from budwood.verbs.rate_sharing import sharers
 from budwood.verbs.rollouts import advance, lead, take_over
 from budwood.verbs.token_quotas import refused_now
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOOKING_S: Final = 0.25
 READING_S: Final = 0.25
+_COUNTING_MS: Final = 1_000
 Reach = frozenset[str] | None
 _LOG: Final = logging.getLogger("budwood.control")
 
@@ -68,6 +70,7 @@ class ControlPlane:
         self._sent: dict[str, Snapshot] = {}
         self._taken: dict[str, Mapping[str, int]] = {}
         self._fences: dict[int, int] = {}
+        self._counted_ms, self._shared = 0, 1
         self._waking = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.port = 0
@@ -137,12 +140,19 @@ class ControlPlane:
                     self._known[id_] = record
             self._known = {id_: record for id_, record in self._known.items() if id_ in newest}
             keys = view.client_keys() if any(each.body.keys for each in self._known.values()) else {}
-            refused = refused_now(view, self._known.values(), self._house.clock())
+            refused, shared = refused_now(view, self._known.values(), self._house.clock()), self._sharers(view)
         routings = (
-            replace(_with_clients(record.routing, keys.get(id_, {})), refused=refused.get(id_, {}))
+            replace(_with_clients(record.routing, keys.get(id_, {})), refused=refused.get(id_, {}), sharers=shared)
             for id_, record in self._known.items()
         )
         return {routing.key: routing for routing in routings}, self._door.look_again()
+
+    def _sharers(self, view: View) -> int:
+        """Looked up now and then, and only where somebody may only ask so often."""
+        now_ms = self._house.clock()
+        if now_ms >= self._counted_ms + _COUNTING_MS and any(each.body.is_rated for each in self._known.values()):
+            self._counted_ms, self._shared = now_ms, sharers(view, now_ms)
+        return self._shared
 
     async def _tell_all(self) -> None:
         """Every gateway hears what cannot wait before any hears the rest."""
