@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from budwood.cli.words import size_text
+
 Advance = Callable[[int], None]
 
 
@@ -46,3 +48,28 @@ def _size(path: Path) -> int:
         return sum((Path(folder) / name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
     except OSError:
         return 0
+
+
+@contextlib.contextmanager
+def counting(title: str, *, json: bool) -> Iterator[Callable[[str, int], None]]:
+    """For work whose end nobody knows. Gives what a walk calls with a kind and a count of what is done."""
+    if json or not sys.stderr.isatty():
+        yield lambda _, __: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    done: dict[str, int] = {}
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=None)
+
+        def tell(kind: str, count: int) -> None:
+            done[kind] = done.get(kind, 0) + count
+            said = ", ".join(
+                f"{size_text(number)} read" if kind == "bytes" else f"{number:,} {kind}"
+                for kind, number in done.items()
+            )
+            shown.update(task, description=f"{title}: {said}")
+
+        yield tell

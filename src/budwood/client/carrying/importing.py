@@ -6,8 +6,10 @@ from pathlib import Path
 
 from budwood.client.carrying.bring import Bringing
 from budwood.client.carrying.counts import Counts, Tell
+from budwood.client.carrying.database import open_database
 from budwood.client.carrying.files import Files
 from budwood.client.carrying.journal import Journal
+from budwood.client.carrying.mlruns import open_folder
 from budwood.client.carrying.ours import Ours
 from budwood.client.carrying.planned import Planning
 from budwood.client.carrying.reader import Reader
@@ -16,7 +18,6 @@ from budwood.client.carrying.web import Web
 from budwood.client.place import Place
 from budwood.config import mlflow_credentials, user_cache
 from budwood.domain.carrying.report import Carried
-from budwood.errors import BadValue
 
 TRACES = "Traces, evaluation data sets and scorers are not carried."
 
@@ -53,7 +54,9 @@ def open_reader(request: ImportRequest) -> Reader:
     """What the URI names. Raises BadValue, SourceNotFound."""
     if request.uri.startswith(("http://", "https://")):
         return StockReader(Web(request.uri, mlflow_credentials(), request.workspace))
-    raise BadValue(f"{request.uri[:200]!r} is no MLflow server or store.")
+    if "://" in request.uri and not request.uri.startswith("file:"):
+        return open_database(request.uri, request.artifacts, request.workspace)
+    return open_folder(request.uri, request.artifacts)
 
 
 def _bring(place: Place, request: ImportRequest, reader: Reader, counts: Counts) -> None:

@@ -1,10 +1,10 @@
 """Reading fields of what a stranger sent: of the wrong kind is refused, too long is refused, missing is empty."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from budwood.domain.carrying.records import Point
+from budwood.domain.carrying.records import Measured, Point
 from budwood.domain.limits import CARRIED_KEYS, CARRIED_TEXT_BYTES
 from budwood.domain.tracking.checks import GREATEST
 from budwood.errors import LimitExceeded, Malformed
@@ -99,3 +99,16 @@ def logged_status(value: object) -> str:
         return LOGGED_STATUSES.get(value, LOGGED_STATUSES[0])
     said = str(value or LOGGED_STATUSES[0])
     return said if said.startswith("LOGGED_MODEL_") else f"LOGGED_MODEL_{said}"
+
+
+def logged_in(source: str) -> str:
+    """The logged model that a version was registered from; servers forget it."""
+    return source.removeprefix("models:/").strip("/") if source.startswith("models:/m-") else ""
+
+
+def newest(measured: Sequence[Measured]) -> tuple[Measured, ...]:
+    """Of each metric, run and data set the value of the highest step, then time."""
+    found: dict[tuple[str, str, tuple[str, str]], Measured] = {}
+    for each in sorted(measured, key=lambda one: (one.point.step, one.point.at_ms, one.point.value)):
+        found[each.run, each.key, each.dataset] = each
+    return tuple(found[key] for key in sorted(found))

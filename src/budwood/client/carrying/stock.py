@@ -215,7 +215,7 @@ def logged_of(each: Mapping[str, Any]) -> CarriedLogged:
         False,
         shapes.pairs(info, "tags"),
         shapes.pairs(said, "params"),
-        tuple(measured),
+        shapes.newest(measured),
     )
 
 
@@ -239,7 +239,7 @@ def version_of(each: Mapping[str, Any]) -> CarriedVersion:
         shapes.text(each, "source"),
         shapes.text(each, "source"),
         shapes.text(each, "run_id"),
-        shapes.text(each, "model_id"),
+        shapes.text(each, "model_id") or shapes.logged_in(shapes.text(each, "source")),
         shapes.text(each, "run_link"),
         shapes.text(each, "user_id"),
         shapes.text(each, "description"),
