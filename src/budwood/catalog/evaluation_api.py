@@ -93,9 +93,6 @@ class EvaluationTransaction(Protocol):
     def remove_evaluation_dataset(self, dataset_id: int) -> None:
         """With its records, tags and uses."""
 
-    def forget_evaluation_datasets(self, namespace: str) -> None:
-        """All of a namespace, for good."""
-
     def put_evaluation_tags(self, dataset_id: int, tags: Mapping[str, str]) -> None: ...
     def remove_evaluation_tag(self, dataset_id: int, key: str) -> bool:
         """Whether there was one."""

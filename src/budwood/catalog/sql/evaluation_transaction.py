@@ -41,7 +41,6 @@ _ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bin
 _ADD_DATASET: Final = insert_numbered(evaluation_dataset)
 _CHANGE_DATASET: Final = _changing(evaluation_dataset, "digest", "updated_ms", "updated_by", "schema", "records")
 _REMOVE_DATASET: Final = _removing(evaluation_dataset)
-_FORGET: Final = Statement(delete(evaluation_dataset).where(evaluation_dataset.c.namespace_id == bindparam("room")))
 _PUT_TAG: Final = upsert(evaluation_tag, "dataset_id", "key")
 _of_dataset: Final[BindParameter[int]] = bindparam("of_dataset")
 _REMOVE_TAG: Final = Statement(
@@ -116,9 +115,6 @@ class EvaluationWrites(EvaluationReads):
 
     def remove_evaluation_dataset(self, dataset_id: int) -> None:
         self._session.change(_REMOVE_DATASET, of_id=dataset_id)
-
-    def forget_evaluation_datasets(self, namespace: str) -> None:
-        self._session.change(_FORGET, room=self._evaluation_room(namespace))
 
     def put_evaluation_tags(self, dataset_id: int, tags: Mapping[str, str]) -> None:
         rows = [{"dataset_id": dataset_id, "key": key, "value": value} for key, value in tags.items()]

@@ -53,6 +53,8 @@ def no_experiment(id_: str) -> RecordNotFound:
 
 def check_untracked(view: View, namespace: str) -> None:
     """That nothing but what was deleted, and an empty default experiment, is tracked there. Raises StillInUse."""
+    if view.evaluation_dataset_count(namespace):
+        raise StillInUse(f"{namespace} still holds evaluation datasets.", hint="Delete them first.")
     for each in view.find_experiments(namespace, TrackingSearch(), limit=2).experiments:
         search = TrackingSearch(experiments=(each.id,))
         if each.number != DEFAULT_EXPERIMENT or view.find_runs(namespace, search, limit=1).runs:
