@@ -481,10 +481,6 @@ class _Scoped:
         self._own(dataset.namespace)
         return self._inner.add_evaluation_dataset(dataset)
 
-    def forget_evaluation_datasets(self, namespace: str) -> None:
-        self._own(namespace)
-        self._inner.forget_evaluation_datasets(namespace)
-
     def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
         self._own(policy.namespace)
         return self._inner.add_policy(policy)
