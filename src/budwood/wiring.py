@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from budwood.catalog.api import Catalog
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.client.capture import capture_author
 from budwood.client.near import Near
@@ -44,6 +43,7 @@ from budwood.verbs.restore import restore as restore_house
 from budwood.verbs.tag import check_text
 
 if TYPE_CHECKING:
+    from budwood.catalog.sql.postgres import PostgresCatalog
     from budwood.client.training import TrainingRun
     from budwood.domain.asks import IssuedToken
     from budwood.domain.asks_people import LoginOffer
@@ -80,8 +80,9 @@ def connect(
     made = not settings.database and not _exists(root / CATALOG_FILE)
     if made and not create:
         raise RegistryNotFound(f"There is no registry at {root}.", path=str(root))
+    catalog = _catalog(root, settings, create=create)
     house = House(
-        catalog=_catalog(root, settings, create=create),
+        catalog=catalog,
         objects=_objects(root, settings),
         clock=_now_ms,
         ids=_fresh_id,
@@ -91,6 +92,7 @@ def connect(
         expressions=_LateExpressions(),
         networks=settings.allow_networks,
         ballast=NoRoom() if settings.database else FolderBallast(root / CATALOG_FILE),
+        bell=catalog,
         push_as=Arrival(settings.push_as) if settings.push_as else None,
         has_cold_store=bool(settings.cold_store or settings.cold_class),
     )
@@ -340,7 +342,7 @@ def _exists(path: Path) -> bool:
         raise StorageFailed(f"{path} cannot be looked at: {error.strerror}.", path=str(path)) from error
 
 
-def _catalog(root: Path, settings: Settings, *, create: bool) -> Catalog:
+def _catalog(root: Path, settings: Settings, *, create: bool) -> "SqliteCatalog | PostgresCatalog":
     if create:
         try:
             make_root(root)

@@ -1,9 +1,10 @@
 """The control plane: what the catalog says of traffic goes to the gateways, what they took and wrote comes back.
 
 One thread with a loop of its own speaks to the gateways, so that a slow one never holds up a request to the registry,
-and a busy registry never holds up a roll-back. It looks at the catalog whenever it is told that traffic was moved
-(``moved``), and every ``LOOKING_S`` besides, because another process may have moved it. Of several control planes one
-runs the rollouts; when it falls silent another takes over, and what the first one still writes is refused.
+and a busy registry never holds up a roll-back. It looks at the catalog whenever the bell rings, which it does in every
+process when any has moved traffic, and every ``LOOKING_S`` besides: nothing depends on the bell but how soon. Of
+several control planes one runs the rollouts; when it falls silent another takes over, and what the first one still
+writes is refused.
 """
 
 import asyncio
@@ -79,6 +80,7 @@ class ControlPlane:
         """Listen. Raises OSError."""
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+        self._stop_hearing = self._house.bell.hear(self.moved)
 
     def moved(self) -> None:
         """Traffic was moved: look now. From any thread."""
@@ -95,6 +97,7 @@ class ControlPlane:
 
     def close(self) -> None:
         """The gateways go on with what they have."""
+        self._stop_hearing()
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -60,6 +60,20 @@ class NoRoom:
         """There is none to give up."""
 
 
+class TellsMoves(Protocol):
+    """Who says at once that traffic was moved, whichever process moved it; see ``catalog/sql/folder_bell.py``."""
+
+    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
+        """``heard`` is called in another thread, now and then for nothing. What is returned ends that."""
+
+
+class Silence:
+    """Where nobody says it."""
+
+    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
+        return _nothing
+
+
 class Nobody:
     """Evaluates nothing, and so lets nothing through."""
 
@@ -90,6 +104,7 @@ class House:
     networks: Sequence[Network] = ()
     expressions: Evaluates = Nobody()
     ballast: KeepsRoom = NoRoom()
+    bell: TellsMoves = Silence()
     push_as: Arrival | None = None
     has_cold_store: bool = False
 
@@ -127,3 +142,7 @@ class CatalogIndex:
         """See ``BlockIndex.find``."""
         with self.catalog.read() as view:
             return view.find_blocks(ids)
+
+
+def _nothing() -> None:
+    """There was nothing to end."""

@@ -119,6 +119,7 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         return replace(endpoint, id=id_)
 
     def change_endpoint(self, endpoint: EndpointRecord) -> None:
+        self._session.ring()
         self._session.change(
             _CHANGE_ENDPOINT,
             of_id=endpoint.id,
@@ -129,6 +130,7 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         )
 
     def add_routing(self, routing: RoutingRecord) -> None:
+        self._session.ring()
         assert self.routing(routing.endpoint_id, routing.generation) is None, "a generation is given once"
         self._session.change(
             _ADD_ROUTING,
@@ -139,6 +141,7 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         )
 
     def add_client(self, client: ClientRecord, key: str) -> None:
+        self._session.ring()
         assert all(each.name != client.name for each in self.clients(client.endpoint_id)), "a client has one key"
         self._session.change(
             _ADD_CLIENT,
@@ -150,6 +153,7 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         )
 
     def remove_client(self, endpoint_id: int, name: str) -> bool:
+        self._session.ring()
         return self._session.change(_REMOVE_CLIENT, of_id=endpoint_id, of_name=name) > 0
 
     def put_gateway(self, gateway: GatewayRecord) -> None:

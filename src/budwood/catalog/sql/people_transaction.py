@@ -253,6 +253,7 @@ class PeopleWrites(PeopleReads):
         return Principal(id_, name, kind, at_ms, email, is_admin, 0, issuer, subject, owner)
 
     def change_principal(self, principal: Principal) -> None:
+        self._session.ring()
         self._session.change(
             _CHANGE_PRINCIPAL,
             of_id=principal.id,
@@ -269,6 +270,7 @@ class PeopleWrites(PeopleReads):
         return Group(self._session.add(_ADD_TEAM, name=name, created_ms=at_ms), name, at_ms)
 
     def set_members(self, group: str, principal_ids: Sequence[int], *, at_ms: int = 0, by: str = "") -> None:
+        self._session.ring()
         team_id = self._id(_TEAM_ID, group)
         before = {row[0]: (row[1], row[2]) for row in self._session.all(_MEMBERSHIPS, team_id=team_id)}
         self._session.change(_CLEAR_TEAM, of_team=team_id)
@@ -279,10 +281,12 @@ class PeopleWrites(PeopleReads):
         self._session.change_many(_ADD_MEMBER, rows)
 
     def remove_group(self, name: str) -> None:
+        self._session.ring()
         for statement in _REMOVE_TEAM:
             self._session.change(statement, of_team=self._id(_TEAM_ID, name))
 
     def put_grant(self, grant: Grant) -> None:
+        self._session.ring()
         self._session.change(
             _PUT_GRANT,
             namespace_id=self._id(_NAMESPACE_ID, grant.namespace),
@@ -294,6 +298,7 @@ class PeopleWrites(PeopleReads):
         )
 
     def remove_grant(self, grant: Grant) -> bool:
+        self._session.ring()
         removed = self._session.change(
             _REMOVE_GRANT,
             of_namespace=self._id(_NAMESPACE_ID, grant.namespace),
@@ -318,6 +323,7 @@ class PeopleWrites(PeopleReads):
         )
 
     def revoke_token(self, token_id: str, *, at_ms: int) -> None:
+        self._session.ring()
         self._session.change(_REVOKE_TOKEN, of_id=token_id, to_ms=at_ms)
 
     def touch_token(self, token_id: str, *, at_ms: int) -> None:

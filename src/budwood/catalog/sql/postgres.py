@@ -26,6 +26,7 @@ from sqlalchemy.schema import ForeignKey
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction, View
 from budwood.catalog.sql.ledger_transaction import FRESH, Salts
+from budwood.catalog.sql.postgres_bell import PostgresBell
 from budwood.catalog.sql.postgres_session import (
     ConnectionLost,
     PostgresDialect,
@@ -88,6 +89,10 @@ class PostgresCatalog:
 
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         self._writer.write_soon(work, done)
+
+    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
+        """``heard`` is called whenever anybody has moved traffic. What is returned ends that."""
+        return PostgresBell(self._dsn, heard).close
 
     def check(self) -> Iterator[str]:
         """Reads every row of every table, and looks for rows whose parent is gone."""

@@ -41,6 +41,9 @@ _CONNECTION: Final[Mapping[str, str | int]] = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
 }
+TRAFFIC: Final = "budwood_traffic"
+"""The channel on which it is said that traffic was moved."""
+
 _SETTINGS: Final = (
     "SET client_encoding = 'UTF8'",
     # Estimates of a general plan are far off at times, and compiling a query that reads fifty rows never pays.
@@ -184,6 +187,9 @@ class PostgresSession:
         except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
+    def ring(self) -> None:
+        self.control_soon(f"NOTIFY {TRAFFIC}")
+
     def settle(self) -> None:
         """Everything that was asked for is done in the database when this returns."""
         try:
@@ -227,7 +233,7 @@ def open_session(dsn: str, dialect: PostgresDialect, generation: int = 0) -> Pos
     """Raises BadValue for what is no DSN, RegistryNotFound for no such database, StorageFailed, RegistryBusy."""
     place = place_of(dsn)
     try:
-        connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=0, **_missing_from(dsn))
+        connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=0, **missing_from(dsn))
     except psycopg.Error as error:
         raise translated(error, place) from error
     connection.prepared_max = None
@@ -283,7 +289,8 @@ def _says_no_database(error: psycopg.OperationalError) -> bool:
     return 'database "' in str(error) and "does not exist" in str(error)
 
 
-def _missing_from(dsn: str) -> dict[str, Any]:
+def missing_from(dsn: str) -> dict[str, Any]:
+    """What a connection of ours has, unless the DSN says otherwise."""
     words = _parsed(dsn)
     return {key: value for key, value in _CONNECTION.items() if key not in words}
 

@@ -86,6 +86,9 @@ class Session(Protocol):
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
         """Execute once per row, as ``change_soon`` does."""
 
+    def ring(self) -> None:
+        """When this is committed, tell whoever listens, in any process, that traffic was moved."""
+
 
 def opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     """The same condition, as a test that the database cannot turn into a choice of index."""

@@ -25,6 +25,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction, View
+from budwood.catalog.sql.folder_bell import FolderBell
 from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.schema import BIRTH, METADATA
 from budwood.catalog.sql.session import Compiled, Row, Statement
@@ -46,6 +47,7 @@ from budwood.errors import (
 )
 
 T = TypeVar("T")
+BELLS: Final = "cache/bells"
 DIALECT: Final[Dialect] = sqlite_dialect.dialect(paramstyle="named")
 _READ_PRAGMAS: Final = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-8000", "query_only=ON")
 # What a savepoint needs to undo goes to a temporary file: a large push under one would fill the memory.
@@ -95,6 +97,7 @@ class SqliteCatalog:
         self._paused = False
         self._closed = False
         self._discard: Callable[[], object] = _nothing
+        self._bell = FolderBell(path.parent / BELLS)
         self._open(create)
         _OPEN.add(self)
 
@@ -117,6 +120,10 @@ class SqliteCatalog:
 
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         self._writer.write_soon(work, done)
+
+    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
+        """``heard`` is called whenever any process on this machine has moved traffic. What is returned ends that."""
+        return self._bell.hear(heard)
 
     def check(self) -> Iterator[str]:
         session = self._borrow()
@@ -156,7 +163,8 @@ class SqliteCatalog:
             _migrate(self._path, self._synchronous)
 
     def _open_batch(self) -> "_SqliteBatch":
-        return _SqliteBatch(_connect(self._path, (*_WRITE_PRAGMAS, f"synchronous={self._synchronous}")), self._salts)
+        session = _connect(self._path, (*_WRITE_PRAGMAS, f"synchronous={self._synchronous}"))
+        return _SqliteBatch(session, self._salts, self._bell)
 
     def _borrow(self) -> "SqliteSession":
         try:
@@ -194,13 +202,14 @@ class SqliteCatalog:
 class SqliteSession:
     """``sql.session.Session`` over one connection of the driver."""
 
-    __slots__ = ("_connection", "_path", "generation")
+    __slots__ = ("_connection", "_path", "generation", "rung")
     dialect: Dialect = DIALECT
 
     def __init__(self, connection: sqlite3.Connection, path: Path, generation: int = 0) -> None:
         self._connection = connection
         self._path = path
         self.generation = generation
+        self.rung = False
 
     @property
     def in_transaction(self) -> bool:
@@ -258,6 +267,9 @@ class SqliteSession:
         except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
+    def ring(self) -> None:
+        self.rung = True
+
     def close(self) -> None:
         with suppress(sqlite3.Error):
             self._connection.close()
@@ -305,12 +317,14 @@ class _Reading:
 class _SqliteBatch:
     """``writer.Batch`` over one connection."""
 
-    def __init__(self, session: SqliteSession, salts: Salts) -> None:
+    def __init__(self, session: SqliteSession, salts: Salts, bell: FolderBell) -> None:
         self._session = session
+        self._bell = bell
         self.transaction = SqlTransaction(session, salts)
 
     def begin(self) -> None:
         self.transaction.forget()
+        self._session.rung = False
         self._session.execute("BEGIN IMMEDIATE")
 
     def mark(self) -> None:
@@ -333,6 +347,8 @@ class _SqliteBatch:
 
     def commit(self) -> None:
         self._session.execute("COMMIT")
+        if self._session.rung:
+            self._bell.ring()
 
     def roll_back(self) -> None:
         if self._session.in_transaction:
