@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from budwood.client.lineage import Lineage
     from budwood.client.retention import Holds, Retention
     from budwood.client.standards import Standards
+    from budwood.client.storage_tiers import Tiers
     from budwood.domain.asks_emit import Emitted
     from budwood.domain.carrying.report import Carried
     from budwood.domain.dossier.signed import DossierChecked
@@ -183,6 +184,13 @@ class Registry:
         from budwood.client.retention import Retention
 
         return Retention(self._place)
+
+    @property
+    def tiers(self) -> "Tiers":
+        """Where the bytes of versions lie, and what that costs."""
+        from budwood.client.storage_tiers import Tiers
+
+        return Tiers(self._place)
 
     @property
     def holds(self) -> "Holds":
@@ -353,8 +361,29 @@ class Registry:
         """Remove a model that has no versions left. Raises StillInUse."""
         return self._place.delete_model(model)
 
-    def verify(self, *, read_data: bool = False, progress: Progress = no_progress) -> Verified:
-        """Check catalog, manifests, packs and, with ``read_data``, every byte. Problems are in the result."""
+    def verify(
+        self,
+        *,
+        read_data: bool = False,
+        mend: bool = False,
+        backup: str | Path = "",
+        progress: Progress = no_progress,
+    ) -> Verified:
+        """Check catalog, manifests, packs and, with ``read_data``, every byte. Problems are in the result.
+
+        ``mend`` puts damaged blocks right from other copies in the store, and from the ``backup`` in a folder of this
+        machine. Raises NoBackup, NotOffered for a backup with a server, StorageFailed.
+        """
+        if backup:
+            from budwood.verbs.mend import verify_and_mend
+
+            return verify_and_mend(self.house, read_data=read_data, backup=Path(backup), progress=progress)
+        if mend:
+            from budwood.domain.asks import Verify
+            from budwood.domain.routes.storage_tiers import MEND
+
+            mended: Verified = self._place.ask(MEND, body=Verify(read_data))
+            return mended
         return self._place.verify(read_data=read_data, progress=progress)
 
     def scan(self, reference: str, *, progress: Progress = no_progress) -> "Report":

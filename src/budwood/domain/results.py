@@ -102,7 +102,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """``problems`` is empty when all is well."""
+    """``problems`` is empty when all is well. ``mended`` were put right from a copy."""
 
     versions: int
     blocks: int
@@ -110,6 +110,7 @@ class Verified:
     bytes_read: int
     seconds: float
     problems: tuple[Problem, ...] = ()
+    mended: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ right block.
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,6 +29,7 @@ from budwood.store.packs import fetch
 Rows = Mapping[BlockId, BlockRow]
 Bytes8 = npt.NDArray[np.uint8]
 _SMALL_BYTES: Final = 1 << 16
+_LOOKS: Final = 3
 _ENCODED: Final = DEEPEST + 1
 """The buffer for encoded bytes, beside one for each level of a chain."""
 
@@ -80,6 +82,14 @@ class BlockReader:
 
     def rows(self, ids: Iterable[BlockId]) -> Rows:
         """The rows of those blocks and of every base they need. Raises BlockDamaged naming what is missing."""
+        asked = tuple(ids)
+        for _ in range(_LOOKS - 1):
+            # A block may be written anew, and what it leaned on swept, between the questions about the two.
+            with suppress(BlockDamaged):
+                return self._rows(asked)
+        return self._rows(asked)
+
+    def _rows(self, ids: Iterable[BlockId]) -> Rows:
         rows: dict[BlockId, BlockRow] = {}
         wanted = set(ids)
         for _ in range(DEEPEST + 1):

@@ -20,6 +20,7 @@ from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
 from budwood.errors import PackDamaged, RegistryBusy
 from budwood.store.api import BlockRow, StoredObject
+from budwood.store.marks import names_like
 from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.ballast import with_room
 from budwood.verbs.house import House
@@ -164,6 +165,11 @@ def _sentence(
     if len(files) == PAGE:
         return None
     spared = set(transaction.staged_blocks(now_ms=now)).union(*map(file_blocks, files))
+    # Work on tiers may have made a block that stays lean on one that nothing needed when it was marked.
+    going = {row.id for row in doomed}
+    for at in range(0, len(doomed), PAGE):
+        leaning = transaction.leaning_on([row.id for row in doomed[at : at + PAGE]])
+        spared |= {row.id for row in leaning if row.id not in going}
     staged = with_bases(_Now(transaction), spared)
     rows = [row for row in doomed if row.id not in staged]
     if rows:
@@ -272,7 +278,7 @@ def _rewrite(house: House, pack: str) -> None:
     rows = list(_in_force(house, pack))
     with (
         leased(house, f"rewrite {pack}") as lease,
-        PackSet(house.objects, lease.new_pack_name, derives=any(len(row.bases) > 1 for row in rows)) as packs,
+        PackSet(house.objects, names_like(pack, lease.new_pack_name), derives=_derives(rows)) as packs,
     ):
         for row in rows:
             encoded = reader.encoded(row)
@@ -290,6 +296,10 @@ def _rewrite(house: House, pack: str) -> None:
             transaction.drop_lease(lease.id)
 
         house.catalog.write(work)
+
+
+def _derives(rows: Sequence[BlockRow]) -> bool:
+    return any(len(row.bases) > 1 for row in rows)
 
 
 def _bytes(rows: Sequence[BlockRow]) -> int:

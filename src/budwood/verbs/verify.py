@@ -45,6 +45,9 @@ class _Found:
     rows: dict[BlockId, BlockRow] = field(default_factory=dict)
     versions: set[int] = field(default_factory=set)
     bytes_read: int = 0
+    damaged: dict[BlockId, str] = field(default_factory=dict)
+    missing: dict[BlockId, str] = field(default_factory=dict)
+    """By the namespace that needs them."""
 
 
 def verify(house: House, *, read_data: bool = False, progress: Progress = lambda _: None) -> Verified:
@@ -65,6 +68,31 @@ def verify(house: House, *, read_data: bool = False, progress: Progress = lambda
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A block that cannot be read: its row as it is (None: it has none), what is wrong, whom it touches, and a
+    namespace that needs it."""
+
+    row: BlockRow | None
+    reason: str
+    versions: tuple[str, ...]
+    namespace: str = ""
+
+
+def wrong_blocks(
+    house: House, *, read_data: bool = False, progress: Progress = lambda _: None
+) -> Mapping[BlockId, Wrong]:
+    """Every block that is damaged or missing. Raises StorageFailed when it cannot look."""
+    found = _look(house, read_data, progress)
+    wrong = {
+        block: Wrong(found.rows.get(block), reason, _touched(found, block)) for block, reason in found.damaged.items()
+    }
+    lost = "It is not in the index."
+    return wrong | {
+        block: Wrong(None, lost, _touched(found, block), namespace) for block, namespace in found.missing.items()
+    }
+
+
 def _look(house: House, read_data: bool, progress: Progress) -> _Found:
     found = _Found()
     try:
@@ -73,6 +101,7 @@ def _look(house: House, read_data: bool, progress: Progress) -> _Found:
         damaged = _check_packs(house, found)
         if read_data:
             damaged |= _check_blocks(house, found, damaged, progress)
+        found.damaged = damaged
     except CatalogDamaged as error:
         found.problems.append(Problem("catalog", error.message))
         return found
@@ -117,19 +146,20 @@ def _check_versions(house: House, found: _Found) -> None:
         except Damaged as error:
             found.problems.append(Problem("manifest", error.message, (version.reference,)))
             blocks = set(version.manifest_blocks)
-        _check_there(house, found, blocks, version.reference)
-    for _, evidence in every_file_of_evidence(house):
-        _check_there(house, found, attached_blocks(evidence), f"evidence {evidence.digest[:12]}")
+        _check_there(house, found, blocks, version.reference, version.namespace)
+    for room, evidence in every_file_of_evidence(house):
+        _check_there(house, found, attached_blocks(evidence), f"evidence {evidence.digest[:12]}", room)
     for file in every_stored_file(house):
-        _check_there(house, found, file_blocks(file), f"the file {file.path} of {file.namespace}")
+        _check_there(house, found, file_blocks(file), f"the file {file.path} of {file.namespace}", file.namespace)
 
 
-def _check_there(house: House, found: _Found, blocks: Set[BlockId], user: str) -> None:
+def _check_there(house: House, found: _Found, blocks: Set[BlockId], user: str, namespace: str) -> None:
     # What an earlier version named already has its row and those of its bases.
     found.rows |= with_bases(house.index, (block for block in blocks if block not in found.rows))
     if missing := _missing(found, blocks):
         detail = f"{len(missing)} block(s) are not in the store."
         found.problems.append(Problem("missing", detail, (user,)))
+        found.missing |= dict.fromkeys(missing, namespace)
     for block in blocks:
         row = found.rows.get(block)
         _count_in(found, row.id if row else block, user)

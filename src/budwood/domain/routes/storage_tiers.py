@@ -3,7 +3,9 @@
 from typing import Final
 
 from budwood.domain.access import Permission
+from budwood.domain.asks import Verify
 from budwood.domain.asks_storage_tiers import NotedUse, PauseTiers, PutTiering, RunTiers, TiersPaused
+from budwood.domain.results import Verified
 from budwood.domain.routes.route import Route
 from budwood.domain.storage_tiers.values import Costs, TieringRecord, TierPlan, TierRun
 from budwood.errors import BadPolicy, LeaseLost, LimitExceeded, NotFound, PreconditionFailed, RegistryBusy, StorageFull
@@ -86,4 +88,15 @@ RESUME: Final = Route(
     summary="Let the work on tiers go on.",
     response=TiersPaused,
 )
-ROUTES: Final = (POLICY, PUT_POLICY, PLAN, COSTS, USED, RUN, PAUSE, RESUME)
+MEND: Final = Route(
+    name="registry.mend",
+    method="POST",
+    path="/v1/registry/mend",
+    permission=Permission.ADMINISTER,
+    summary="Verify, and put damaged blocks right from other copies in the store; what is wrong afterwards.",
+    request=Verify,
+    response=Verified,
+    errors=(StorageFull,),
+    slow=True,
+)
+ROUTES: Final = (POLICY, PUT_POLICY, PLAN, COSTS, USED, RUN, PAUSE, RESUME, MEND)

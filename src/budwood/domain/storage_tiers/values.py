@@ -235,9 +235,12 @@ class Brought:
     bytes_after: int
 
 
+TIME_OVER: Final = "its time was over"
+
+
 @dataclass(frozen=True, slots=True)
 class TierRun:
-    """What a run came to. ``left`` versions wait; ``stopped`` says why it ended before them: paused, or its time."""
+    """What a run came to. ``left`` versions wait; ``stopped`` says why it ended before them: paused, or TIME_OVER."""
 
     versions: tuple[Brought, ...]
     left: int = 0

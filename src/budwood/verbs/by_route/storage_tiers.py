@@ -5,11 +5,13 @@ from typing import Final
 
 from budwood.domain import asks_storage_tiers as asks
 from budwood.domain.limits import TIER_RUN_S
+from budwood.domain.results import Verified
 from budwood.domain.routes import storage_tiers as routes
 from budwood.domain.storage_tiers.values import Costs, TieringRecord, TierPlan, TierRun
 from budwood.errors import BadValue
 from budwood.verbs.browse import get
 from budwood.verbs.by_route.asked import Asked, Deed
+from budwood.verbs.mend import verify_and_mend
 from budwood.verbs.tiers import costs, plan, policies, worker
 from budwood.verbs.tiers.pace import Pace
 
@@ -53,6 +55,10 @@ def _resume(asked: Asked) -> asks.TiersPaused:
     return asks.TiersPaused()
 
 
+def _mend(asked: Asked) -> Verified:
+    return verify_and_mend(asked.whole, read_data=asked.body.read_data)
+
+
 def _mark(shown: TieringRecord) -> str:
     return policies.tiering_mark(shown)
 
@@ -66,4 +72,5 @@ DEEDS: Final = {
     routes.RUN.name: Deed(_run, long=True),
     routes.PAUSE.name: Deed(_pause),
     routes.RESUME.name: Deed(_resume),
+    routes.MEND.name: Deed(_mend, long=True),
 }

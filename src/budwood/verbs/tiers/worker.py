@@ -12,7 +12,7 @@ from typing import Final
 from budwood.catalog.api import Lease, Transaction
 from budwood.domain.limits import TIER_LEASE_S
 from budwood.domain.records import VersionRecord
-from budwood.domain.storage_tiers.values import Brought, Placed, TierRun
+from budwood.domain.storage_tiers.values import TIME_OVER, Brought, Placed, TierRun
 from budwood.errors import BudwoodError, Damaged, LeaseLost, RegistryBusy
 from budwood.store.api import Progress
 from budwood.verbs.ballast import with_room
@@ -156,7 +156,7 @@ def _run(house: House, lease: WorkerLease, pace: Pace, progress: Progress) -> tu
 def _why_stop(house: House, pace: Pace) -> str:
     if said := paused(house):
         return f"paused by {said}"
-    return "" if pace.goes_on else "its time was over"
+    return "" if pace.goes_on else TIME_OVER
 
 
 def _still(house: House, version: VersionRecord, each: Placed) -> bool:
