@@ -61,6 +61,7 @@ Workspace = Annotated[str, typer.Option("--workspace", metavar="NAME", help="One
 
 
 @import_app.command(
+    "mlflow",
     cls=Command,
     epilog=examples(
         "budwood import mlflow http://mlflow:5000 --dry-run",
@@ -70,7 +71,7 @@ Workspace = Annotated[str, typer.Option("--workspace", metavar="NAME", help="One
         "budwood import mlflow mlruns/",
     ),
 )
-def mlflow(
+def import_mlflow(
     ctx: typer.Context,
     uri: Annotated[
         str, typer.Argument(metavar="URI", help="A server's address, sqlite:///…, postgresql://…, or an mlruns folder.")
@@ -99,6 +100,35 @@ def mlflow(
             with_files=files,
             dry_run=dry_run,
             tell=tell,
+        )
+    told(carried, json=json)
+
+
+@export_app.command(
+    "mlflow",
+    cls=Command,
+    epilog=examples(
+        "budwood export mlflow http://mlflow:5000 --namespace risk --dry-run",
+        "budwood export mlflow http://mlflow:5000 --namespace risk",
+    ),
+)
+def export_mlflow(
+    ctx: typer.Context,
+    uri: Annotated[str, typer.Argument(metavar="URI", help="The address of a running MLflow server.")],
+    namespace: Namespace = "default",
+    workspace: Workspace = "",
+    files: Files = True,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Write experiments, runs, metrics, models, versions, aliases, stages and artifacts into an MLflow server.
+
+    Run it again to go on. Everything is compared afterwards: exit code 6 when something differs.
+    Passwords are read from MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+    """
+    with opened(ctx) as registry, counting("Exporting", json=json) as tell:
+        carried = registry.export_mlflow(
+            uri, namespace, workspace=workspace, with_files=files, dry_run=dry_run, tell=tell
         )
     told(carried, json=json)
 

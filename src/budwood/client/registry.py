@@ -548,6 +548,25 @@ class Registry:
         request = ImportRequest(uri, namespace, folders, workspace, with_files, dry_run)
         return import_mlflow(self._place, request, tell or (lambda _, __: None))
 
+    def export_mlflow(
+        self,
+        uri: str,
+        namespace: str = "default",
+        *,
+        workspace: str = "",
+        with_files: bool = True,
+        dry_run: bool = False,
+        tell: "Tell | None" = None,
+    ) -> "Carried":
+        """Write what a namespace holds into an MLflow server; again, what is new since. The report says what differs.
+
+        Raises BadValue, NameTaken, ServerUnreachable, Malformed, Unauthenticated, Forbidden, NamespaceNotFound.
+        """
+        from budwood.client.carrying.exporting import export_mlflow
+
+        told = tell or (lambda _, __: None)
+        return export_mlflow(self._place, uri, namespace, told, workspace=workspace, with_files=with_files, dry=dry_run)
+
     def backup(self, folder: str | Path, *, progress: Progress = no_progress) -> BackedUp:
         """Copy catalog and packs, consistent, while others work; again into the same folder copies what is new.
 
