@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from budwood.domain.traffic.endpoint import Arm, Backend, KeyAuth, Rate, Retry, Rule, Sticky
+from budwood.domain.traffic.endpoint import Arm, Backend, KeyAuth, Quota, Rate, Retry, Rule, Sticky
+from budwood.domain.traffic.fields import Act, FieldKind, FieldRule, Kind, Schema, TensorKind
 from budwood.domain.traffic.reading import read_endpoint, resolved
 from budwood.errors import BadEndpoint, BadSplit
 
@@ -121,6 +122,56 @@ def test_what_is_wrong_is_named_with_its_fix(path: str, value: object, field: st
         read_endpoint(changed(path, value), "default")
     assert refused.value.facts["field"] == field
     assert said in f"{refused.value} {refused.value.hint}"
+
+
+def test_bodies_are_mapped_and_checked_by_rules() -> None:
+    document = changed("spec/requestFields", [{"move": "customer.id", "to": "user"}, {"default": "n", "value": [1.5]}])
+    spec = document["spec"]
+    spec["responseFields"] = [{"remove": "debug"}]
+    spec["renameRequestHeaders"] = {"X-Old": "x-new"}
+    spec["quota"] = {"tokens": 1_000, "per": "1d"}
+    spec["schema"] = {"fields": {"amount": "number"}, "optional": {"a.b": "string|null"}}
+    body = read_endpoint(document, "default").body
+    assert body.request_fields == (
+        FieldRule(Act.MOVE, ("customer", "id"), ("user",)),
+        FieldRule(Act.DEFAULT, ("n",), value="[1.5]"),
+    )
+    assert body.response_fields == (FieldRule(Act.REMOVE, ("debug",)),)
+    assert body.rename_request_headers == {"x-old": "x-new"}
+    assert body.quota == Quota(1_000, 86_400)
+    assert body.schema == Schema(
+        (FieldKind(("amount",), (Kind.NUMBER,)), FieldKind(("a", "b"), (Kind.STRING, Kind.NULL), required=False))
+    )
+    spec["schema"] = {"tensors": {"x": {"datatype": "FP64", "shape": [-1, 4]}}}
+    assert read_endpoint(document, "default").body.schema == Schema(tensors=(TensorKind("x", "FP64", (-1, 4)),))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("requestFields", [{"move": "a"}], "spec.requestFields[0]"),
+        ("requestFields", [{"move": "a.b", "to": "a.b.c"}], "spec.requestFields[0].to"),
+        ("requestFields", [{"remove": "a..b"}], "spec.requestFields[0].remove"),
+        ("requestFields", [{"remove": ".".join("abcdefghi")}], "spec.requestFields[0].remove"),
+        ("requestFields", [{"default": "a", "value": float("nan")}], "spec.requestFields[0].value"),
+        ("requestFields", [{"default": "a", "value": "x" * 5_000}], "spec.requestFields[0].value"),
+        ("responseFields", [{"remove": "a"}] * 51, "spec.responseFields"),
+        ("renameRequestHeaders", {"host": "x-host"}, "spec.renameRequestHeaders.host"),
+        ("renameRequestHeaders", {"x-user-id": "x-user"}, "spec.renameRequestHeaders"),
+        ("renameResponseHeaders", {"x-budwood-version": "x"}, "spec.renameResponseHeaders.x-budwood-version"),
+        ("schema", {}, "spec.schema"),
+        ("schema", {"fields": {"a": "float"}}, "spec.schema.fields.a"),
+        ("schema", {"fields": {"a": "number"}, "optional": {"a": "number"}}, "spec.schema"),
+        ("schema", {"tensors": {"x": {"datatype": "FP128", "shape": [1]}}}, "spec.schema.tensors.x.datatype"),
+        ("schema", {"tensors": {"x": {"datatype": "FP64", "shape": [-2]}}}, "spec.schema.tensors.x.shape"),
+        ("quota", {"tokens": 0, "per": "1d"}, "spec.quota.tokens"),
+        ("quota", {"tokens": 5, "per": "1s"}, "spec.quota.per"),
+    ],
+)
+def test_a_rule_that_cannot_be_obeyed_is_refused(name: str, value: object, field: str) -> None:
+    with pytest.raises(BadEndpoint) as refused:
+        read_endpoint(changed(f"spec/{name}", value), "default")
+    assert refused.value.facts["field"] == field
 
 
 def test_weights_that_do_not_add_up_are_refused() -> None:

@@ -8,6 +8,7 @@ endpoint that needs one of them not must say so in a way that lets everybody pas
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from budwood.delivery.gateway.fields import FIELDS_FILTER, fields_filter, mapped_routes
 from budwood.delivery.gateway.models import MODEL_SCRIPT
 from budwood.delivery.gateway.names import OPEN_HEADER
 from budwood.delivery.gateway.quotas import QUOTA_FILTER, USAGE_FILTER, counted_routes, quota_filter
@@ -44,6 +45,7 @@ def filters() -> Iterator[Plain]:
     yield _asleep(AGAIN_FILTER, lua, default_source_code={"inline_string": _AGAIN})
     yield _asleep(RATE_FILTER, "local_ratelimit.v3.LocalRateLimit", stat_prefix="budwood")
     yield quota_filter()
+    yield fields_filter()
     yield {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{TYPE}{_HTTP}router.v3.Router"}}
 
 
@@ -73,12 +75,12 @@ def guarded(routing: Routing, *, by_model: bool = False) -> Plain:
         said[ISSUER_FILTER] = _token_route(requirement_name=routing.key)
     if endpoint.is_rated:
         said[RATE_FILTER] = _rates(endpoint, routing.sharers)
-    return {**said, **counted_routes(routing)}
+    return {**said, **counted_routes(routing), **mapped_routes(endpoint)}
 
 
 def unread() -> Plain:
     """What the first route of a request says whose endpoint is in its body."""
-    woken = (WHOLE_FILTER, MODEL_FILTER, AGAIN_FILTER, RATE_FILTER, QUOTA_FILTER, USAGE_FILTER)
+    woken = (WHOLE_FILTER, MODEL_FILTER, AGAIN_FILTER, RATE_FILTER, QUOTA_FILTER, FIELDS_FILTER, USAGE_FILTER)
     return {**dict.fromkeys(woken, _AWAKE), **_all_pass()}
 
 

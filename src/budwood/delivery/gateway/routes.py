@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from budwood.delivery.gateway.addresses import begins, names_open, names_pinned, open_paths, pinned_paths
+from budwood.delivery.gateway.fields import maps_answers
 from budwood.delivery.gateway.guards import guarded, unread
 from budwood.delivery.gateway.names import GENERATION_HEADER, MODEL_HEADER, OPEN_HEADER, SHADOW_HEADER, VERSION_HEADER
 from budwood.delivery.gateway.quotas import counts_tokens
@@ -152,7 +153,7 @@ def _route(
     }
     # What is packed cannot be compared; and how a route was found is no business of the backend's.
     # Nor can it be counted.
-    is_read = captured or counts_tokens(endpoint)
+    is_read = captured or counts_tokens(endpoint) or maps_answers(endpoint)
     removed = [*(["accept-encoding"] if is_read else []), *((MODEL_HEADER, OPEN_HEADER) if by_model else ())]
     if removed:
         route["request_headers_to_remove"] = removed

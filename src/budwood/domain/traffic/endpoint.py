@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from budwood.domain.traffic.fields import FieldRule, Schema
 from budwood.domain.traffic.segments import Table
 
 TENANT_HEADER: Final = "x-budwood-tenant"
@@ -170,6 +171,11 @@ class Endpoint:
     capture: Capture = Capture()
     quota: Quota | None = None
     tenant_quotas: Mapping[str, Quota] = field(default_factory=dict)
+    request_fields: tuple[FieldRule, ...] = ()
+    response_fields: tuple[FieldRule, ...] = ()
+    rename_request_headers: Mapping[str, str] = field(default_factory=dict)
+    rename_response_headers: Mapping[str, str] = field(default_factory=dict)
+    schema: Schema | None = None
 
     @property
     def is_rated(self) -> bool:

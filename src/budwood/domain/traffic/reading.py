@@ -28,6 +28,7 @@ from budwood.domain.traffic.endpoint import (
     Sticky,
     TokenAuth,
 )
+from budwood.domain.traffic.reading_fields import field_rules, schema
 from budwood.domain.traffic.segments import checked
 from budwood.errors import BadEndpoint
 
@@ -41,6 +42,9 @@ _ADAPTER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_/-]{0,199}")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]{0,500}")
 _TIMEOUT_MOST_S: Final = 3_600
 T = TypeVar("T")
+_FRAMING: Final = frozenset(
+    ("connection", "content-encoding", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade")
+)
 _RATE_MOST: Final = 10_000_000
 _QUOTA_MOST: Final = 10**15
 _QUOTA_MOST_S: Final = 31 * 86_400
@@ -86,7 +90,8 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         optional=(
             *("split", "baseline", "sticky", "rules", "auth", "rate", "tenantRates", "retries", "breaker", "timeout"),
             *("path", "addRequestHeaders", "addResponseHeaders", "guardedBy", "capture", "adapters"),
-            *("quota", "tenantQuotas"),
+            *("quota", "tenantQuotas", "schema", "requestFields", "responseFields"),
+            *("renameRequestHeaders", "renameResponseHeaders"),
         ),
     )
     model = _READ.text(spec["model"], "spec.model")
@@ -117,6 +122,11 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         adapters=_READ.each(spec, "adapters", "spec", _adapter),
         quota=_quota(spec["quota"], "spec.quota") if "quota" in spec else None,
         tenant_quotas=_mapping(spec, "tenantQuotas", _quota, _READ.text),
+        request_fields=field_rules(spec, "requestFields"),
+        response_fields=field_rules(spec, "responseFields"),
+        rename_request_headers=_mapping(spec, "renameRequestHeaders", _plain_header, _plain_header),
+        rename_response_headers=_mapping(spec, "renameResponseHeaders", _plain_header, _plain_header),
+        schema=schema(spec["schema"]) if "schema" in spec else None,
     )
     if body.tenant_quotas and not (keys or tokens):
         _READ.bad("spec.tenantQuotas", "counts tenants, and nobody says who they are", "Add spec.auth.")
@@ -125,6 +135,8 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
     sticky = _sticky(spec.get("sticky", {}))
     if sticky == USER_HEADER and not (tokens and tokens.user_claim):
         _READ.bad("spec.sticky.user", "asks a token, and none says who the user is", "Add spec.auth.tokens.userClaim.")
+    if sticky in body.rename_request_headers:
+        _READ.bad("spec.renameRequestHeaders", f"takes {sticky} away, which says who the user is", "Leave that header.")
     if any(rule.header == TENANT_HEADER for rule in rules) and not (keys or tokens):
         _READ.bad("spec.rules", "names a tenant, and nobody says who they are", "Add spec.auth.")
     return Wanted(
@@ -303,6 +315,14 @@ def _header(value: object, at: str) -> str:
     text = _READ.text(value, at).lower()
     if not _HEADER.fullmatch(text) or text.startswith(OWN_PREFIX):
         _READ.bad(at, f"is {text[:80]!r}", f"A header's name of your own: x-user-id, and not {OWN_PREFIX}….")
+    return text
+
+
+def _plain_header(value: object, at: str) -> str:
+    """One that no server needs to find the end of a message."""
+    text = _header(value, at)
+    if text in _FRAMING:
+        _READ.bad(at, f"is {text!r}", "That header is not for renaming.")
     return text
 
 
