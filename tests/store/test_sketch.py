@@ -131,7 +131,7 @@ def test_structure_does_not_depend_on_order_but_on_everything_else() -> None:
     assert structure_of([("a", "b", ()), ("c", "d", None)]) != structure_of([("a", "b", None), ("c", "d", ())])
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x01", b"\x02\0\0\0\0", b"\x01\xff\xff\xff\xff", b"\x01\0\0\0\0\0"])
+@pytest.mark.parametrize("damage", [b"", b"\x01", b"\x03\0\0\0\0", b"\x01\xff\xff\xff\xff", b"\x01\0\0\0\0\0"])
 def test_what_is_no_sketch_is_named(damage: bytes) -> None:
     with pytest.raises(BlockDamaged):
         score(damage, sketch(weights(1, layers=1)))

@@ -20,7 +20,7 @@ from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval, Out
 from budwood.domain.routes import gates as routes
 from budwood.domain.signature import read_bundle
 from budwood.errors import BadValue, GateClosed, LimitExceeded, QuotaExceeded, RecordNotFound, SourceNotFound
-from budwood.verbs.evidence import evidence_digest
+from budwood.verbs.kept_evidence import evidence_digest
 from budwood.verbs.needed import every_file_of_evidence
 from budwood.verbs.sweep import sweep
 from budwood.wiring import restore

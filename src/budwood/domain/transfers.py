@@ -30,11 +30,13 @@ class LookFor:
 
 @dataclass(frozen=True, slots=True)
 class CandidatesFor:
-    """Which versions may serve as bases. ``parents`` are references; ``structure`` is the sketch's."""
+    """Which versions may serve as bases, or be what tensors are functions of. ``parents`` are references;
+    ``structure`` is the sketch's; ``probes`` are what its prints would have foretold."""
 
     model: str
     structure: str
     parents: tuple[str, ...] = ()
+    probes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ class TakenPack:
 @dataclass(frozen=True, slots=True)
 class PublishPush:
     """The version a push has written. ``digest`` and ``manifest_size`` are of its manifest, which lies in
-    ``manifest_blocks``; ``level`` is what ``bump`` came to."""
+    ``manifest_blocks``; ``level`` is what ``bump`` came to; ``sources`` are references of versions that its blocks may
+    be functions of, which the server counts itself."""
 
     digest: str
     manifest_size: int
@@ -149,6 +152,7 @@ class PublishPush:
     level: str = ""
     aliases: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ sketches as the encoder would subtract blocks and counts the bits that would be 
     version:u8 | tensors:u32 | tensors x (key:8 bytes, width:u8, elements:u64, runs:u16) | their runs
 
 All numbers are little-endian. The key is of the name and dtype. A longer sketch of a tensor begins with the
-runs of a shorter one.
+runs of a shorter one. Version 2 is followed by prints (``fingerprints.py``).
 """
 
 import struct
@@ -22,6 +22,7 @@ from blake3 import blake3
 from budwood.errors import BlockDamaged, FileChanged
 
 FORMAT: Final = 1
+PRINTED: Final = 2
 SKETCH_BYTES: Final = 160 << 10
 """About what the runs of one model take at most."""
 SKETCH_SHARE: Final = 1024
@@ -70,13 +71,28 @@ def take_sketch(tensors: Sequence[Tensor], read: Callable[[int, int], bytes]) ->
     return b"".join((_START.pack(FORMAT, len(rows)), *rows, *runs))
 
 
+def with_prints(sketch: bytes, prints: bytes) -> bytes:
+    """The sketch, followed by the prints of its tensors."""
+    return bytes([PRINTED]) + sketch[1:] + prints if prints else sketch
+
+
+def prints_in(sketch: bytes) -> bytes:
+    """What follows the sketch. Raises BlockDamaged."""
+    return sketch[_parse(sketch).end :]
+
+
+def tensor_digest(name: str, dtype: str) -> bytes:
+    """By which a sketch and its prints name a tensor."""
+    return _key(name, dtype)
+
+
 def score(new: bytes, base: bytes) -> float:
     """The share of ``new`` that would be stored if it became a difference from ``base``; 0 is identical.
 
     Raises BlockDamaged when either is not a sketch.
     """
-    known = {row.key: row for row in _parse(base)}
-    sampled = _parse(new)
+    known = {row.key: row for row in _parse(base).rows}
+    sampled = _parse(new).rows
     kept = total = 0.0
     for width in SOLO:
         rows = [row for row in sampled if row.width == width]
@@ -138,12 +154,18 @@ def _read_runs(read: Callable[[int, int], bytes], offset: int, width: int, place
     return [runs[place] for place in places]
 
 
-def _parse(sketch: bytes) -> list[_Sampled]:
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    rows: list[_Sampled]
+    end: int
+
+
+def _parse(sketch: bytes) -> _Parsed:
     if len(sketch) < _START.size:
         raise BlockDamaged("A sketch ends inside its header.")
     version, count = _START.unpack_from(sketch)
     at = _START.size + count * _ROW.size
-    if version != FORMAT or count > TENSORS or at > len(sketch):
+    if version not in (FORMAT, PRINTED) or count > TENSORS or at > len(sketch):
         raise BlockDamaged(f"A sketch of version {version} with {count} tensors cannot be read.")
     rows = []
     for key, width, elements, runs in _ROW.iter_unpack(sketch[_START.size : at]):
@@ -153,9 +175,9 @@ def _parse(sketch: bytes) -> list[_Sampled]:
         values = np.frombuffer(sketch, np.dtype(f"<u{width}"), runs * RUN, at)
         rows.append(_Sampled(key, width, elements, values))
         at += length
-    if at != len(sketch) or len({row.key for row in rows}) != len(rows):
+    if (at != len(sketch) and version == FORMAT) or len({row.key for row in rows}) != len(rows):
         raise BlockDamaged("A sketch has bytes left over, or a tensor twice.")
-    return rows
+    return _Parsed(rows, at)
 
 
 def _difference_shares(matched: list[tuple[_Sampled, _Sampled]], width: int) -> npt.NDArray[np.float64]:

@@ -22,12 +22,13 @@ from typing import Final, Self
 
 from blake3 import blake3
 
-from budwood.domain.limits import BLOCK_BYTES, MIB
+from budwood.domain.limits import BLOCK_BYTES, DERIVED_DEPTH, MIB
 from budwood.domain.manifest import BlockId, FileEntry, Span
 from budwood.errors import Damaged
 from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, ForeseeingIndex, Hint, Objects, Progress, Reading
 from budwood.store.bases import Bases, anchored
+from budwood.store.deriving import DerivedBlock, Deriving, Recipes
 from budwood.store.encodings import Plan, encode_block, needs_base
 from budwood.store.encodings.registry import DERIVED, RAW
 from budwood.store.gather import DiskFile, DiskSource
@@ -87,8 +88,8 @@ class _Job:
 class BlockWriter:
     """Writes files and small blobs as blocks; ``finish`` makes them durable. Leaving without it discards.
 
-    ``known`` maps the content of files already kept to their SHA-256. ``pack_bytes`` is for ``PackSet``, ``checks``
-    for ``encode_block``.
+    ``recipes`` say of tensors, by file and offset, what they may be functions of. ``known`` maps the content of files
+    already kept to their SHA-256. ``pack_bytes`` is for ``PackSet``, ``checks`` for ``encode_block``.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class BlockWriter:
         *,
         threads: int,
         bases: Bases | None = None,
+        recipes: Recipes | None = None,
         known: Mapping[KnownFile, str] | None = None,
         progress: Progress = lambda _: None,
         pack_bytes: int = 0,
@@ -109,9 +111,10 @@ class BlockWriter:
         # Whether what files are made of is written as it is, as fast as the disk takes it.
         self._as_is = as_is
         self._index = index
-        self._packs = PackSet(objects, names, pack_bytes=pack_bytes)
+        self._packs = PackSet(objects, names, pack_bytes=pack_bytes, derives=bool(recipes))
         self._checks = checks
         self._reader = BlockReader(objects, index)
+        self._deriving = Deriving(recipes or {}, self._reader)
         self.bases = bases or Bases({})
         self.known = known or {}
         self._progress = progress
@@ -228,7 +231,9 @@ class BlockWriter:
                 start, span = piece.offset - batch.offset, job.spans[piece.span]
                 blocks.append(blake3(raw[start : start + piece.length]).digest())
                 job.ids[piece.span, piece.index] = blocks[-1]
-                if base := self.bases.block(span.name, span.dtype, piece.index, piece.length):
+                if sources := self._deriving.sources(job.file.path, span.offset, piece):
+                    bases += sources
+                elif base := self.bases.block(span.name, span.dtype, piece.index, piece.length):
                     bases.append(base)
 
     def _raise_failure(self) -> None:
@@ -336,9 +341,18 @@ class BlockWriter:
             self._packs.add(NewBlock(block, len(raw), RAW), (raw,), len(raw))
             return
         span = job.spans[piece.span]
+        if (derived := self._deriving.encoded(job.file.path, span.offset, piece, raw)) is not None:
+            self._keep_derived(block, len(raw), derived)
+            return
         base = self._base_row(span, piece, block)
         kind = (piece.span, base is not None)
         job.plans[kind] = self._keep(block, raw, dtype=span.dtype, base=base, hint=job.plans.get(kind))
+
+    def _keep_derived(self, block: BlockId, length: int, derived: DerivedBlock) -> None:
+        new = NewBlock(block, length, DERIVED, b"".join(derived.sources), DERIVED_DEPTH)
+        self._packs.add(new, [derived.body], len(derived.body))
+        for source in derived.sources:
+            self._claims.lean_on(source)
 
     def _base_row(self, span: Hint, piece: Piece, block: BlockId) -> BlockRow | None:
         candidate = self.bases.block(span.name, span.dtype, piece.index, piece.length)

@@ -16,7 +16,7 @@ from budwood.domain.rollout.tally import Tally
 from budwood.domain.rollout.verdict import Says, means_of, verdicts
 from budwood.domain.traffic.records import Observation
 from budwood.errors import RecordNotFound
-from budwood.verbs.evidence import evidence_digest
+from budwood.verbs.kept_evidence import evidence_digest
 from budwood.verbs.house import House
 from budwood.verbs.observations import joined_to
 from budwood.verbs.rollout_text import plan_from

@@ -5,8 +5,8 @@ Each carries a sketch of some 160 KB; the one that promises the smallest differe
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
@@ -16,14 +16,19 @@ from budwood.domain.records import VersionRecord
 from budwood.errors import Damaged
 from budwood.store.api import Hint
 from budwood.store.bases import Bases
+from budwood.store.derive import Source, find_recipes
+from budwood.store.deriving import Placement, Recipes
+from budwood.store.fingerprints import Sample, Tensor, probes_asked, read_prints, take_samples, written_prints
 from budwood.store.gather import DiskFile, DiskSource
-from budwood.store.sketch import score, structure_of, take_sketch
+from budwood.store.sketch import prints_in, score, structure_of, take_sketch, with_prints
 from budwood.store.write import KnownFile
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.workplace import Reads
 
 OWN_CANDIDATES: Final = 4
 LIKE_CANDIDATES: Final = 8
+SOURCE_CANDIDATES: Final = 8
+PROBES_ASKED: Final = 256
 WORTHWHILE: Final = 0.97
 """A base that promises less than this saves nothing that pays for decoding it."""
 
@@ -38,32 +43,53 @@ class FileTensors:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """``known`` holds the files of the nearest candidates, so that an unchanged file needs no new SHA-256."""
+    """``known`` holds the files of the nearest candidates, so that an unchanged file needs no new SHA-256. ``recipes``
+    say what tensors may be functions of, and ``sources`` of which versions."""
 
     bases: Bases
     known: dict[KnownFile, str]
     structure: str
     sketch: bytes
+    recipes: Recipes = field(default_factory=dict)
+    sources: tuple[VersionRecord, ...] = ()
 
 
-def candidates(view: View, parents: Sequence[VersionRecord], model_id: int, structure: str) -> list[VersionRecord]:
-    """Versions worth comparing with, nearest first, without repeats and without those whose bytes went."""
+def candidates(
+    view: View, parents: Sequence[VersionRecord], model_id: int, structure: str, probes: Sequence[int] = ()
+) -> list[VersionRecord]:
+    """Versions worth comparing with, nearest first, without repeats and without those whose bytes went; behind them
+    those that tensors may be functions of."""
     own = view.versions(model_id, limit=OWN_CANDIDATES) if model_id else ()
     like = view.versions_of_structure(structure, limit=LIKE_CANDIDATES) if structure else ()
-    return list({version.id: version for version in (*parents, *own, *like) if not version.gone_ms}.values())
+    probed = view.probed(probes[:PROBES_ASKED], limit=SOURCE_CANDIDATES) if probes else ()
+    made = [version for id_ in probed if (version := view.version_by_id(id_)) is not None]
+    return list({version.id: version for version in (*parents, *own, *like, *made) if not version.gone_ms}.values())
 
 
 def choose_base(
     place: Reads,
     tensors: Sequence[FileTensors],
     parents: Sequence[VersionRecord],
-    ask: Callable[[str], Sequence[VersionRecord]],
+    ask: Callable[[str, Sequence[int]], Sequence[VersionRecord]],
     sizes: Set[int],
 ) -> Chosen:
-    """Reads samples of the files and the sketches of the candidates that ``ask`` gives for a structure, nearest
-    first. Damaged candidates are passed over. ``sizes`` are those of the files that may turn out to be known."""
-    structure, sketch = _sketch(tensors)
-    found = ask(structure)
+    """Reads samples of the files and the sketches of the candidates that ``ask`` gives for a structure and probes,
+    nearest first. Damaged candidates are passed over. ``sizes`` are those of files that may turn out to be known."""
+    with _side_by_side(tensors) as side:
+        return _choose(place, _Pushed.of(tensors, side), parents, ask, sizes, side)
+
+
+def _choose(
+    place: Reads,
+    pushed: "_Pushed",
+    parents: Sequence[VersionRecord],
+    ask: Callable[[str, Sequence[int]], Sequence[VersionRecord]],
+    sizes: Set[int],
+    side: "_Side",
+) -> Chosen:
+    structure, sketch = pushed.structure, pushed.sketch
+    found = ask(structure, probes_asked(pushed.samples))
+    read = {version.id: _sketch_of(place, version) for version in found} if sketch else {}
     known = {
         (entry.size, tuple(block for span in entry.spans for block in span.blocks)): entry.sha256
         for version in found[: 1 + len(parents)]
@@ -71,34 +97,60 @@ def choose_base(
         for entry in manifest.files
         if entry.size in sizes
     }
-    best = _best(place, sketch, found)
+    best = _best(sketch, found, read)
     ranked = [manifest for version in best if (manifest := _manifest(place, version))]
-    return Chosen(Bases.of(ranked), known, structure, sketch)
+    derived = find_recipes(pushed.samples, [_source(place, version, read) for version in found], side.read)
+    recipes = {side.placement(pushed.samples[at].tensor.offset): each for at, each in derived.recipes.items()}
+    sources = tuple(found[number] for number in derived.sources)
+    return Chosen(Bases.of(ranked), known, structure, sketch, recipes, sources)
 
 
-def _best(place: Reads, sketch: bytes, found: Sequence[VersionRecord]) -> list[VersionRecord]:
+def _source(place: Reads, version: VersionRecord, sketches: Mapping[int, bytes]) -> Source:
+    try:
+        prints = read_prints(prints_in(sketches[version.id])) if sketches.get(version.id) else read_prints(b"")
+    except Damaged:
+        prints = read_prints(b"")
+    return Source(prints, lambda: _manifest(place, version))
+
+
+def _best(sketch: bytes, found: Sequence[VersionRecord], sketches: Mapping[int, bytes]) -> list[VersionRecord]:
     """The candidate with the best score first; behind it the declared or newest one, for tensors it lacks."""
     if not sketch:
         return []
-    scored = [(promise, i) for i, version in enumerate(found) if (promise := _promise(place, sketch, version)) < 1]
+    scored = [(promise, i) for i, v in enumerate(found) if (promise := _promise(sketch, sketches[v.id])) < 1]
     if not scored or min(scored)[0] > WORTHWHILE:
         return []
     first = found[min(scored)[1]]
     return [first, *(version for version in found[:1] if version is not first)]
 
 
-def _sketch(files: Sequence[FileTensors]) -> tuple[str, bytes]:
-    named = [(tensor.name, tensor.dtype, tensor.shape) for file in files for tensor in file.tensors]
-    if not named:
-        return "", b""
-    starts = [0, *accumulate(file.file.size for file in files)]
-    placed = [
-        (tensor.name, tensor.dtype, start + tensor.offset, tensor.length)
-        for start, file in zip(starts, files, strict=False)
-        for tensor in file.tensors
-    ]
-    with _Side([file.file for file in files], starts) as read:
-        return structure_of(named), take_sketch(placed, read)
+@dataclass(frozen=True, slots=True)
+class _Pushed:
+    """What is looked at of the files to be pushed."""
+
+    structure: str
+    sketch: bytes
+    samples: Sequence[Sample]
+
+    @classmethod
+    def of(cls, files: Sequence[FileTensors], side: "_Side") -> "_Pushed":
+        named = [(tensor.name, tensor.dtype, tensor.shape) for file in files for tensor in file.tensors]
+        if not named:
+            return cls("", b"", ())
+        placed = [
+            (start + tensor.offset, tensor)
+            for start, file in zip(side.starts, files, strict=False)
+            for tensor in file.tensors
+        ]
+        sketch = take_sketch([(each.name, each.dtype, at, each.length) for at, each in placed], side.read)
+        shaped = (Tensor(e.name, e.dtype, at, e.length, e.shape) for at, e in placed if e.shape is not None)
+        samples = take_samples(shaped, side.read)
+        prints = written_prints(samples, sum(tensor.length for _, tensor in placed))
+        return cls(structure_of(named), with_prints(sketch, prints), samples)
+
+
+def _side_by_side(files: Sequence[FileTensors]) -> "_Side":
+    return _Side([file.file for file in files], [0, *accumulate(file.file.size for file in files)])
 
 
 class _Side:
@@ -106,37 +158,50 @@ class _Side:
 
     def __init__(self, files: Sequence[DiskFile], starts: Sequence[int]) -> None:
         self._files = files
-        self._starts = starts
+        self.starts = starts
         self._number = -1
         self._source: DiskSource | None = None
 
-    def __enter__(self) -> Callable[[int, int], bytes]:
-        return self._read
+    def __enter__(self) -> "_Side":
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._source is not None:
             self._source.close()
 
-    def _read(self, offset: int, length: int) -> bytes:
-        number = bisect_right(self._starts, offset) - 1
+    def placement(self, offset: int) -> Placement:
+        """The file that lies there, and where in it."""
+        number = bisect_right(self.starts, offset) - 1
+        return self._files[number].path, offset - self.starts[number]
+
+    def read(self, offset: int, length: int) -> bytes:
+        """What lies there; less at the end of a file."""
+        number = bisect_right(self.starts, offset) - 1
         if number != self._number or self._source is None:
             self.__exit__()
             self._source = self._files[number].open()
             self._number = number
-        return self._source.read(offset - self._starts[number], length)
+        return self._source.read(offset - self.starts[number], length)
 
 
-def _promise(place: Reads, sketch: bytes, version: VersionRecord) -> float:
-    """The share that would be stored as differences from the version; 1 when its sketch cannot be read."""
-    if not version.sketch:
-        return 1.0
+def _promise(sketch: bytes, held: bytes) -> float:
+    """The share that would be stored as differences from the version of that sketch; 1 when it cannot be read."""
     try:
-        return score(sketch, _stored_sketch(place, version.sketch))
+        return score(sketch, held) if held else 1.0
     except Damaged:
         return 1.0
 
 
-def _stored_sketch(place: Reads, block: BlockId) -> bytes:
+def _sketch_of(place: Reads, version: VersionRecord) -> bytes:
+    """Empty when it cannot be read."""
+    try:
+        return stored_sketch(place, version.sketch) if version.sketch else b""
+    except Damaged:
+        return b""
+
+
+def stored_sketch(place: Reads, block: BlockId) -> bytes:
+    """Raises Damaged."""
     reader = place.reader()
     return reader.read_all((block,), reader.rows([block])[block].raw_length)
 

@@ -42,11 +42,11 @@ class HomeDesk:
             return Before(view.newest_version(target.namespace, target.model), found)
 
     def candidates(
-        self, target: Reference, parents: Sequence[VersionRecord], structure: str
+        self, target: Reference, parents: Sequence[VersionRecord], structure: str, probes: Sequence[int] = ()
     ) -> Sequence[VersionRecord]:
         with self.house.catalog.read() as view:
             model = view.model(target.namespace, target.model)
-            return candidates(view, parents, model.id if model else 0, structure)
+            return candidates(view, parents, model.id if model else 0, structure, probes)
 
     def lease(self, target: Reference, *, small: bool = False) -> Held:
         return Held(self.house, f"push {target.path}", namespace=target.namespace)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from budwood.domain.change import Suggestion
+from budwood.domain.derivation import Derivation
 from budwood.domain.facts import Facts
 from budwood.domain.manifest import BlockId
 from budwood.domain.records import VersionRecord
@@ -17,7 +18,8 @@ class Draft:
 
     ``facts`` and ``size_bytes`` are of its manifest, which may be large and is needed no more. ``digest`` and
     ``manifest_size`` are those of the manifest as it was written, which a newer Budwood may have done.
-    ``shared`` are the blocks it needs that were in the store before: publishing re-checks each of them.
+    ``shared`` are the blocks it needs that were in the store before: publishing re-checks each of them. ``probes`` are
+    those of its prints; ``derivations`` what was found that it was computed from.
     """
 
     facts: Facts
@@ -31,6 +33,8 @@ class Draft:
     shared: frozenset[BlockId]
     parents: tuple[VersionRecord, ...] = ()
     suggestion: Suggestion | None = None
+    probes: tuple[int, ...] = ()
+    derivations: tuple[Derivation, ...] = ()
 
 
 class Wishes(Protocol):

@@ -1,6 +1,5 @@
 """Evidence: recorded results about one version, by somebody, in a role, at a time. Never changed, never removed."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +8,6 @@ from typing import Final
 from budwood.catalog.api import Transaction, View
 from budwood.domain.access import Caller
 from budwood.domain.asks_gates import AddEvidence, Attached
-from budwood.domain.canon import dumps, pack
 from budwood.domain.limits import (
     EVIDENCE_DETAILS,
     EVIDENCE_METRICS,
@@ -20,11 +18,11 @@ from budwood.domain.limits import (
 )
 from budwood.domain.names import Namespace
 from budwood.domain.policy.evidence import Evidence, EvidenceKind, Interval
-from budwood.domain.records import VersionRecord
 from budwood.errors import BadValue, LimitExceeded, RecordNotFound
 from budwood.verbs.attached import check_files, read_attached, written
 from budwood.verbs.house import House
 from budwood.verbs.identity import person_of
+from budwood.verbs.kept_evidence import keep_evidence
 from budwood.verbs.resolve import resolve
 from budwood.verbs.tag import check_text
 from budwood.verbs.vouched import checked_key
@@ -80,14 +78,6 @@ def add_evidence(
         return house.catalog.write(work)
 
 
-def keep_evidence(transaction: Transaction, house: House, version: VersionRecord, said: Evidence) -> Evidence:
-    """With its digest, and on the ledger."""
-    added = transaction.add_evidence(version.namespace, replace(said, digest=evidence_digest(said)))
-    body = {"kind": str(added.kind), "evidence": added.digest, "outcome": str(added.outcome)}
-    transaction.add_ledger(said.at_ms, house.author, "evidence.added", version.reference, body, version.namespace)
-    return replace(added, body="")
-
-
 def list_evidence(house: House, reference: str) -> tuple[Evidence, ...]:
     """Oldest first. Raises BadReference, NotFound."""
     with house.catalog.read() as view:
@@ -112,14 +102,11 @@ def evidence_of(view: View, namespace: str, digest: str) -> tuple[Evidence, ...]
     return tuple(view.evidence(Namespace(namespace), digest))
 
 
-def evidence_digest(evidence: Evidence) -> str:
-    """Names all that it says, its author and time included."""
-    return hashlib.sha256(dumps(pack(replace(evidence, id=0, digest="")))).hexdigest()
-
-
 def _check(wish: AddEvidence) -> None:
     if wish.kind is EvidenceKind.SIGNATURE:
         raise BadValue("A signature is not told, it is given.", hint="budwood sign REF --key KEY.pem")
+    if wish.kind is EvidenceKind.DERIVATION:
+        raise BadValue("A derivation is not told, it is computed.", hint="Push the copy: what it is of is then found.")
     if len(wish.metrics) > EVIDENCE_METRICS or len(wish.intervals) > EVIDENCE_METRICS:
         raise LimitExceeded(f"At most {EVIDENCE_METRICS} metrics.", limit="EVIDENCE_METRICS")
     for name, value in wish.metrics.items():

@@ -161,7 +161,7 @@ def _chosen(house: House, namespace: str, file: DiskFile, reading: Reading) -> C
         return Chosen(Bases({}), {}, "", b"")
     reach = frozenset({namespace})
 
-    def ask(structure: str) -> Sequence[VersionRecord]:
+    def ask(structure: str, _: Sequence[int]) -> Sequence[VersionRecord]:
         with house.catalog.read() as view:
             return view.versions_of_structure(structure, limit=LIKE_CANDIDATES, reach=reach)
 

@@ -14,6 +14,7 @@ from budwood.domain.reference import Reference
 from budwood.errors import LeaseLost, LimitExceeded
 from budwood.store.api import BlockRow
 from budwood.verbs.datasets import names_of_data
+from budwood.verbs.derived import tell
 from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.house import House
 from budwood.verbs.judge import check_edges, judge_birth
@@ -68,6 +69,7 @@ def publishing(
         hold(transaction, draft.shared.union(elsewhere), target.namespace, now)
         version = transaction.add_version(_new_version(draft, model, label, house.author, now))
         transaction.put_birth(version.id, birth)
+        transaction.add_probes(version.id, version.namespace, draft.probes)
         _point(transaction, version, wishes.aliases, at_ms=now, author=house.author)
         # One call that holds to the limit: the version has no others yet.
         transaction.put_tags(version.id, _tags(wishes.tags, at_ms=now, author=house.author))
@@ -81,6 +83,7 @@ def publishing(
         if birth.short_of:
             body["short_of"] = list(birth.short_of)
         transaction.add_ledger(now, house.author, "version.pushed", version.reference, body, version.namespace)
+        tell(transaction, house, version, draft.derivations, now)
         if lease is not None and not more_follow:
             transaction.drop_lease(lease.id)
         return version

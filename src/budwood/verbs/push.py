@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from budwood.domain.change import Suggestion
+from budwood.domain.derivation import Derivation
 from budwood.domain.facts import Code, Environment, Facts, FileFacts, Hardware, Parent, Relation, relation_named
 from budwood.domain.label import Label
 from budwood.domain.limits import AT_ONCE_BYTES, PARENTS_PER_VERSION
@@ -24,12 +25,14 @@ from budwood.domain.results import Pushed
 from budwood.domain.storage_tiers.values import Arrival
 from budwood.errors import BadReference, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded
 from budwood.store.api import Hint, Progress, Reading
+from budwood.store.fingerprints import probes_in
 from budwood.store.gather import DiskFile, gather
 from budwood.store.readings import read_files
 from budwood.store.remember import Remembered, StatCache
-from budwood.store.write import BlockWriter
+from budwood.store.write import BlockWriter, Kept
 from budwood.verbs.choose_base import FileTensors, choose_base
 from budwood.verbs.datasets import with_data_parents
+from budwood.verbs.derived import derivations
 from budwood.verbs.describe import Declared, check_declared, facts_of
 from budwood.verbs.draft import Draft
 from budwood.verbs.manifests import load_manifest
@@ -205,7 +208,7 @@ def _write(
         place,
         _tensors(files, readings, known),
         before.parents,
-        lambda structure: place.desk.candidates(target, before.parents, structure),
+        lambda structure, probes: place.desk.candidates(target, before.parents, structure, probes),
         {file.size for file, _ in readings},
     )
     with BlockWriter(
@@ -214,6 +217,7 @@ def _write(
         lease.new_pack_name,
         threads=place.threads,
         bases=chosen.bases if arrival is Arrival.SMALL else None,
+        recipes=chosen.recipes if arrival is Arrival.SMALL else None,
         known=chosen.known,
         as_is=arrival is Arrival.RAW,
         progress=_kept_alive(lease, progress),
@@ -234,6 +238,7 @@ def _write(
         manifest_blocks = writer.write_parts(written_bytes, is_manifest=True)
         sketch = writer.write_blob(chosen.sketch)
         kept = writer.finish()
+    found = _derivations(place, lease, manifest, kept, chosen.sources) if chosen.recipes else ()
     reused = frozenset(block for entry, _ in known.values() for block in _blocks(entry))
     return Draft(
         facts=manifest.facts,
@@ -247,7 +252,19 @@ def _write(
         shared=kept.shared | reused,
         parents=before.parents,
         suggestion=_suggestion(place, request, target, before, manifest),
+        probes=tuple(probes_in(chosen.sketch)),
+        derivations=found,
     )
+
+
+def _derivations(
+    place: Workplace, lease: Lease, manifest: Manifest, kept: Kept, sources: Sequence[VersionRecord]
+) -> tuple[Derivation, ...]:
+    """What was found that the version was computed from, counted from its blocks."""
+    fresh = {row.id: row for row in kept.rows}
+    named = {block for entry in manifest.files for block in _blocks(entry)}
+    rows = {**lease.index.find(tuple(named - fresh.keys())), **fresh}
+    return derivations(manifest, rows, [(source, load_manifest(place, source)) for source in sources])
 
 
 class _Measured:

@@ -8,8 +8,9 @@ same SHA-256 were published before. Then it is the same transaction as in proces
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Final
@@ -33,10 +34,12 @@ from budwood.domain.paths import check_paths, safe_path
 from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Reference, parse_reference
 from budwood.domain.transfers import PublishPush, PushAtOnce
-from budwood.errors import BadParcel, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded
+from budwood.errors import BadParcel, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded, NotFound
 from budwood.store.api import BlockIndex, BlockRow
+from budwood.store.fingerprints import probes_in
 from budwood.store.read import BlockReader, Placed, Rows, grouped, placed_in_file
 from budwood.store.write import Kept, KnownFile
+from budwood.verbs.derived import SOURCES_TOLD, derivations
 from budwood.verbs.describe import check_facts
 from budwood.verbs.draft import Draft
 from budwood.verbs.house import House
@@ -44,6 +47,7 @@ from budwood.verbs.lease import Held
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.one_view import OneView
 from budwood.verbs.publish import publishing
+from budwood.verbs.resolve import resolve
 from budwood.verbs.suggest import BUMPS
 from budwood.verbs.tag import checked_tags
 from budwood.verbs.uploads import PUSHING, Visible, checkers, clear_incoming, existing, live
@@ -130,6 +134,8 @@ def _checked(
         shared=frozenset(),
         parents=parents,
         suggestion=Suggestion(Level(asked.level)) if asked.level else None,
+        probes=_probes(house, now, rows, asked),
+        derivations=derivations(manifest, rows, _sources(house, asked, reach)),
     )
     return _Checked(draft, tuple({*rows, *asked.manifest_blocks}))
 
@@ -261,6 +267,29 @@ def _parents(house: House, said: Sequence[Parent], reach: Within | None) -> tupl
                 raise BadParcel("The manifest names a parent that is not here.", parent=parent.model[:200])
             found.append(version)
     return tuple(found)
+
+
+def _sources(house: House, asked: PublishPush, reach: Within | None) -> Iterator[tuple[VersionRecord, Manifest]]:
+    """Those of the versions that it may have been computed from which are within reach: what is not proves nothing."""
+    for reference in asked.sources[:SOURCES_TOLD]:
+        at = parse_reference(reference)
+        if reach is not None and at.namespace not in reach:
+            continue
+        with suppress(NotFound, Damaged):
+            with house.catalog.read() as view:
+                version = resolve(view, at)
+            if not version.gone_ms:
+                yield version, load_manifest(house, version)
+
+
+def _probes(house: House, now: BlockIndex, rows: Rows, asked: PublishPush) -> tuple[int, ...]:
+    """Of its sketch, which is the client's affair: one that cannot be read has none."""
+    if not asked.sketch or rows[asked.sketch].raw_length > BLOCK_BYTES:
+        return ()
+    with suppress(Damaged):
+        reader = BlockReader(house.objects, _AtHand(rows, now))
+        return tuple(probes_in(reader.read_all((asked.sketch,), rows[asked.sketch].raw_length)))
+    return ()
 
 
 # What it is made of

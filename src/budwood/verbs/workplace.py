@@ -51,9 +51,9 @@ class Desk(Protocol):
         """Raises NotFound for a parent that is not there."""
 
     def candidates(
-        self, target: Reference, parents: Sequence[VersionRecord], structure: str
+        self, target: Reference, parents: Sequence[VersionRecord], structure: str, probes: Sequence[int] = ()
     ) -> Sequence[VersionRecord]:
-        """Versions that may serve as bases, nearest first."""
+        """Versions that may serve as bases, nearest first; behind them those that tensors may be functions of."""
 
     def lease(self, target: Reference, *, small: bool = False) -> Lease:
         """Begin to write for a model. ``small``: files that may be published in one request (limits.AT_ONCE_BYTES)."""

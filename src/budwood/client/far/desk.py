@@ -62,11 +62,11 @@ class FarDesk:
         return found
 
     def candidates(
-        self, target: Reference, parents: Sequence[VersionRecord], structure: str
+        self, target: Reference, parents: Sequence[VersionRecord], structure: str, probes: Sequence[int] = ()
     ) -> Sequence[VersionRecord]:
         """See ``Desk.candidates``."""
-        named = tuple(f"{model_path(parent.namespace, parent.model)}@v{parent.number}" for parent in parents)
-        asked = CandidatesFor(str(target.model), structure, named)
+        named = tuple(map(_exactly, parents))
+        asked = CandidatesFor(str(target.model), structure, named, tuple(probes))
         found = self.transport.call(pushes.CANDIDATES, {"namespace": target.namespace}, body=asked)
         assert isinstance(found, Candidates)
         return found.versions
@@ -131,6 +131,10 @@ class FarDesk:
 
 
 def _said(draft: Draft, wishes: Wishes) -> dict[str, Any]:
+def _exactly(version: VersionRecord) -> str:
+    return f"{model_path(version.namespace, version.model)}@v{version.number}"
+
+
     """What a version is published with, either way."""
     return {
         "digest": draft.digest,
@@ -138,6 +142,7 @@ def _said(draft: Draft, wishes: Wishes) -> dict[str, Any]:
         "manifest_blocks": draft.manifest_blocks,
         "structure": draft.structure,
         "sketch": draft.sketch,
+        "sources": tuple(_exactly(each.source) for each in draft.derivations),
         "label": wishes.label,
         "bump": wishes.bump,
         "level": str(draft.suggestion.level) if draft.suggestion else "",

@@ -30,6 +30,7 @@ class EvidenceKind(StrEnum):
     PERFORMANCE = "performance"
     SIGNATURE = "signature"
     CARD = "card"
+    DERIVATION = "derivation"
 
 
 class Outcome(StrEnum):

@@ -42,7 +42,7 @@ def look(ask: Ask) -> Before:
 def candidates(ask: Ask) -> Candidates:
     desk = HomeDesk(ask.house)
     parents = [desk.version(parent) for parent in ask.body.parents]
-    return Candidates(tuple(desk.candidates(_target(ask), parents, ask.body.structure)))
+    return Candidates(tuple(desk.candidates(_target(ask), parents, ask.body.structure, ask.body.probes)))
 
 
 def begin(ask: Ask) -> Lease:

@@ -20,7 +20,7 @@ from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIEC
 from budwood.domain.manifest import BlockId
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
-from budwood.store.encodings._kinds import Bytes8, Kind, as_bytes, convert, kind_of
+from budwood.store.encodings._kinds import GROUP, Bytes8, Kind, as_bytes, convert, kind_of
 from budwood.store.encodings._parts import Written
 
 _HEAD: Final = struct.Struct("<BBHIII")
@@ -80,6 +80,9 @@ def read_function(encoded: Written) -> Function:
         raise BlockDamaged("A piece of a derived block has bytes that must be zero.")
     if any(not 0 < each.length <= BLOCK_BYTES or each.offset + each.length > BLOCK_BYTES for each in pieces):
         raise BlockDamaged("A piece of a derived block is longer than a block.")
+    if any(each.length < GROUP * function.source.width for each in pieces[1:-1]):
+        # Out of crumbs anything could be made of anything.
+        raise BlockDamaged("A piece of a derived block is too short.")
     _check(function)
     return function
 

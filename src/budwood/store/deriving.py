@@ -1,0 +1,100 @@
+"""Writing blocks by recipes: each is made of its sources once, with the reader that every pull uses, and compared.
+
+What does not come out equal is written as any other block. A recipe whose first blocks all fail gives way to the next.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from budwood.domain.limits import BLOCK_BYTES, DERIVED_DEPTH
+from budwood.domain.manifest import BlockId
+from budwood.errors import Damaged
+from budwood.store.api import BlockRow, depth_on
+from budwood.store.derive import BlockRecipe, Recipe
+from budwood.store.encodings import decode_block
+from budwood.store.encodings.derived import written_function
+from budwood.store.encodings.registry import DERIVED
+from budwood.store.plan import Piece
+from budwood.store.read import BlockReader
+
+SMALLEST: Final = 512
+"""A shorter block is stored as it is: its row in the index is larger than what could be won."""
+MISSES: Final = 2
+"""A recipe of which so many blocks came out otherwise, and none equal, is not tried again."""
+
+Placement = tuple[str, int]
+"""The path of a file and the offset of a tensor in it."""
+Recipes = Mapping[Placement, Sequence[Recipe]]
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedBlock:
+    """A block's body and what it leans on."""
+
+    body: bytes
+    sources: tuple[BlockId, ...]
+
+
+class Deriving:
+    """Shared by threads; each has its own buffers."""
+
+    def __init__(self, recipes: Recipes, reader: BlockReader) -> None:
+        self._recipes = recipes
+        self._reader = reader
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._hits: Counter[tuple[Placement, int]] = Counter()
+        self._misses: Counter[tuple[Placement, int]] = Counter()
+
+    def sources(self, path: str, offset: int, piece: Piece) -> tuple[BlockId, ...]:
+        """The blocks that this one may be made of; none when there is no recipe for it."""
+        if not self._recipes:
+            return ()
+        return tuple({block: None for _, recipe in self._proposed((path, offset), piece) for block in recipe.sources})
+
+    def encoded(self, path: str, offset: int, piece: Piece, raw: memoryview) -> DerivedBlock | None:
+        """None when there is no recipe, or when it does not give exactly these bytes. Raises StorageFailed."""
+        for number, recipe in self._proposed((path, offset), piece) if self._recipes else ():
+            made = self._made(recipe, raw)
+            with self._lock:
+                (self._hits if made else self._misses)[(path, offset), number] += 1
+            if made is not None:
+                return made
+        return None
+
+    def _proposed(self, place: Placement, piece: Piece) -> Iterator[tuple[int, BlockRecipe]]:
+        """Numbered; without those that failed."""
+        for number, recipe in enumerate(self._recipes.get(place, ()) if piece.length >= SMALLEST else ()):
+            if not self._has_failed((place, number)):
+                found = recipe.of_block(piece.index * BLOCK_BYTES, piece.length)
+                # Of a small block its body may be more than its encoded numbers would be.
+                if found is not None and len(written_function(found.function)) <= piece.length // 4:
+                    yield number, found
+
+    def _has_failed(self, recipe: tuple[Placement, int]) -> bool:
+        with self._lock:
+            return self._misses[recipe] >= MISSES and not self._hits[recipe]
+
+    def _made(self, recipe: BlockRecipe, raw: memoryview) -> DerivedBlock | None:
+        body, sources = written_function(recipe.function), recipe.sources
+        block = BlockRow(b"", "", 0, len(body), len(raw), DERIVED, 0, b"".join(sources), DERIVED_DEPTH)
+        target = self._buffer(len(raw))
+        try:
+            rows = self._reader.rows(sources)
+            if depth_on([rows[source].depth for source in sources], is_derived=True) is None:
+                return None
+            base = self._reader.base_of(block, memoryview(body), rows)
+            decode_block(DERIVED, memoryview(body), base=base, target=target)
+        except Damaged:
+            # Swept meanwhile, damaged, or no function after all: kept as any other block.
+            return None
+        return DerivedBlock(body, sources) if target == raw else None
+
+    def _buffer(self, length: int) -> memoryview:
+        buffers: dict[str, memoryview] = self._local.__dict__
+        if "made" not in buffers:
+            buffers["made"] = memoryview(bytearray(BLOCK_BYTES))
+        return buffers["made"][:length]
