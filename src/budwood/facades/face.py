@@ -118,6 +118,7 @@ class Endpoint:
 
     ``path`` has holes such as ``{model_id}``, and may end in one such as ``{path*}`` that takes the rest, slashes and
     all. ``also`` are permissions any of which will do as well. ``reads``: nothing changes, though it is no GET.
+    ``encodings``: what a stream may be packed as; it is the stream's to unpack, within a bound.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Endpoint:
     reads: bool = False
     stream: Stream | None = None
     body_bytes: int = REQUEST_BYTES
+    encodings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def _route(endpoint: Endpoint, path: str) -> Route:
         reads=endpoint.reads,
         also=endpoint.also,
         body_bytes=endpoint.body_bytes,
+        encodings=endpoint.encodings,
     )
 
 

@@ -173,7 +173,7 @@ def _refuse_body(head: Head, door: Door) -> Refusal | None:
         return refusal.NO_METHOD.allowing(door.methods)
     if head.length is not None and head.length > door.body_bytes:
         return refusal.LARGE_BODY
-    if head.encoding not in (b"", b"identity"):
+    if head.encoding not in (b"", b"identity") and head.encoding not in door.encodings:
         return refusal.ENCODED_BODY
     if door.media_type and head.media_type != door.media_type.encode("ascii"):
         return refusal.NOT_JSON

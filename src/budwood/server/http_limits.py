@@ -29,9 +29,10 @@ class Door:
     """What the route table says of one path and method before anything is read.
 
     ``methods`` that the path has (empty: no such path), the longest body, and the media type a body must have
-    ("" for any).
+    ("" for any). ``encodings`` are those it may come in, beside none: whoever reads it bounds what it expands to.
     """
 
     methods: frozenset[str] = frozenset()
     body_bytes: int = limits.REQUEST_BYTES
     media_type: str = "application/json"
+    encodings: frozenset[bytes] = frozenset()

@@ -81,4 +81,6 @@ class Table:
         route = found.routes.get(method)
         if route is None:
             return Door(found.methods)
-        return Door(found.methods, route.body_bytes, _MEDIA[route.takes] if route.request is not None else "")
+        media_type = _MEDIA[route.takes] if route.request is not None else ""
+        encodings = frozenset(each.encode("ascii") for each in route.encodings)
+        return Door(found.methods, route.body_bytes, media_type, encodings)

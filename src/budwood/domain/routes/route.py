@@ -36,6 +36,7 @@ class Route:
     ETag, and If-Match is heeded. ``reads``: nothing changes, but the question is too long for an address, and so a
     POST. ``errors`` are those a caller should be ready for, beyond the ones any route may give (Invalid, unknown
     token, Unavailable). ``slow``: it changes something, and may take minutes.
+    ``encodings`` are those that a body may come in; its handler unpacks it, and bounds what comes out.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Route:
     also: tuple[Permission, ...] = ()
     body_bytes: int = REQUEST_BYTES
     slow: bool = False
+    encodings: tuple[str, ...] = ()
 
     @property
     def holes(self) -> tuple[str, ...]:

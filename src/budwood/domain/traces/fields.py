@@ -1,8 +1,10 @@
 """What can be searched and ordered of traces: the grammar of MLflow's search of them."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from budwood.domain.tracking.filters import Family, Grammar, Kind
+from budwood.domain.tracking.filters import ATTRIBUTE, Comparison, Family, Grammar, Kind, Operator, Place
+from budwood.errors import BadFilter
 
 TAG: Final = "tag"
 METADATA: Final = "request_metadata"
@@ -52,3 +54,17 @@ TRACES: Final = Grammar(
     ),
     attribute_words=frozenset({"attribute", "attributes", "trace"}),
 )
+
+
+def check_prompts(comparisons: Sequence[Comparison]) -> None:
+    """A prompt is named whole, with its version. Raises BadFilter."""
+    for each in comparisons:
+        if each.place != Place(ATTRIBUTE, "prompt"):
+            continue
+        if each.operator is not Operator.EQ:
+            raise BadFilter(
+                f"Invalid comparator '{each.operator}' for prompts filter. Only '=' is supported with format: "
+                'prompt = "name/version"'
+            )
+        if not isinstance(each.value, str) or each.value.count("/") != 1:
+            raise BadFilter(f"Invalid prompts filter value '{each.value}'. Expected format: prompt = \"name/version\"")

@@ -129,6 +129,11 @@ def gathered(measuring: Measuring, rows: Iterable[tuple[int, tuple[str, ...], fl
     groups: defaultdict[tuple[int, tuple[str, ...]], list[float]] = defaultdict(list)
     for at_ms, dimensions, number in rows:
         groups[at_ms // every_ms * every_ms if every_ms else 0, dimensions].append(number)
+    if measuring.metric == "session_count":  # Rows name the session: each counts once.
+        counted: defaultdict[int, set[tuple[str, ...]]] = defaultdict(set)
+        for bucket, session in groups:
+            counted[bucket].add(session)
+        groups = defaultdict(list, {(bucket, ()): [1.0] * len(its) for bucket, its in counted.items()})
     points = [
         Point(
             dimensions,

@@ -57,8 +57,14 @@ def preview(value: Json, role: str) -> str | None:
     if value is None:
         return None
     whole = value if isinstance(value, str) and _is_json(value) else json.dumps(value, ensure_ascii=False)
-    said = _message(value, role, 0) or whole
-    return said if len(said) <= TRACE_PREVIEW_CHARS else said[: TRACE_PREVIEW_CHARS - 3] + "..."
+    return shortened(_message(value, role, 0) or whole)
+
+
+def shortened(said: str | None) -> str | None:
+    """As much as is shown."""
+    if said is None or len(said) <= TRACE_PREVIEW_CHARS:
+        return said
+    return said[: TRACE_PREVIEW_CHARS - 3] + "..."
 
 
 def _summed(

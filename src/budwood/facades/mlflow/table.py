@@ -7,6 +7,7 @@ from budwood.facades.mlflow import (
     about,
     aliases,
     artifacts,
+    assessments,
     evaluation,
     experiments,
     issues,
@@ -14,8 +15,11 @@ from budwood.facades.mlflow import (
     logged_models,
     metrics,
     models,
+    otlp,
     runs,
     scorers,
+    trace_measures,
+    traces,
     versions,
     webhooks,
 )
@@ -35,4 +39,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *scorers.ENDPOINTS,
     *labels.ENDPOINTS,
     *issues.ENDPOINTS,
+    *traces.ENDPOINTS,
+    *trace_measures.ENDPOINTS,
+    *assessments.ENDPOINTS,
+    *otlp.ENDPOINTS,
 )
