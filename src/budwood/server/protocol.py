@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from budwood.server import refusal
@@ -26,6 +27,8 @@ BACKLOG: Final = 512
 _FILES_KEPT: Final = 128
 _WASTE_BYTES: Final = 1 << 20
 _WASTE_FACTOR: Final = 8
+_READ_BYTES: Final = 1 << 20
+"""Of a large body at one time; asyncio's own 256 KiB cost a fourth more of the processor."""
 _BODY_FIELDS: Final = (b"content-length", b"transfer-encoding")
 _REASONS: Final = {
     400: b"Bad Request",
@@ -82,6 +85,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         _send_at_once(transport)
+        _read_more(transport)
         if len(self.connections) > self._most and not self._make_room():
             self._reply(refusal.BUSY)
             return
@@ -165,7 +169,15 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._waste_bytes -= len(body) * _WASTE_FACTOR
-        super().on_body(body)
+        cycle = self.cycle
+        if cycle.body or self.parser.should_upgrade() or cycle.response_complete:
+            super().on_body(body)
+            return
+        # What super would do, but for two copies: this piece is handed on as it is.
+        cycle.body = body  # type: ignore[assignment]
+        if len(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self._in_body = False
@@ -309,6 +321,12 @@ def _send_at_once(transport: asyncio.BaseTransport) -> None:
     line = transport.get_extra_info("socket")
     if line is not None and line.family in (socket.AF_INET, socket.AF_INET6):
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _read_more(transport: asyncio.BaseTransport) -> None:
+    """asyncio has no word for it; where it has another way of reading, nothing changes."""
+    if hasattr(transport, "max_size"):
+        transport.max_size = _READ_BYTES
 
 
 def _open_files() -> int:

@@ -11,6 +11,7 @@ from pyfastcdc import FastCDC
 
 from budwood.domain.limits import KIB, MIB
 from budwood.store.api import Source
+from budwood.store.coming import Arrival
 
 SMALLEST: Final = 16 * KIB
 AVERAGE: Final = 64 * KIB
@@ -30,11 +31,32 @@ def cut(source: Source, offset: int, length: int) -> Iterator[tuple[int, int]]:
     if length <= SMALLEST:
         yield offset, length
         return
+    buffer = memoryview(bytearray(min(WINDOW_BYTES, length)))
     at = offset
     while at < end:
-        window = source.read(at, min(WINDOW_BYTES, end - at))
-        final = at + len(window) == end
-        sizes = [chunk.length for chunk in _CUTTER.cut_buf(window)]
-        for size in sizes if final or len(sizes) == 1 else sizes[:-1]:
+        window = buffer[: min(WINDOW_BYTES, end - at)]
+        source.read_into(at, window)
+        for size in _sizes(window, is_last=at + len(window) == end):
             yield at, size
             at += size
+
+
+def cut_coming(source: Source, arrival: Arrival) -> Iterator[tuple[int, int]]:
+    """The same cuts of a whole file, of which nobody knows yet how long it will be."""
+    buffer = memoryview(bytearray(WINDOW_BYTES))
+    at = 0
+    while (there := arrival.reach(at + WINDOW_BYTES)) > at:
+        window = buffer[: there - at]
+        source.read_into(at, window)
+        # A cut depends on nothing behind it, so an end that is seen one window late changes none.
+        for size in _sizes(window, is_last=len(window) < WINDOW_BYTES):
+            yield at, size
+            at += size
+
+
+def _sizes(window: memoryview, *, is_last: bool) -> list[int]:
+    """Of the chunks that end in the window."""
+    if len(window) <= SMALLEST:
+        return [len(window)]
+    sizes = [chunk.length for chunk in _CUTTER.cut_buf(window)]
+    return sizes if is_last or len(sizes) == 1 else sizes[:-1]

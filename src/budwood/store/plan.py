@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from budwood.domain.limits import BLOCK_BYTES, SPANS_PER_FILE
 from budwood.errors import LimitExceeded
 from budwood.store.api import Hint, Source
-from budwood.store.chunks import LARGEST, cut
+from budwood.store.chunks import LARGEST, cut, cut_coming
+from budwood.store.coming import ComingSource
 from budwood.store.formats import tile
 
 
@@ -76,6 +77,11 @@ def batches(spans: Iterable[tuple[int, Hint]]) -> Iterator[Batch]:
 
 
 def _span_hints(source: Source, hints: Sequence[Hint]) -> Iterator[Hint]:
+    if isinstance(source, ComingSource) and not source.arrival.knows_size:
+        assert not hints, "where tensors lie is told of files whose size is known"
+        for offset, length in cut_coming(source, source.arrival):
+            yield Hint(offset, length, "")
+        return
     for part in tile(source.size, hints):
         if part.name:
             yield part

@@ -1,11 +1,14 @@
 """Taking in a file of a run or logged model: from a scratch file to blocks in packs, and one row that names them.
 
 The order is that of a push: lease, blocks durable, one transaction that re-checks and names them. A file of tensors
-is kept as its difference from the nearest there is: a version, or a file like it that a run logged before.
+is kept as its difference from the nearest there is: a version, or a file like it that a run logged before. A large
+file is written to packs while it comes (``Ahead``); should that fail, it is read from scratch as any other.
 """
 
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,12 +19,14 @@ from budwood.catalog.api import Transaction
 from budwood.domain.artifacts import StoredFile, artifact_path
 from budwood.domain.entries import FileEntry
 from budwood.domain.facts import Facts
-from budwood.domain.limits import BLOCK_BYTES
+from budwood.domain.limits import ARTIFACTS_AHEAD, BLOCK_BYTES, SNIFF_BYTES
 from budwood.domain.manifest import Manifest
 from budwood.domain.records import VersionRecord
-from budwood.errors import BudwoodError, LeaseLost, StorageFailed
+from budwood.errors import BudwoodError, FileChanged, LeaseLost, LimitExceeded, StorageFailed
 from budwood.store.api import Reading
 from budwood.store.bases import Bases
+from budwood.store.coming import Arrival, ComingFile
+from budwood.store.formats import is_claimed
 from budwood.store.gather import DiskFile, gather
 from budwood.store.readings import read_files
 from budwood.store.write import BlockWriter, Kept
@@ -46,13 +51,76 @@ class _Written:
     writing: Writing
 
 
-def keep_file(house: House, namespace: str, path: str, scratch: Path) -> StoredFile:
+class Ahead:
+    """A file that goes into packs while it still comes; ``begin_ahead`` makes one. Whoever writes it to scratch says
+    how far it is, and at the end gives it to ``keep_file`` or calls ``abandon``."""
+
+    def __init__(self, house: House, namespace: str, path: str, scratch: Path, arrival: Arrival) -> None:
+        self._arrival = arrival
+        self._written: Future[_Written] = Future()
+        file = ComingFile.at(scratch, path.rpartition("/")[2], arrival)
+        words = (house, namespace, path, file)
+        threading.Thread(target=self._run, args=words, name="budwood-ahead", daemon=True).start()
+
+    def advance(self, came: int) -> None:
+        """So many bytes from the front are written."""
+        self._arrival.advance(came)
+
+    def end(self, size: int) -> None:
+        """All are written."""
+        self._arrival.end(size)
+
+    def written(self) -> "_Written":
+        """Once all has come. Raises what went wrong."""
+        return self._written.result()
+
+    def abandon(self, reason: str) -> None:
+        """Nobody asks for it any more."""
+        self._arrival.lose(reason)
+        self._written.add_done_callback(_dropped)
+
+    def _run(self, house: House, namespace: str, path: str, file: ComingFile) -> None:
+        try:
+            self._written.set_result(_write(house, namespace, path, file))
+        except BaseException as error:
+            self._written.set_exception(error)
+        finally:
+            _AHEAD.release()
+
+
+_AHEAD: Final = threading.BoundedSemaphore(ARTIFACTS_AHEAD)
+
+
+def begin_ahead(house: House, namespace: str, path: str, scratch: Path, arrival: Arrival) -> Ahead | None:
+    """None when enough others are under way, or the file cannot be written before its end: its length is not known,
+    and where its tensors lie depends on it. Then enough of it must have come to see that. Raises BadValue."""
+    wanted = artifact_path(path)
+    check_writable(wanted)
+    if not arrival.knows_size:
+        with ComingFile.at(scratch, wanted.rpartition("/")[2], arrival).open() as source:
+            if is_claimed(source.path, source.read(0, SNIFF_BYTES)):
+                return None
+    if not _AHEAD.acquire(blocking=False):
+        return None
+    return Ahead(house, namespace, wanted, scratch, arrival)
+
+
+def begin_whole(house: House, namespace: str, path: str, scratch: Path, size: int) -> Ahead | None:
+    """The same for a file whose length was told. Raises BadValue."""
+    return begin_ahead(house, namespace, path, scratch, Arrival(size))
+
+
+def keep_file(house: House, namespace: str, path: str, scratch: Path, ahead: Ahead | None = None) -> StoredFile:
     """Keep what lies at ``scratch`` under ``path``, in the place of what was there. Scratch is left alone.
 
     Raises BadValue, NamespaceNotFound, QuotaExceeded, LeaseLost, StorageFull, StorageFailed.
     """
     wanted = artifact_path(path)
     check_writable(wanted)
+    if ahead is not None:
+        # Whatever happened there, the file is here, and what is wrong with it will be seen again.
+        with suppress(FileChanged, LeaseLost, LimitExceeded):
+            return _publish(house, namespace, wanted, ahead.written())
     (file,) = gather([scratch])
     for last in range(TRIES):
         try:
@@ -95,7 +163,10 @@ def _own_folder() -> Path:
 
 
 def _attempt(house: House, namespace: str, path: str, file: DiskFile) -> StoredFile:
-    written = _write(house, namespace, path, file)
+    return _publish(house, namespace, path, _write(house, namespace, path, _named(file, path)))
+
+
+def _publish(house: House, namespace: str, path: str, written: _Written) -> StoredFile:
     now = house.clock()
     lease = written.writing.lease
     assert lease is not None
@@ -114,22 +185,28 @@ def _attempt(house: House, namespace: str, path: str, file: DiskFile) -> StoredF
         raise
 
 
+def _dropped(done: "Future[_Written]") -> None:
+    if done.exception() is None and (lease := done.result().writing.lease) is not None:
+        with suppress(BudwoodError):
+            lease.drop()
+
+
 def _write(house: House, namespace: str, path: str, file: DiskFile) -> _Written:
     lease = Held(house, f"artifact {namespace}/{path}"[:200], namespace=namespace)
     try:
-        ((_, reading),) = read_files([_named(file, path)])
+        reading = _read(file)
         chosen = _chosen(house, namespace, file, reading)
-        threads = house.threads if file.size > BLOCK_BYTES else 1
+        is_small = not isinstance(file, ComingFile) and file.size <= BLOCK_BYTES
         with BlockWriter(
             house.objects,
             house.index,
             lease.new_pack_name,
-            threads=threads,
+            threads=1 if is_small else house.threads,
             bases=chosen.bases,
             known=chosen.known,
             progress=lambda _: lease.keep_alive(),
         ) as writer:
-            (entry,) = writer.write_files([(_named(file, path), reading)])
+            (entry,) = writer.write_files([(file, reading)])
             kept: Kept = writer.finish()
     except BaseException:
         # It runs out by itself if this fails too; what went wrong first is what the caller must hear.
@@ -137,6 +214,14 @@ def _write(house: House, namespace: str, path: str, file: DiskFile) -> _Written:
             lease.drop()
         raise
     return _Written(entry, reading, chosen.structure, Writing((), kept, lease))
+
+
+def _read(file: DiskFile) -> Reading:
+    """What it says of itself: nothing where ``begin_ahead`` found that no reader would look at it."""
+    if isinstance(file, ComingFile) and not file.arrival.knows_size:
+        return Reading()
+    ((_, reading),) = read_files([file])
+    return reading
 
 
 def _named(file: DiskFile, path: str) -> "_Renamed":

@@ -2,14 +2,14 @@
 
 A folder an upload, and all that is known of it lies there, so that any process on this machine takes any part. All
 parts but the last are equally long, so each is written where it belongs in one file; the last one, whose place is
-not known before, lies beside it.
+not known before, lies beside it. While they come, what came from the front goes into the store already
+(``parts_ahead.py``), where one process takes them all; what is in scratch is what counts.
 """
 
 import errno
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from budwood.errors import BadValue, LimitExceeded, RecordNotFound, StorageFaile
 from budwood.verbs.artifacts import check_writable
 from budwood.verbs.house import House
 from budwood.verbs.keeping import WHOLE_FILES, keep_file, scratch_folder
+from budwood.verbs.parts_ahead import FOLLOWED, Followed, Noted
 
 _FOLDER: Final = "parts"
 _ABOUT: Final = "about.json"
@@ -73,6 +74,7 @@ def begin(house: House, namespace: str, path: str, parts: int, upload: str) -> U
         (folder / _ABOUT).write_bytes(canon.dumps(canon.pack(new)))
     except OSError as error:
         raise StorageFailed(f"{folder} cannot be written: {error.strerror}.", path=str(folder)) from error
+    FOLLOWED.add(upload, Followed(house, namespace, wanted, folder / _WHOLE, parts))
     return new
 
 
@@ -103,10 +105,8 @@ def place_of(house: House, namespace: str, upload: str, number: int, length: int
     return Part(folder, number, folder / _WHOLE, (number - 1) * length)
 
 
-def write_at(descriptor: int, offset: int, pieces: Sequence[bytes], check: int = 0) -> int:
-    """Write them one behind the other; their CRC-32, begun with ``check``. Raises StorageFull, StorageFailed."""
-    for piece in pieces:
-        check = zlib.crc32(piece, check)
+def write_at(descriptor: int, offset: int, pieces: Sequence[bytes]) -> None:
+    """Write them one behind the other. Raises StorageFull, StorageFailed."""
     left = [memoryview(piece) for piece in pieces if piece]
     try:
         while left:
@@ -119,15 +119,19 @@ def write_at(descriptor: int, offset: int, pieces: Sequence[bytes], check: int =
     except OSError as error:
         kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StorageFailed
         raise kind(f"A file that came could not be written: {error.strerror}.") from error
-    return check
 
 
 def note(part: Part, length: int, mark: str) -> None:
-    """A part is there whole. Raises StorageFailed."""
+    """A part is there whole; ``mark`` is told from those of other parts, and of the same part sent again.
+
+    Raises StorageFailed.
+    """
     try:
         (part.folder / f"part-{part.number}").write_bytes(canon.dumps({"length": length, "mark": mark}))
     except OSError as error:
         raise StorageFailed(f"The part {part.number} cannot be noted: {error.strerror}.") from error
+    if (followed := FOLLOWED.find(part.folder.name)) is not None:
+        followed.came(part.number, length, mark)
 
 
 def complete(house: House, namespace: str, path: str, upload: str, told: Sequence[tuple[int, str]]) -> StoredFile:
@@ -139,12 +143,14 @@ def complete(house: House, namespace: str, path: str, upload: str, told: Sequenc
     if there.path != artifact_path(path):
         raise RecordNotFound(f"No such upload: {upload[:64]!r}")
     folder = scratch_folder(house, _FOLDER) / upload
-    lengths = _lengths(folder, there.parts, dict(told))
-    stride = lengths[0]
-    if there.parts > 1 and any(length != stride for length in lengths[:-1]):
+    noted = _noted(folder, there.parts, dict(told))
+    stride = noted[0].length
+    if there.parts > 1 and any(part.length != stride for part in noted[:-1]):
         raise BadValue("All parts but the last must be equally long.")
     _join(folder, stride * (there.parts - 1))
-    kept = keep_file(house, namespace, there.path, folder / _WHOLE)
+    followed = FOLLOWED.take(upload)
+    ahead = followed.ended(noted) if followed is not None else None
+    kept = keep_file(house, namespace, there.path, folder / _WHOLE, ahead)
     shutil.rmtree(folder, ignore_errors=True)
     return kept
 
@@ -153,6 +159,7 @@ def abort(house: House, namespace: str, upload: str) -> None:
     """Throw its parts away; no error when they are gone already."""
     with suppress(RecordNotFound):
         _found(house, namespace, upload)
+        FOLLOWED.drop(upload)
         shutil.rmtree(scratch_folder(house, _FOLDER) / upload, ignore_errors=True)
 
 
@@ -171,9 +178,9 @@ def _found(house: House, namespace: str, upload: str) -> Upload:
     return there
 
 
-def _lengths(folder: Path, parts: int, told: Mapping[int, str]) -> list[int]:
-    """How long each part is, in order. Raises BadValue for one that never came, or is another than was told."""
-    lengths = []
+def _noted(folder: Path, parts: int, told: Mapping[int, str]) -> list[Noted]:
+    """What was noted of each part, in order. Raises BadValue for one that never came, or is another than was told."""
+    noted = []
     for number in range(1, parts + 1):
         try:
             said = canon.loads((folder / f"part-{number}").read_bytes())
@@ -182,8 +189,8 @@ def _lengths(folder: Path, parts: int, told: Mapping[int, str]) -> list[int]:
         assert isinstance(said, Mapping)
         if told.get(number, "").strip('"') not in ("", said["mark"]):
             raise BadValue(f"Part {number} is not the one that was uploaded.")
-        lengths.append(int(str(said["length"])))
-    return lengths
+        noted.append(Noted(int(str(said["length"])), str(said["mark"])))
+    return noted
 
 
 def _join(folder: Path, offset: int) -> None:
@@ -203,6 +210,7 @@ def _clear(room: Path, now_ms: int) -> int:
     for folder in list(room.iterdir()):
         with suppress(OSError):
             if _is_late(folder, now_ms):
+                FOLLOWED.drop(folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
             else:
                 left += 1

@@ -1,19 +1,25 @@
 """Files of runs, by MLflow's own client: up, down, listed, in parts, removed, each byte for byte."""
 
+import hashlib
 import os
+import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import urllib3
 
 from budwood.client.models.tensors import write_tensor_dict
 from budwood.domain.limits import MIB
 from budwood.domain.people import Quota
 from budwood.domain.retention import Hold, Scope
 from budwood.verbs.parts import begin, clear_scratch
+from budwood.verbs.parts_ahead import FOLLOWED
 from budwood.verbs.sweep import sweep
+from tests.servers.running import TOKEN
 
 
 @pytest.fixture
@@ -184,3 +190,112 @@ def test_a_fine_tune_of_a_logged_model_costs_its_difference(client: Any, home: A
         weights = weights.astype(np.float32)
     first, second = sizes[1] - sizes[0], sizes[2] - sizes[1]
     assert second < 0.8 * first
+
+
+def in_parts(home: Any, run: str, sizes: list[int]) -> tuple[str, str, list[bytes]]:
+    """The path of the file, the name of the upload, and parts of chance."""
+    path = f"0/{run}/artifacts/w"
+    reply = home.ask(
+        "POST", f"/api/2.0/mlflow-artifacts/mpu/create/{path}", {"path": "large.bin", "num_parts": len(sizes)}
+    )
+    return path, reply["upload_id"], [os.urandom(size) for size in sizes]
+
+
+def send(home: Any, upload: str, number: int, content: bytes) -> str:
+    address = f"{home.uri}/api/2.0/mlflow-artifacts/mpu/part/{upload}/{number}"
+    reply = urllib3.request("PUT", address, body=content, headers={"Authorization": f"Bearer {TOKEN}"}, retries=False)
+    assert reply.status == 200, reply.data
+    return reply.headers["etag"]
+
+
+def end(home: Any, path: str, upload: str, marks: dict[int, str]) -> Any:
+    parts = [{"part_number": number, "etag": mark} for number, mark in sorted(marks.items())]
+    body = {"path": "large.bin", "upload_id": upload, "parts": parts}
+    return home.ask("POST", f"/api/2.0/mlflow-artifacts/mpu/complete/{path}", body)
+
+
+@pytest.mark.parametrize("order", [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [2, 1, 5, 3, 4]], ids=str)
+def test_parts_come_in_any_order_and_the_file_is_cut_as_a_whole_one(
+    order: list[int], client: Any, run: str, home: Any, tmp_path: Path
+) -> None:
+    path, upload, parts = in_parts(home, run, [MIB] * 4 + [123_457])
+    marks = {number: send(home, upload, number, parts[number - 1]) for number in order}
+    assert end(home, path, upload, marks)["status"] == 200
+    back = Path(client.download_artifacts(run, "w/large.bin"))
+    assert back.read_bytes() == b"".join(parts)
+    before = stored_bytes(home)
+    whole = tmp_path / "whole.bin"
+    whole.write_bytes(b"".join(parts))
+    client.log_artifact(run, str(whole))
+    assert stored_bytes(home) == before
+    with home.house.catalog.read() as view:
+        once = view.stored_file(home.namespace, f"0/{run}/artifacts/w/large.bin")
+        again = view.stored_file(home.namespace, f"0/{run}/artifacts/whole.bin")
+    assert once.entry.sha256 == again.entry.sha256 == hashlib.sha256(whole.read_bytes()).hexdigest()
+    assert once.entry.spans == again.entry.spans
+
+
+def test_a_part_that_is_sent_again_counts_and_not_what_was_there_before(client: Any, run: str, home: Any) -> None:
+    path, upload, parts = in_parts(home, run, [MIB] * 5)
+    marks = {number: send(home, upload, number, part) for number, part in enumerate(parts, 1)}
+    parts[1] = os.urandom(MIB)
+    old = dict(marks)
+    marks[2] = send(home, upload, 2, parts[1])
+    assert end(home, path, upload, old)["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert end(home, path, upload, marks)["status"] == 200
+    assert Path(client.download_artifacts(run, "w/large.bin")).read_bytes() == b"".join(parts)
+
+
+def test_parts_that_another_process_took_in_are_part_of_the_file(client: Any, run: str, home: Any) -> None:
+    path, upload, parts = in_parts(home, run, [MIB] * 5)
+    marks = {number: send(home, upload, number, part) for number, part in enumerate(parts[:2], 1)}
+    followed = FOLLOWED.take(upload)
+    assert followed is not None
+    marks |= {number: send(home, upload, number, part) for number, part in enumerate(parts[2:], 3)}
+    FOLLOWED.add(upload, followed)
+    assert end(home, path, upload, marks)["status"] == 200
+    assert Path(client.download_artifacts(run, "w/large.bin")).read_bytes() == b"".join(parts)
+
+
+def test_an_upload_that_is_given_up_leaves_no_lease_behind(run: str, home: Any) -> None:
+    path, upload, parts = in_parts(home, run, [MIB] * 5)
+    for number, part in enumerate(parts[:3], 1):
+        send(home, upload, number, part)
+    body = {"path": "large.bin", "upload_id": upload}
+    assert home.ask("POST", f"/api/2.0/mlflow-artifacts/mpu/abort/{path}", body)["status"] == 200
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with home.house.catalog.read() as view:
+            if not view.leases(now_ms=home.house.clock()):
+                return
+        time.sleep(0.01)
+    raise AssertionError("a lease is left")
+
+
+def test_a_large_body_that_breaks_off_is_nothing(client: Any, run: str, home: Any) -> None:
+    head = f"PUT /ns/{home.namespace}/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/half.bin HTTP/1.1\r\n"
+    fields = f"Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {40 * MIB}\r\n\r\n"
+    host, port = home.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as line:
+        line.sendall((head + fields).encode() + os.urandom(20 * MIB))
+    assert client.list_artifacts(run) == []
+
+
+def test_a_large_tensor_file_in_one_body_is_its_difference_from_the_one_before(
+    client: Any, run: str, home: Any, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(7)
+    weights = random.normal(size=5 * MIB).astype(np.float32)
+    sizes = [stored_bytes(home)]
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_tensor_dict({"net.weight": weights}, folder)
+        client.log_artifact(run, str(folder / "model.safetensors"), str(number))
+        sizes.append(stored_bytes(home))
+        weights = weights.copy()
+        weights[: MIB // 2] += 1
+    first, second = sizes[1] - sizes[0], sizes[2] - sizes[1]
+    assert second < 0.3 * first
+    back = Path(client.download_artifacts(run, "1/model.safetensors"))
+    assert back.read_bytes() == (tmp_path / "1" / "model.safetensors").read_bytes()

@@ -25,13 +25,15 @@ from budwood.facades.mlflow.shapes import located, run_of
 from budwood.facades.mlflow.values import filled, missing, needed, objects, text, whole
 from budwood.verbs import artifacts, parts
 from budwood.verbs.artifacts import WORKSPACES
-from budwood.verbs.keeping import keep_file, spooled
+from budwood.verbs.keeping import Ahead, begin_whole, keep_file, spooled
 from budwood.verbs.tracking import runs
 
 GROUP_BYTES: Final = 4 * MIB
 GROUP_PIECES: Final = 512
 """No system writes more than 1024 at once."""
 SMALL_BYTES: Final = 10 * MIB
+AHEAD_BYTES: Final = 16 * MIB
+"""Smaller files are there before it would help to write them to the store while they come."""
 _PLAIN: Final = frozenset(
     {".txt", ".log", ".py", ".js", ".yaml", ".yml", ".xml", ".md", ".rst", ".ini", ".cfg", ".toml", ".sh", ".sql"}
 )
@@ -144,16 +146,16 @@ async def upload_part(asked: Asked, incoming: Incoming) -> Reply:
         parts.place_of, asked.whole, asked.namespace, needed(values, "upload"), whole(values, "number"), length
     )
     descriptor = await asyncio.to_thread(parts.open_part, place)
-    check = at = 0
+    at = 0
     try:
         async for group in _grouped(incoming, length):
-            check = await asyncio.to_thread(parts.write_at, descriptor, place.offset + at, group, check)
+            await asyncio.to_thread(parts.write_at, descriptor, place.offset + at, group)
             at += sum(map(len, group))
     finally:
         os.close(descriptor)
     if at != length:
         raise BadValue(f"{at} bytes came instead of {length}.")
-    mark = f"{length:x}-{check:08x}"
+    mark = f"{length:x}-{asked.whole.ids().replace('-', '')}"
     await asyncio.to_thread(parts.note, place, length, mark)
     return Reply(b"", "text/plain", headers=(("etag", f'"{mark}"'),))
 
@@ -202,24 +204,37 @@ def _root_of_run(asked: Asked) -> str:
 
 async def _kept(asked: Asked, incoming: Incoming, path: str, most: int) -> None:
     """Write a body to scratch while it comes, and keep it. Raises BadValue, LimitExceeded, Unavailable."""
-    if incoming.length is not None and incoming.length > most:
+    length = incoming.length
+    if length is not None and length > most:
         raise LimitExceeded(f"Artifact size is too large. Max size is {most} bytes.", limit="ARTIFACT_BYTES")
     with spooled(asked.whole) as scratch:
-        came = await _take(incoming, scratch, most)
-        if incoming.length not in (None, came):
-            raise BadValue("The file was not sent to its end.")
-        await asyncio.to_thread(keep_file, asked.whole, asked.namespace, path, scratch)
+        ahead = None
+        if length is not None and length >= AHEAD_BYTES:
+            ahead = await asyncio.to_thread(begin_whole, asked.whole, asked.namespace, path, scratch, length)
+        try:
+            came = await _take(incoming, scratch, most, ahead)
+            if length not in (None, came):
+                raise BadValue("The file was not sent to its end.")
+        except BaseException:
+            if ahead is not None:
+                ahead.abandon("it was not sent to its end")
+            raise
+        await asyncio.to_thread(keep_file, asked.whole, asked.namespace, path, scratch, ahead)
 
 
-async def _take(incoming: Incoming, scratch: Path, most: int) -> int:
+async def _take(incoming: Incoming, scratch: Path, most: int, ahead: Ahead | None) -> int:
     at = 0
     descriptor = os.open(scratch, os.O_WRONLY)
     try:
         async for group in _grouped(incoming, most):
             await asyncio.to_thread(parts.write_at, descriptor, at, group)
             at += sum(map(len, group))
+            if ahead is not None:
+                ahead.advance(at)
     finally:
         os.close(descriptor)
+    if ahead is not None:
+        ahead.end(at)
     return at
 
 

@@ -5,8 +5,8 @@ wrong, into an exact tiling. A hint's shape is how its bytes read in C order; wh
 (Fortran order, strided views) the shape is None.
 """
 
-from budwood.store.formats.dispatch import read_format
+from budwood.store.formats.dispatch import is_claimed, read_format
 from budwood.store.formats.onnx import external_hints
 from budwood.store.formats.tiling import tile
 
-__all__ = ["external_hints", "read_format", "tile"]
+__all__ = ["external_hints", "is_claimed", "read_format", "tile"]

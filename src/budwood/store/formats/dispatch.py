@@ -4,6 +4,7 @@ This is the wall behind which files may be hostile. A reader that finds nonsense
 wrong, costs hints and adds a flag; only what the source itself raises goes up.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -61,6 +62,26 @@ def read_format(source: Source) -> Reading:
 def entry_for(head: bytes, source: Source) -> Entry | None:
     """The first row that claims the file."""
     return next((entry for entry in TABLE if entry.claims(head, source)), None) if head else None
+
+
+def is_claimed(path: str, head: bytes) -> bool:
+    """Whether a reader might look at a file that begins so, however long it is."""
+    return entry_for(head, _Beginning(path, head)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """``Source`` of what has come of a file; claims look at no more."""
+
+    path: str
+    head: bytes
+    size: int = sys.maxsize
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self.head[offset : offset + length]
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        target[:] = self.read(offset, len(target))
 
 
 def gave_up(entry: Entry, path: str, detail: str) -> Reading:
