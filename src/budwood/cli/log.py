@@ -57,6 +57,7 @@ def _value(family: "Family", elsewhere: dict[int, str]) -> dict[str, object]:
         "edges": [
             {"child": known[child], "parent": known.get(parent, "")} for child, parent in family.edges if child in shown
         ],
+        "computed": [{"version": known[each.version], "text": each.text} for each in family.computed],
         "pointers": family.pointers,
         "moves": family.moves,
     }

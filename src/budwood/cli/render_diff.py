@@ -30,6 +30,8 @@ class Section:
 def draw_change(screen: Screen, change: Change, *, every_row: bool) -> None:
     screen.line(f"{change.before} → {change.after}", "bold")
     screen.line(change.summary)
+    if change.computed:
+        screen.line(change.computed)
     for section in sections(change):
         if section.rows:
             _draw(screen, section, len(section.rows) if every_row else ROWS_SHOWN)

@@ -55,6 +55,11 @@ def draw_family(screen: Screen, family: "Family", elsewhere: "Mapping[int, str]"
         f"{family.model.path}: {family.model.kind.value}, {count(family.model.last_number, 'version')} ever pushed"
     )
     screen.table(columns, rows)
+    if family.computed:
+        screen.heading("Computed, and proved bit for bit")
+        numbers = {version.id: f"v{version.number}" for version in family.versions}
+        proved = [(numbers[each.version], each.text) for each in family.computed]
+        screen.table((Column("version", style="bold"), Column("", elastic=True)), proved)
     if moves:
         screen.heading("Moves of aliases and stages, newest first")
         _draw_moves(screen, family.moves)

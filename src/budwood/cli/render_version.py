@@ -30,6 +30,7 @@ def draw_version(screen: Screen, detail: VersionDetail, manifest: Manifest) -> N
             ("author", version.author),
             ("pushed", screen.moment(version.created_ms)),
             ("message", version.message),
+            ("computed", " ".join(detail.computed)),
             ("parents", ", ".join(parent.reference for parent in detail.parents)),
             ("children", ", ".join(child.reference for child in detail.children)),
             ("falls short", f"of the standard: {', '.join(detail.short_of)}" if detail.short_of else ""),

@@ -51,6 +51,7 @@ def _value(detail: "VersionDetail", manifest: "Manifest", *, files: bool, tensor
         "aliases": detail.aliases,
         "holds_stage": detail.holds_stage,
         "tags": detail.tags,
+        "computed": detail.computed,
         "parents": [parent.reference for parent in detail.parents],
         "children": [child.reference for child in detail.children],
         "stages": [{"at_ms": at_ms, "stage": stage} for at_ms, stage in detail.stages],

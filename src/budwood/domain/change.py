@@ -182,7 +182,8 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Everything that changed. ``identity`` holds kind, architecture and base_model where they differ."""
+    """Everything that changed. ``identity`` holds kind, architecture and base_model where they differ; ``computed``
+    says what the registry proved of the two: that one is a function of the other."""
 
     before: str
     after: str
@@ -199,3 +200,4 @@ class Change:
     params: tuple[TextChange, ...] = ()
     bump: Suggestion = Suggestion(Level.NONE)
     summary: str = ""
+    computed: str = ""

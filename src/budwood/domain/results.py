@@ -58,7 +58,7 @@ class ModelSummary:
 @dataclass(frozen=True, slots=True)
 class VersionDetail:
     """One version with everything that stands beside it. ``short_of`` are the facts it lacked when it was pushed,
-    by the standard that was in force."""
+    by the standard that was in force; ``computed`` says what the registry proved that it is a function of."""
 
     version: VersionRecord
     aliases: tuple[str, ...]
@@ -68,17 +68,28 @@ class VersionDetail:
     children: tuple[VersionRecord, ...]
     stages: tuple[tuple[int, Stage], ...]
     short_of: tuple[str, ...] = ()
+    computed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A version, by its id, and what the registry proved that it is a function of."""
+
+    version: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A model's versions (newest first), the edges among them, where its pointers stand and how they moved."""
+    """A model's versions (newest first), the edges among them, where its pointers stand and how they moved, and what
+    was computed from what."""
 
     model: ModelRecord
     versions: tuple[VersionRecord, ...]
     edges: tuple[tuple[int, int], ...]
     pointers: tuple[Move, ...]
     moves: tuple[Move, ...]
+    computed: tuple[Computed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """Reading without changing: one version, a model's family, the models, a search, the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from budwood.catalog.api import View
+from budwood.domain.derivation import REGISTRY
 from budwood.domain.limits import PAGE_ROWS
 from budwood.domain.query_parser import parse_query
 from budwood.domain.records import LedgerEntry, Move, VersionRecord
-from budwood.domain.results import Family, ModelSummary, VersionDetail, VersionPage
+from budwood.domain.results import Computed, Family, ModelSummary, VersionDetail, VersionPage
 from budwood.errors import LimitExceeded, VersionNotFound
+from budwood.verbs.derived import EDGES_READ, proofs
 from budwood.verbs.house import House
 from budwood.verbs.resolve import model_named, resolve
 
@@ -32,6 +35,7 @@ def show(house: House, reference: str) -> VersionDetail:
             children=tuple(view.children(version.id)),
             stages=tuple(view.stage_history(version.id)),
             short_of=birth.short_of if birth is not None else (),
+            computed=tuple(each.summary for each in proofs(view, version)),
         )
 
 
@@ -56,13 +60,24 @@ def log(house: House, model: str, *, before: int = 0, limit: int = 100) -> Famil
     _check_page(limit)
     with house.catalog.read() as view:
         record = model_named(view, model)
+        shown = tuple(view.versions(record.id, before=before, limit=limit))
         return Family(
             model=record,
-            versions=tuple(view.versions(record.id, before=before, limit=limit)),
+            versions=shown,
             edges=tuple(view.parent_pairs(record.id)),
             pointers=tuple(view.pointers(record.id)),
             moves=tuple(view.moves(record.id, limit=limit)),
+            computed=tuple(_computed(view, shown)),
         )
+
+
+def _computed(view: View, versions: Sequence[VersionRecord]) -> Iterator[Computed]:
+    """Evidence is read only of those whose edges say that there is some."""
+    edges = view.edges_of([version.id for version in versions], limit=EDGES_READ)
+    proved = {edge.child for edge in edges if edge.told_by == REGISTRY}
+    for version in versions:
+        for evidence in proofs(view, version) if version.id in proved else ():
+            yield Computed(version.id, evidence.summary)
 
 
 def pointer(house: House, model: str, name: str) -> Move:

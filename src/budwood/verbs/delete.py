@@ -6,6 +6,7 @@ from budwood.domain.reference import Newest, parse_reference
 from budwood.errors import BadReference, StillInUse
 from budwood.verbs.answering import answers
 from budwood.verbs.ballast import with_room
+from budwood.verbs.derived import told_by_proof
 from budwood.verbs.held import check_free
 from budwood.verbs.house import House
 from budwood.verbs.resolve import model_of, resolve
@@ -64,6 +65,10 @@ def delete_model(house: House, model: str) -> ModelRecord:
 
 def _users(transaction: Transaction, version: VersionRecord) -> tuple[str, ...]:
     names = tuple(f"{name} points to it" for name in names_pointing_at(transaction, version))
-    children = tuple(f"{child.reference} comes from it" for child in transaction.children(version.id)[:10])
+    # What was merely computed is still known by its evidence; nobody said that they belong together.
+    all_children = transaction.children(version.id)
+    computed = told_by_proof(transaction, version, all_children) if all_children else frozenset()
+    told = [child for child in all_children if child.id not in computed]
+    children = tuple(f"{child.reference} comes from it" for child in told[:10])
     arms = tuple(f"the endpoint {name} sends traffic to it" for name in answers(transaction, version).endpoints)
     return names + arms + children

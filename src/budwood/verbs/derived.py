@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from budwood.catalog.api import Transaction
-from budwood.domain.derivation import REARRANGED, REGISTRY, Derivation, evidence_of
+from budwood.catalog.api import Transaction, View
+from budwood.domain.derivation import REARRANGED, REGISTRY, Derivation, evidence_of, is_proof
 from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.policy.evidence import Evidence
 from budwood.domain.records import VersionRecord
 from budwood.domain.trace import Edge
 from budwood.store.api import BlockRow
@@ -20,6 +21,7 @@ from budwood.verbs.kept_evidence import keep_evidence
 
 SOURCES_TOLD: Final = 4
 """Versions that one is told to be computed from."""
+EDGES_READ: Final = 1_000
 
 
 def derivations(
@@ -33,15 +35,37 @@ def derivations(
 
 
 def tell(
-    transaction: Transaction, house: House, version: VersionRecord, found: Sequence[Derivation], now_ms: int
+    transaction: Transaction,
+    house: House,
+    version: VersionRecord,
+    found: Sequence[Derivation],
+    parents: Iterable[VersionRecord],
+    now_ms: int,
 ) -> None:
-    """As evidence and as edges, in the transaction that publishes the version. What its author said stays."""
+    """As evidence and as edges, in the transaction that publishes the version. What its author said stays.
+
+    A version of another namespace is named only where the author did, as a parent.
+    """
+    named = {parent.id for parent in parents}
     for each in found:
+        if each.source.namespace != version.namespace and each.source.id not in named:
+            continue
         # It was read before; a child of one that is gone is told by its evidence alone.
         if transaction.version_by_id(each.source.id) is not None:
             edge = Edge(version.id, each.source.id, str(each.relation), REGISTRY, now_ms)
             transaction.add_edge(edge)
         keep_evidence(transaction, house, version, evidence_of(each, version.digest, now_ms))
+
+
+def proofs(view: View, version: VersionRecord) -> tuple[Evidence, ...]:
+    """What the registry proved of the version's bytes."""
+    return tuple(each for each in view.evidence(version.namespace, version.digest) if is_proof(each))
+
+
+def told_by_proof(view: View, parent: VersionRecord, children: Sequence[VersionRecord]) -> frozenset[int]:
+    """Those of the children that only the registry says to come from the parent."""
+    edges = view.edges_of([child.id for child in children], limit=EDGES_READ)
+    return frozenset(edge.child for edge in edges if edge.parent == parent.id and edge.told_by == REGISTRY)
 
 
 def _counted(

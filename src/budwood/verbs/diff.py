@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from budwood.domain import canon
 from budwood.domain.canon import Json
@@ -10,11 +11,13 @@ from budwood.domain.change import Change
 from budwood.domain.compare import Measure, compare, pair_tensors
 from budwood.domain.limits import CONFIG_BYTES
 from budwood.domain.manifest import FileEntry, Manifest, files_by_path
+from budwood.domain.records import VersionRecord
 from budwood.store.api import Progress
 from budwood.store.formats.yamls import parse_yaml
 from budwood.store.measure import measure
 from budwood.store.read import read_file
 from budwood.verbs.browse import get
+from budwood.verbs.derived import proofs
 from budwood.verbs.describe import SETTINGS_FILES
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
@@ -28,7 +31,7 @@ def diff(
     held, holds = load_manifest(house, old), load_manifest(house, new)
     # Manifests stay; what takes bytes is left out where they were let go.
     here = not (old.gone_ms or new.gone_ms)
-    return compare(
+    change = compare(
         old.reference,
         new.reference,
         held,
@@ -36,6 +39,17 @@ def diff(
         measures=_measures(house, held, holds, progress) if measured and here else {},
         configs=changed_settings(house, held, holds) if here else {},
     )
+    return replace(change, computed=_computed(house, old, new))
+
+
+def _computed(house: House, old: VersionRecord, new: VersionRecord) -> str:
+    """What is proved of the two, whichever was pushed first."""
+    with house.catalog.read() as view:
+        for one, other in ((new, old), (old, new)):
+            for proof in proofs(view, one):
+                if proof.details.get("source") == other.digest:
+                    return f"{one.reference} is computed: {proof.summary}"
+    return ""
 
 
 def changed_settings(house: House, old: Manifest, new: Manifest) -> Mapping[str, tuple[Json, Json]]:

@@ -83,7 +83,7 @@ def publishing(
         if birth.short_of:
             body["short_of"] = list(birth.short_of)
         transaction.add_ledger(now, house.author, "version.pushed", version.reference, body, version.namespace)
-        tell(transaction, house, version, draft.derivations, now)
+        tell(transaction, house, version, draft.derivations, draft.parents, now)
         if lease is not None and not more_follow:
             transaction.drop_lease(lease.id)
         return version
