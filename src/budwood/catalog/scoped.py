@@ -14,7 +14,7 @@ from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
 from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage
 from budwood.catalog.listing_api import ListedModels, ListedVersions, ListingSearch
 from budwood.catalog.people_api import Reach
-from budwood.catalog.traces_api import MeasuredRow, TracePage, TraceSearch
+from budwood.catalog.traces_api import Linked, MeasuredRow, TracePage, TraceSearch
 from budwood.catalog.tracking_api import ExperimentPage, RunPage, TrackingSearch
 from budwood.domain.access import Role, Within
 from budwood.domain.artifacts import Listed, LoggedModel, StoredFile
@@ -68,7 +68,7 @@ _UNGUARDED: Final = """
     logged_models said_of change_logged_model put_logged_tags remove_logged_tag put_logged_params put_logged_metrics
     add_logged_model
     assessments_of spans_of span_count traces_before remove_trace_tag put_spans put_assessment remove_assessment
-    link_traces remove_traces
+    remove_traces
     evaluation_uses evaluation_records evaluation_marked scorer scorers_newest scorer_versions scorer_version
     label_schema_named label_schemas issue_count change_evaluation_dataset remove_evaluation_dataset put_evaluation_tags
     remove_evaluation_tag add_evaluation_uses remove_evaluation_uses add_evaluation_records change_evaluation_records
@@ -405,6 +405,10 @@ class _Scoped:
         self, namespace: str, experiments: Sequence[int], measuring: Measuring, *, limit: int
     ) -> Sequence[MeasuredRow]:
         return self._inner.measured(namespace, experiments, measuring, limit=limit) if namespace in self._reach else ()
+
+    def link_traces(self, namespace: str, traces: Sequence[str], kind: Linked, target: str) -> None:
+        self._own(namespace)
+        self._inner.link_traces(namespace, traces, kind, target)
 
     def put_trace(self, namespace: str, trace: Trace) -> Trace:
         self._own(namespace)

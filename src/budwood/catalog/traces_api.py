@@ -97,8 +97,8 @@ class TracesTransaction(Protocol):
         """In the place of the one with its id."""
 
     def remove_assessment(self, trace_id: int, assessment: str) -> None: ...
-    def link_traces(self, trace_ids: Sequence[int], kind: Linked, target: str) -> None:
-        """Those that are linked already stay so."""
+    def link_traces(self, namespace: str, traces: Sequence[str], kind: Linked, target: str) -> None:
+        """By their own ids, be they there or still on their way. Those that are linked already stay so."""
 
     def remove_traces(self, trace_ids: Sequence[int]) -> None:
         """With their spans and assessments; for good."""

@@ -82,8 +82,9 @@ def word_exists(key: str, *, is_tag: bool, also: Condition | None = None) -> Con
 
 def linked_to(kind: Linked, target: str) -> Condition:
     """Whether a trace is linked to it."""
-    found = select(trace_link.c.trace_id).where(
-        trace_link.c.trace_id == trace.c.id, trace_link.c.kind == str(kind), trace_link.c.target == target
+    found = select(trace_link.c.trace).where(
+        *(trace_link.c.namespace_id == trace.c.namespace_id, trace_link.c.trace == trace.c.trace),
+        *(trace_link.c.kind == str(kind), trace_link.c.target == target),
     )
     return found.correlate(trace).exists()
 
@@ -198,7 +199,7 @@ def _json_compared(column: ColumnElement[str], each: Comparison, dialect: Dialec
         return either if each.operator is Operator.EQ else ~either
     if each.operator is Operator.RLIKE:
         return or_(_matching(column, value, dialect), _matching(_unquoted(column), value, dialect))
-    return or_(compared_text(column, each, dialect), compared_text(_unquoted(column), each, dialect))
+    return or_(_compared(column, each, dialect), _compared(_unquoted(column), each, dialect))
 
 
 def _quoted(word: str) -> str:
@@ -214,12 +215,15 @@ def _compared(column: ColumnElement[Any], each: Comparison, dialect: Dialect) ->
     if each.operator is Operator.RLIKE:
         assert isinstance(each.value, str)
         return _matching(column, each.value, dialect)
+    if each.operator is Operator.ILIKE:  # What has none is no text, and no small letters.
+        return and_(column.is_not(None), compared_text(func.coalesce(column, ""), each, dialect))
     return compared_text(column, each, dialect)
 
 
 def _matching(column: ColumnElement[Any], pattern: str, dialect: Dialect) -> Condition:
     if dialect.name == "sqlite":
-        return getattr(func, PATTERN_FUNCTION)(pattern, column) == 1
+        found: ColumnElement[int] = getattr(func, PATTERN_FUNCTION)(pattern, column)
+        return found == 1
     return column.op("~", is_comparison=True)(pattern)
 
 
@@ -247,11 +251,13 @@ def _ids_of(each: Comparison, experiments: Sequence[int]) -> Select[Any] | None:
     if family == fields.ISSUE:
         here = _within(assessment.c.experiment_id, experiments)
         return select(assessment.c.trace_id).where(here, assessment.c.kind == "issue", assessment.c.name == value)
+    room = select(experiment.c.namespace_id).where(experiment.c.id == experiments[0]).scalar_subquery()
     if key == "prompt":
+        joined = and_(trace.c.namespace_id == trace_link.c.namespace_id, trace.c.trace == trace_link.c.trace)
         of_prompt = and_(trace_link.c.kind == str(Linked.PROMPT), trace_link.c.target == value)
-        return select(trace_link.c.trace_id).where(of_prompt)
-    if key == "request_id" and experiments:
-        room = select(experiment.c.namespace_id).where(experiment.c.id == experiments[0]).scalar_subquery()
+        found = select(trace.c.id).join_from(trace_link, trace, joined)
+        return found.where(trace_link.c.namespace_id == room, of_prompt)
+    if key == "request_id":
         return select(trace.c.id).where(trace.c.namespace_id == room, trace.c.trace == value)
     return None
 

@@ -122,13 +122,15 @@ assessment: Final = Table(
     sqlite_autoincrement=True,
 )
 
+# By the trace's own id: clients link traces that are still on their way.
 trace_link: Final = Table(
     "trace_link",
     METADATA,
-    of_trace(),
+    Column("namespace_id", Id, primary_key=True, autoincrement=False),
+    Column("trace", Text, primary_key=True),
     # "run" or "prompt", and the id of the run or the name and number of the prompt.
     Column("kind", Text, primary_key=True),
     Column("target", Text, primary_key=True),
-    Index(None, "kind", "target", "trace_id"),
+    Index(None, "namespace_id", "kind", "target", "trace"),
     sqlite_with_rowid=False,
 )

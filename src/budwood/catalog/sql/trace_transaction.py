@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 
 from budwood.catalog.sql.changes import insert_numbered, upsert
 from budwood.catalog.sql.people_tables import namespace
@@ -69,7 +69,9 @@ _REMOVE_ASSESSMENT: Final = Statement(
         assessment.c.trace_id == bindparam("of_trace"), assessment.c.assessment == bindparam("of_assessment")
     )
 )
-_LINK: Final = upsert(trace_link, "trace_id", "kind", "target")
+_LINK: Final = upsert(trace_link, "namespace_id", "trace", "kind", "target")
+_own: Final = select(trace.c.namespace_id, trace.c.trace).where(trace.c.id == bindparam("of_id"))
+_UNLINK: Final = Statement(delete(trace_link).where(tuple_(trace_link.c.namespace_id, trace_link.c.trace).in_(_own)))
 _REMOVE: Final = Statement(delete(trace).where(trace.c.id == bindparam("of_id")))
 
 
@@ -124,12 +126,14 @@ class TraceWrites(TraceReads):
     def remove_assessment(self, trace_id: int, assessment: str) -> None:
         self._session.change(_REMOVE_ASSESSMENT, of_trace=trace_id, of_assessment=assessment)
 
-    def link_traces(self, trace_ids: Sequence[int], kind: Linked, target: str) -> None:
-        self._session.change_many(
-            _LINK, ({"trace_id": id_, "kind": str(kind), "target": target} for id_ in sorted(set(trace_ids)))
-        )
+    def link_traces(self, namespace: str, traces: Sequence[str], kind: Linked, target: str) -> None:
+        room = self._session.one(_ROOM, name=namespace)
+        assert room is not None, f"there is no namespace {namespace}"
+        same = {"namespace_id": room[0], "kind": str(kind), "target": target}
+        self._session.change_many(_LINK, ({**same, "trace": each} for each in sorted(set(traces))))
 
     def remove_traces(self, trace_ids: Sequence[int]) -> None:
+        self._session.change_many(_UNLINK, ({"of_id": id_} for id_ in trace_ids))
         self._session.change_many(_REMOVE, ({"of_id": id_} for id_ in trace_ids))
 
 

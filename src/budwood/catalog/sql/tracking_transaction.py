@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from budwood.catalog.sql.changes import insert_numbered, upsert
 from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.session import Statement
-from budwood.catalog.sql.trace_tables import trace
+from budwood.catalog.sql.trace_tables import trace, trace_link
 from budwood.catalog.sql.tracking_tables import (
     HEAD_CHARS,
     experiment,
@@ -43,6 +43,7 @@ _CHANGE_EXPERIMENT: Final = Statement(
 )
 _of_room: Final = select(experiment.c.id).where(experiment.c.namespace_id == bindparam("room"))
 _FORGET: Final = (
+    Statement(delete(trace_link).where(trace_link.c.namespace_id == bindparam("room"))),
     Statement(delete(trace).where(trace.c.namespace_id == bindparam("room"))),
     Statement(delete(run).where(run.c.experiment_id.in_(_of_room))),
     Statement(delete(run_dataset).where(run_dataset.c.experiment_id.in_(_of_room))),

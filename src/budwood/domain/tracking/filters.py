@@ -194,6 +194,8 @@ class _Reader:
         token = self._take()
         if token.shape in (Shape.END, Shape.OPERATOR, Shape.MARK, Shape.STRING):
             raise self._bad(token, "Invalid clause(s) in filter string: a comparison begins with a field")
+        if self._now.shape is Shape.END or self._now.says("and"):
+            raise self._bad(token, "Invalid clause(s) in filter string: a comparison operator belongs behind a field")
         place, kind, may_be_absent = self._field(token)
         sign = self._now
         operator = self._operator()
@@ -279,6 +281,10 @@ class _Reader:
             if not family.has(key):
                 assert family.keys is not None
                 message = f"Invalid {family.name} key '{key[:80]}' specified. Valid keys are {sorted(family.keys)}"
+                if family.prefix:
+                    known = ", ".join(sorted(family.keys - {*family.kinds}))
+                    message = f"Invalid {family.name} attribute '{key[:80]}'. Supported attributes: {known}, "
+                    message += f"{family.prefix}<attribute_name>"
                 raise self._bad(token, message)
             return Place(family.name, key), family.kinds.get(key, family.kind), family.may_be_absent
         name = self._attribute(token, head, key)

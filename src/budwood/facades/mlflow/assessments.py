@@ -6,7 +6,7 @@ from budwood.domain.access import Permission
 from budwood.domain.canon import Json
 from budwood.errors import BadValue
 from budwood.facades.face import Asked, Endpoint, Pace, Work
-from budwood.facades.mlflow.trace_shapes import assessment_of, assessment_shown, judged, mapping_of
+from budwood.facades.mlflow.trace_shapes import assessment_of, assessment_shown, judged, mapping_of, new_id
 from budwood.facades.mlflow.values import Values, flag, inner, missing, needed, text
 from budwood.verbs.traces import assessing
 
@@ -15,7 +15,7 @@ _MASKS: Final = {"assessmentName": "assessment_name"}
 
 def create(asked: Asked) -> Work:
     id_, said = _said(asked)
-    made = assessment_of(said, "a-" + asked.house.ids().replace("-", ""), asked.house.clock())
+    made = assessment_of(said, new_id(asked), asked.house.clock())
     work = assessing.assess(asked.whole, asked.namespace, id_, made)
     return lambda transaction: {"assessment": assessment_shown(work(transaction), id_)}
 

@@ -83,7 +83,11 @@ def _condition(text: str) -> Condition:
     if len(found) != 4:
         raise BadValue(f"Invalid clause(s) in filter string: '{text[:200]}'. Expected one filter clause.")
     name, operator, value, _ = found
-    subject, _, rest = name.text.partition(".")
+    subject, has_field, rest = name.text.partition(".")
+    if not has_field:
+        raise BadValue(
+            f"Invalid identifier '{subject[:100]}'. It is 'trace.<key>', 'span.<key>' or 'assessment.<key>'."
+        )
     field, dot, key = rest.partition(".")
     if subject not in FILTERED:
         raise BadValue(f"Invalid view type '{subject[:100]}'. Valid values are {list(FILTERED)}")

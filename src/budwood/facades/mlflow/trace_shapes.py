@@ -33,17 +33,18 @@ _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[
 _DURATION: Final = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?s")
 _SOURCES: Final = ("SOURCE_TYPE_UNSPECIFIED", "HUMAN", "LLM_JUDGE", "CODE")
 _INT64: Final = 1 << 63
+_TOLD_KEY: Final = "mlflow.trace.infoFinalized"
 
 
-def told_of(values: Values) -> Told:
+def told_of(asked: Asked) -> Told:
     """A trace as a client tells of it. Raises BadValue."""
     at = "trace.trace_info."
-    trace = inner(values, "trace")
+    trace = inner(asked.values, "trace")
     if trace is None:
         raise missing("trace")
     info = inner(trace, "trace_info") or {}
     id_ = needed(info, "trace_id", at=at)
-    now = 0
+    now = asked.house.clock()
     assessments = info.get("assessments") or ()
     if not isinstance(assessments, Sequence) or isinstance(assessments, str):
         raise wrong(at + "assessments", assessments, "It is no list.")
@@ -59,8 +60,13 @@ def told_of(values: Values) -> Told:
         _maybe(info, "response_preview"),
         mapping_of(info, "tags", at),
         mapping_of(info, "trace_metadata", at),
-        [assessment_of(each, "", 0) for each in assessments if isinstance(each, Mapping)],
+        [assessment_of(each, new_id(asked), now) for each in assessments if isinstance(each, Mapping)],
     )
+
+
+def new_id(asked: Asked) -> str:
+    """For an assessment."""
+    return "a-" + asked.house.ids().replace("-", "")
 
 
 def experiment_of(location: Values) -> str:
@@ -119,7 +125,7 @@ def assessment_of(values: Values, id_: str, now_ms: int) -> Assessment:
 def judged(values: Values) -> tuple[AssessmentKind, Json, Mapping[str, str] | None]:
     """What kind it is, the value, and what went wrong where there is none. Raises BadValue."""
     if (feedback := inner(values, "feedback")) is not None:
-        return AssessmentKind.FEEDBACK, feedback.get("value"), _error(inner(feedback, "error"))
+        return AssessmentKind.FEEDBACK, _plain(feedback.get("value")), _error(inner(feedback, "error"))
     if (expected := inner(values, "expectation")) is not None:
         return AssessmentKind.EXPECTATION, _expected(expected), None
     if (issue := inner(values, "issue")) is not None:
@@ -170,7 +176,7 @@ def info_shown(asked: Asked, whole: TraceWithAll) -> dict[str, Json]:
         ),
         **filled(
             tags=_tags(asked, trace),
-            trace_metadata=dict(trace.metadata),
+            trace_metadata={**trace.metadata, **({_TOLD_KEY: "true"} if trace.told else {})},
             assessments=[assessment_shown(each, trace.trace) for each in whole.assessments],
         ),
     }
@@ -307,7 +313,7 @@ _FORMAT: Final = "JSON_FORMAT"
 def _expected(values: Values) -> Json:
     serialized = inner(values, "serialized_value")
     if serialized is None:
-        return values.get("value")
+        return _plain(values.get("value"))
     if (format_ := text(serialized, "serialization_format")) != _FORMAT:
         raise BadValue(f"Unknown serialization format: {format_[:100]}. Only JSON_FORMAT is supported.")
     try:
@@ -318,6 +324,11 @@ def _expected(values: Values) -> Json:
     except (ValueError, RecursionError) as error:
         raise BadValue("The value of an expectation is no JSON.") from error
     return found
+
+
+def _plain(value: Json) -> Json:
+    """A whole number as one: messages have only numbers with a fraction."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53 else value
 
 
 def _error(values: Values | None) -> Mapping[str, str] | None:

@@ -39,7 +39,7 @@ _FILE: Final = "traces.json"
 
 
 def tell(asked: Asked) -> Work:
-    work = telling.tell_trace(asked.whole, asked.namespace, told_of(asked.values))
+    work = telling.tell_trace(asked.whole, asked.namespace, told_of(asked))
     return lambda transaction: {"trace": {"trace_info": info_shown(asked, work(transaction))}}
 
 
@@ -70,11 +70,12 @@ def get_file(asked: Asked) -> Reply:
     if text(values, "path"):
         raise BadValue("Attachments of a trace are read as its artifacts.")
     found = finding.get_whole(asked.whole, asked.namespace, needed(values, "request_id"), may_be_partial=True)
-    headers = (("content-disposition", f'attachment; filename="{_FILE}"'), ("x-content-type-options", "nosniff"))
+    headers = (("content-disposition", f"attachment; filename={_FILE}"), ("x-content-type-options", "nosniff"))
     return Reply(msgspec.json.encode(data_shown(found)), "application/octet-stream", headers=headers)
 
 
 def search(asked: Asked) -> Json:
+    between(asked.values, "max_results", 100, 1, TRACES_PAGE)
     locations = objects(asked.values, "locations")
     if not locations:
         raise missing("locations")

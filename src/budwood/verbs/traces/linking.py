@@ -14,29 +14,31 @@ from budwood.verbs.tracking import found as tracked
 
 
 def link_to_run(house: House, namespace: str, ids: Sequence[str], run: str) -> Callable[[Transaction], None]:
-    """Traces that are not there are passed over. The work raises BadValue, RecordNotFound; LimitExceeded."""
+    """Traces may still be on their way. The work raises BadValue, RecordNotFound; LimitExceeded."""
     if len(ids) > TRACES_AT_ONCE:
         raise LimitExceeded(
             f"Cannot link more than {TRACES_AT_ONCE} traces to a run in a single request. Provided {len(ids)} traces.",
             limit="TRACES_AT_ONCE",
         )
 
+    for id_ in ids:
+        found.check_id(id_)
+
     def work(transaction: Transaction) -> None:
         tracked.run(transaction, namespace, run)
-        there = transaction.traces(namespace, ids)
-        transaction.link_traces([each.id for each in there], Linked.RUN, run)
+        transaction.link_traces(namespace, ids, Linked.RUN, run)
 
     return work
 
 
-def link_where_there(transaction: Transaction, namespace: str, trace_ids: Sequence[int], run: str) -> None:
+def link_where_there(transaction: Transaction, namespace: str, traces: Sequence[str], run: str) -> None:
     """Nothing, where there is no such run."""
     try:
         check_run(run)
     except BadValue:
         return
     if transaction.run(namespace, run) is not None:
-        transaction.link_traces(trace_ids, Linked.RUN, run)
+        transaction.link_traces(namespace, traces, Linked.RUN, run)
 
 
 def link_prompts(
@@ -56,6 +58,6 @@ def link_prompts(
         if there is None:
             raise RecordNotFound(f"Trace with ID '{id_[:200]}' not found.", trace=id_[:200])
         for name, version in prompts:
-            transaction.link_traces([there.id], Linked.PROMPT, f"{name}/{int(version)}")
+            transaction.link_traces(namespace, [there.trace], Linked.PROMPT, f"{name}/{int(version)}")
 
     return work

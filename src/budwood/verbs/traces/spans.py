@@ -49,11 +49,11 @@ def log_spans(house: House, namespace: str, experiment: str, spans: Sequence[Spa
     def work(transaction: Transaction) -> None:
         home = found.home(house, transaction, namespace, experiment)
         there = {each.trace: each for each in transaction.traces(namespace, list(by_trace))}
-        ended: list[int] = []
+        ended: list[str] = []
         for id_, its in sorted(by_trace.items()):
-            kept = _log(transaction, namespace, home, there.get(id_), id_, its)
+            _log(transaction, namespace, home, there.get(id_), id_, its)
             if totals.root_of(its) is not None:
-                ended.append(kept.id)
+                ended.append(id_)
         if run and ended:
             linking.link_where_there(transaction, namespace, ended, run)
 

@@ -149,10 +149,9 @@ def _assessment() -> None:
 def _trace_link() -> None:
     op.create_table(
         "trace_link",
-        _key("trace_id"),
-        *_words("kind", "target"),
-        _of_trace("trace_link"),
-        _primary("trace_link", "trace_id", "kind", "target"),
+        _key("namespace_id"),
+        *_words("trace", "kind", "target"),
+        _primary("trace_link", "namespace_id", "trace", "kind", "target"),
         sqlite_with_rowid=False,
     )
-    _index("trace_link", "kind", "target", "trace_id")
+    _index("trace_link", "namespace_id", "kind", "target", "trace")
