@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from budwood.delivery.gateway import process
-from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Resources, Snapshot, snapshot
+from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Resource, Resources, Snapshot, snapshot
 from budwood.domain.traffic.endpoint import Endpoint, Routing, Rule, Sticky
 from budwood.domain.traffic.segments import first_table, moved_to
 
@@ -162,4 +162,5 @@ def test_a_path_is_read_once(gateway: Gateway, endpoint: Endpoint, path: str) ->
 def test_a_snapshot_that_says_the_same_has_the_same_version(gateway: Gateway, endpoint: Endpoint) -> None:
     one, two = (snapshot(gateway.place, {"x": Routing(endpoint, 1, first_table({"stable": 10_000}))}) for _ in range(2))
     assert one == two
-    assert Snapshot({"k": Resources.of([b"a", b"b"])}) != Snapshot({"k": Resources.of([b"ab"])})
+    a, b, ab = (Resource.of("n", body) for body in (b"a", b"b", b"ab"))
+    assert Snapshot({"k": Resources.of([a, b])}) != Snapshot({"k": Resources.of([ab])})

@@ -3,10 +3,18 @@
 ``/predict/NAME`` and ``/v2/models/NAME/infer`` are for the split to decide; ``/predict/NAME/REF`` and
 ``/v2/models/NAME/versions/REF/infer`` ask for one version. Endpoints of namespaces other than the default one lie below
 ``/ns/NAMESPACE``.
+
+A gateway has one table of routes an endpoint, and finds it by the first steps of the path (``scope``), in one look
+however many endpoints there are. What a body names is found as if it were an address (``named``).
 """
+
+from typing import Final
 
 from budwood.domain.names import DEFAULT_NAMESPACE
 from budwood.domain.traffic.endpoint import Arm, Endpoint
+
+STEPS: Final = 5
+"""As many as it takes to tell any two endpoints apart: ``/ns/NAMESPACE/v2/models/NAME``."""
 
 
 def open_paths(endpoint: Endpoint) -> tuple[str, ...]:
@@ -27,14 +35,15 @@ def pinned_paths(endpoint: Endpoint, arm: Arm) -> tuple[str, ...]:
     )
 
 
-def begins(endpoint: Endpoint, path: str) -> str:
-    """The beginning that a path shares with no other endpoint's."""
-    at = _room(endpoint)
-    return next(
-        begin
-        for begin in (f"{at}/predict/{endpoint.name}", f"{at}/v2/models/{endpoint.name}")
-        if path.startswith(begin)
-    )
+def scope(address: str) -> tuple[str, ...]:
+    """The steps that the gateway looks at; those that an address lacks are empty."""
+    return tuple((address + "/" * STEPS).split("/")[1 : STEPS + 1])
+
+
+def named(name: str) -> str:
+    """Where what a body names is looked for, ``NAMESPACE/NAME``: a path that no route answers by itself."""
+    room, _, rest = name.partition("/")
+    return f"/m/{room}/{rest.replace('/', '|')}"
 
 
 def names_open(endpoint: Endpoint) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A gateway's whole configuration from the routings of its endpoints. Pure: values in, Envoy's values out.
 
-One listener, one table of routes, one cluster an arm, one runtime layer. What is set for one endpoint lies in its own
-routes, so that adding an endpoint never touches another.
+One listener, one table of routes an endpoint, one cluster an arm, one runtime layer. What is set for one endpoint lies
+in its own routes, so that adding an endpoint never touches another.
 """
 
 import json
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
 
+from budwood.delivery.gateway.addresses import STEPS
 from budwood.delivery.gateway.guards import filters
-from budwood.delivery.gateway.names import OWN_HEADERS
+from budwood.delivery.gateway.names import OWN_HEADERS, SCOPE_HEADER
 from budwood.delivery.gateway.quotas import USAGE_METADATA, usage_filter
 from budwood.delivery.gateway.routes import (
     METADATA,
@@ -24,7 +25,7 @@ from budwood.delivery.xds.messages import TYPE
 from budwood.domain.traffic.endpoint import TENANT_HEADER, USER_HEADER, Arm, Backend, Endpoint, Routing
 
 LISTENER: Final = "budwood.listener"
-ROUTES: Final = "budwood.routes"
+SCOPES: Final = "budwood.scopes"
 RUNTIME: Final = "budwood.runtime"
 CONTROL: Final = "budwood.control"
 _HTTP: Final = "envoy.extensions.filters.http."
@@ -47,10 +48,10 @@ def listener(place: Place) -> Plain:
         "@type": TYPE + _MANAGER,
         "stat_prefix": "budwood",
         "codec_type": "AUTO",
-        "rds": {"route_config_name": ROUTES, "config_source": _FROM_CONTROL},
+        "scoped_routes": _scoped(),
         "http_filters": list(_filters()),
         "local_reply_config": _own_words(),
-        "early_header_mutation_extensions": [_stripped()],
+        "early_header_mutation_extensions": [_own_headers()],
         "generate_request_id": True,
         "always_set_request_id_in_response": True,
         "use_remote_address": True,
@@ -140,12 +141,31 @@ def _own_words() -> Plain:
     return {"body_format": {"json_format": said}}
 
 
-def _stripped() -> Plain:
-    """What clients send in our own headers is gone before a route is chosen."""
+def _scoped() -> Plain:
+    """A request finds its endpoint's table by the first steps of its path."""
+    steps = (
+        {"header_value_extractor": {"name": SCOPE_HEADER, "element_separator": "/", "index": step}}
+        for step in range(1, STEPS + 1)
+    )
+    return {
+        "name": SCOPES,
+        "scope_key_builder": {"fragments": list(steps)},
+        "rds_config_source": _FROM_CONTROL,
+        "scoped_rds": {"scoped_rds_config_source": _FROM_CONTROL},
+    }
+
+
+def _own_headers() -> Plain:
+    """What clients send in our own headers is gone before a route is chosen; where it is looked for is written down."""
     kind = "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+    scope = {"key": SCOPE_HEADER, "value": "%PATH(NQ)%" + "/" * STEPS}
+    mutations: list[Plain] = [
+        *({"remove": name} for name in OWN_HEADERS),
+        {"append": {"header": scope, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
+    ]
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
-        "typed_config": {"@type": TYPE + kind, "mutations": [{"remove": name} for name in OWN_HEADERS]},
+        "typed_config": {"@type": TYPE + kind, "mutations": mutations},
     }
 
 

@@ -1,9 +1,8 @@
 """``python -m budwood.delivery.gateway.keep FOLDER ENVOY``: stands beside a gateway; keeps what it took.
 
-It hears from the control plane what the gateway hears, waits until the gateway has it, and writes it to
-``last.json``. Where the gateway was started alone, it waits for the control plane and has a new process take over. It
-sends what the gateway writes, and carries no request; when it ends, the gateway does not notice. The file holds
-clients' keys: only its owner reads it.
+It hears from the control plane what the gateway took, and writes it to ``last.json``. Where the gateway was started
+alone, it waits for the control plane and has a new process take over. It sends what the gateway writes, and carries no
+request; when it ends, the gateway does not notice. The file holds clients' keys: only its owner reads it.
 """
 
 import fcntl
@@ -23,8 +22,7 @@ from typing import Any, Final
 import grpc
 
 from budwood.delivery.gateway import process
-from budwood.delivery.gateway.admin import asked
-from budwood.delivery.gateway.last_good import CLUSTER, KINDS, LISTENER, ROUTES, alone
+from budwood.delivery.gateway.last_good import KINDS, ROUTES, alone
 from budwood.delivery.gateway.way_home import WayHome
 from budwood.delivery.logs.files import Bounds
 from budwood.delivery.logs.sender import AGAIN_S, LOOKING_S, Sender
@@ -34,7 +32,8 @@ from budwood.errors import BudwoodError
 METHOD: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 _STEP_S: Final = 0.1
 _AGAIN_S: Final = 1.0
-_TAKES_S: Final = 10.0
+_REST: Final = 10
+"""How many times as long as a writing took nothing is written after it: of many endpoints the file is large."""
 
 
 def main() -> None:
@@ -124,17 +123,24 @@ def _keep(folder: Path, live: dict[str, Any], channel: grpc.Channel, home: WayHo
     call = ask(iter(asks.get, None), metadata=home.metadata)
     threading.Thread(target=_hear, args=(call, heard), daemon=True).start()
     bodies: dict[str, list[bytes]] = {}
-    versions: dict[str, str] = {}
+    tables: dict[str, bytes] = {}
+    is_new, rested = False, 0.0
     while _is_ours(folder):
         with suppress(queue.Empty):
             response = heard.get(timeout=_AGAIN_S)
             if response is None:
                 return
             kind = response.type_url.removeprefix(TYPE)
-            bodies[kind], versions[kind] = [each.value for each in response.resources], response.version_info
+            bodies[kind] = [each.value for each in response.resources]
+            if kind == ROUTES:  # Of these only what changed is sent; what no scope leads to is left out again.
+                tables.update((kind_of(ROUTES).FromString(body).name, body) for body in bodies[kind])
+                bodies[kind] = list(tables.values())
             asks.put(_request(kind, node, response))
-            if heard.empty() and len(bodies) == len(KINDS) and _has(folder, versions):
-                _write(folder / "last.json", alone((folder / "live.json").read_bytes(), bodies))
+            is_new = True
+        if is_new and heard.empty() and len(bodies) == len(KINDS) and time.monotonic() > rested:
+            began = time.monotonic()
+            _write(folder / "last.json", alone((folder / "live.json").read_bytes(), bodies))
+            is_new, rested = False, time.monotonic() + _REST * (time.monotonic() - began)
     call.cancel()
 
 
@@ -143,18 +149,6 @@ def _hear(call: Iterator[Any], heard: "queue.Queue[Any]") -> None:
         for response in call:
             heard.put(response)
     heard.put(None)
-
-
-def _has(folder: Path, versions: dict[str, str]) -> bool:
-    """Whether the gateway takes it in time; what it refuses is not kept."""
-    wanted = {versions[kind] for kind in (CLUSTER, LISTENER, ROUTES)}
-    until = time.monotonic() + _TAKES_S
-    while time.monotonic() < until:
-        said = asked(folder / "admin.sock", "/stats?filter=(cds|lds|budwood.routes).version_text").decode()
-        if wanted <= {line.partition(": ")[2].strip('"') for line in said.splitlines()}:
-            return True
-        time.sleep(_STEP_S)
-    return False
 
 
 def _request(kind: str, node: dict[str, Any], response: Any = None) -> Any:

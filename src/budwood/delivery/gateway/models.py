@@ -8,7 +8,7 @@ is chosen again.
 from string import Template
 from typing import Final
 
-from budwood.delivery.gateway.names import MODEL_HEADER, OPEN_HEADER
+from budwood.delivery.gateway.names import MODEL_HEADER, OPEN_HEADER, SCOPE_HEADER
 
 HEAD_BYTES: Final = 4_096
 PATHS: Final = ("chat/completions", "completions", "embeddings")
@@ -70,9 +70,17 @@ function envoy_on_request(handle)
   headers:replace("$model", room .. "/" .. model)
   headers:replace("$open", "1")
   headers:replace(":path", rest)
+  headers:replace("$scope", "/m/" .. room .. "/" .. string.gsub(model, "/", "|") .. "/////")
   handle:clearRouteCache()
+  if not handle:metadata():get("known") then
+    return refuse(handle, 404, "no model here has this name")
+  end
 end
 """)
 MODEL_SCRIPT: Final = _SCRIPT.substitute(
-    paths=", ".join(f'["{path}"] = true' for path in PATHS), head=HEAD_BYTES, model=MODEL_HEADER, open=OPEN_HEADER
+    paths=", ".join(f'["{path}"] = true' for path in PATHS),
+    head=HEAD_BYTES,
+    model=MODEL_HEADER,
+    open=OPEN_HEADER,
+    scope=SCOPE_HEADER,
 )

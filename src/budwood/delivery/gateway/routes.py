@@ -1,24 +1,31 @@
 """The routes of an endpoint, in the order a gateway tries them. Plain values in Envoy's form.
 
-A gateway finds an endpoint's routes by the beginning of the path, or by the model that a body names, in one step
-however many endpoints there are (``Entry``); what follows is about the few routes of one endpoint.
+Each endpoint has a table of its own, so that a change of one is sent, read and built alone, however many there are. The
+gateway finds the table by the scopes that lead to it: the endpoint's addresses, and the names that a body may say.
 
 Pinned versions come first, then the kill switch (a runtime value, so that it costs one message however many models
 there are), then rules, then the sampled shadow, then the split. Headers that say which version or tenant a request is
 of are the gateway's to write: what a client sends in them is taken away before any route is chosen.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from budwood.delivery.gateway.addresses import begins, names_open, names_pinned, open_paths, pinned_paths
+from budwood.delivery.gateway.addresses import named, names_open, names_pinned, open_paths, pinned_paths
 from budwood.delivery.gateway.fields import maps_answers
-from budwood.delivery.gateway.guards import guarded, unread
-from budwood.delivery.gateway.names import GENERATION_HEADER, MODEL_HEADER, OPEN_HEADER, SHADOW_HEADER, VERSION_HEADER
+from budwood.delivery.gateway.guards import MODEL_FILTER, guarded, unread
+from budwood.delivery.gateway.models import PATHS
+from budwood.delivery.gateway.names import (
+    GENERATION_HEADER,
+    MODEL_HEADER,
+    OPEN_HEADER,
+    SCOPE_HEADER,
+    SHADOW_HEADER,
+    VERSION_HEADER,
+)
 from budwood.delivery.gateway.quotas import counts_tokens
 from budwood.delivery.xds.messages import TYPE
+from budwood.domain.names import DEFAULT_NAMESPACE
 from budwood.domain.traffic.endpoint import USER_HEADER, Arm, Endpoint, Routing
 from budwood.domain.traffic.hashing import BUCKETS
 
@@ -27,47 +34,55 @@ METADATA: Final = "budwood"
 SHADOW_CLUSTER: Final = "shadow-in"
 LUA: Final = "envoy.filters.http.lua"
 _ENABLED: Final[Plain] = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "config": {}}
+UNREAD: Final = "budwood.unread"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """``routes`` are tried, first match wins, when a path begins with ``key``, or a body names it."""
-
-    key: str
-    routes: tuple[Plain, ...]
+def table(routing: Routing) -> Plain:
+    """All routes of an endpoint."""
+    return _table(table_name(routing), (*_by_path(routing), *_by_model(routing)))
 
 
-def entries_by_path(routing: Routing) -> Iterator[Entry]:
-    """One for each beginning of an endpoint's addresses."""
-    routes = sorted(_by_path(routing), key=lambda route: begins(routing.endpoint, route["match"]["path"]))
-    for key, every in groupby(routes, lambda route: begins(routing.endpoint, route["match"]["path"])):
-        yield Entry(key, tuple(every))
+def table_name(routing: Routing) -> str:
+    """Among the tables of all endpoints."""
+    return f"endpoint/{routing.key}"
 
 
-def entries_by_model(routing: Routing) -> Iterator[Entry]:
-    """One for each name that the body of a request may say."""
-    endpoint, match = routing.endpoint, {"prefix": "/v1/"}
-    every = tuple(_open(routing, match, by_model=True))
-    for name in names_open(endpoint):
-        yield Entry(name, every)
+def addresses(routing: Routing) -> Iterator[str]:
+    """What leads to an endpoint's table: its addresses, and where what a body names is looked for."""
+    endpoint = routing.endpoint
+    yield from open_paths(endpoint)
     for arm in endpoint.arms:
-        pinned = (_route(routing, "pinned", match, _to(routing, arm, by_model=True), by_model=True),)
-        for name in names_pinned(endpoint, arm):
-            yield Entry(name, pinned)
+        yield from pinned_paths(endpoint, arm)
+    yield from names_by_model(endpoint)
 
 
-def unread_routes() -> list[Plain]:
+def names_by_model(endpoint: Endpoint) -> Iterator[str]:
+    """Where what a body names is looked for."""
+    for name in (*names_open(endpoint), *(name for arm in endpoint.arms for name in names_pinned(endpoint, arm))):
+        yield named(name)
+
+
+def unread_table() -> Plain:
     """Of a request whose endpoint is in its body; and of one that names an endpoint which is not there."""
     nothing = {"status": 404, "body": {"inline_string": "no model here has this name"}}
-    return [
-        {
-            "name": "unread",
-            "match": match,
-            "direct_response": nothing,
-            "typed_per_filter_config": unread(),
-        }
-        for match in ({"prefix": "/v1/"}, {"safe_regex": {"regex": "/ns/[^/]+/v1/.*"}})
-    ]
+    route = {
+        "name": "unread",
+        "match": {"prefix": "/"},
+        "direct_response": nothing,
+        "typed_per_filter_config": unread(),
+    }
+    return _table(UNREAD, [route])
+
+
+def unread_addresses(namespaces: Iterable[str]) -> Iterator[str]:
+    """Where a body says which endpoint is asked."""
+    for at in ("", *(f"/ns/{each}" for each in sorted(set(namespaces) - {DEFAULT_NAMESPACE}))):
+        yield from (f"{at}/v1/{path}" for path in PATHS)
+
+
+def _table(name: str, routes: Iterable[Plain]) -> Plain:
+    host: Plain = {"name": "all", "domains": ["*"], "routes": list(routes)}
+    return {"name": name, "virtual_hosts": [host], "request_headers_to_remove": [SCOPE_HEADER]}
 
 
 def _by_path(routing: Routing) -> Iterator[Plain]:
@@ -79,13 +94,26 @@ def _by_path(routing: Routing) -> Iterator[Plain]:
         yield from _open(routing, {"path": path})
 
 
+def _by_model(routing: Routing) -> Iterator[Plain]:
+    endpoint = routing.endpoint
+    for name in names_open(endpoint):
+        yield from _open(routing, _naming(name), by_model=True)
+    for arm in endpoint.arms:
+        for name in names_pinned(endpoint, arm):
+            yield _route(routing, "pinned", _naming(name), _to(routing, arm, by_model=True), by_model=True)
+
+
+def _naming(name: str) -> Plain:
+    return {"prefix": "/v1/", "headers": [_header(MODEL_HEADER, name)]}
+
+
 def _open(routing: Routing, match: Plain, *, by_model: bool = False) -> Iterator[Plain]:
     endpoint = routing.endpoint
     killed = {**match, "runtime_fraction": _fraction(kill_key(routing), 0)}
     baseline = endpoint.arm(endpoint.baseline)
     yield _route(routing, "killed", killed, _to(routing, baseline, by_model=by_model), by_model=by_model)
     for rule in endpoint.rules:
-        where = {**match, "headers": [_header(rule.header, rule.value)]}
+        where = {**match, "headers": [*match.get("headers", ()), _header(rule.header, rule.value)]}
         to = _to(routing, endpoint.arm(rule.arm), by_model=by_model)
         yield _route(routing, "rule", where, to, by_model=by_model)
     split = _split(routing, by_model=by_model)
@@ -134,7 +162,7 @@ def _route(
     route: Plain = {
         "name": f"{routing.key}.{why}",
         "match": match,
-        "metadata": _metadata(routing, why),
+        "metadata": _metadata(routing, why, by_model=by_model),
         "route": {
             **action,
             "timeout": f"{endpoint.timeout_s:g}s",
@@ -160,9 +188,11 @@ def _route(
     return route
 
 
-def _metadata(routing: Routing, why: str) -> Plain:
-    """For the log, and for the capture: how many bytes of a body it keeps."""
+def _metadata(routing: Routing, why: str, *, by_model: bool = False) -> Plain:
+    """For the log; for the script that looks for a model, that it is there; for the capture, how much it keeps."""
     told: Plain = {METADATA: {"endpoint": routing.key, "generation": routing.generation, "why": why}}
+    if by_model:
+        told[MODEL_FILTER] = {"known": True}
     if routing.shadow is not None and why in ("shadow", "copy"):
         told[LUA] = {"body_bytes": routing.shadow.body_bytes}
     return {"filter_metadata": told}

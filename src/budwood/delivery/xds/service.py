@@ -2,11 +2,12 @@
 
 State of the world over one aggregated stream (ADS). A gateway says who it is and which types it wants; it gets each
 type when it asks and whenever it changes, and answers with the version it has. An answer with an error is a refusal:
-the old configuration stays in force there, and the refusal is kept for people to see.
+the old configuration stays in force there, and the refusal is kept for people to see. Of tables of routes only those
+that changed are sent: one endpoint's is all that a change of it costs, however many there are.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import grpc.aio
 
 from budwood.delivery.logs import wire
 from budwood.delivery.xds.messages import REQUEST, RESPONSE, TYPE, kind_of
-from budwood.delivery.xds.snapshot import ORDER, Resources, Snapshot
+from budwood.delivery.xds.snapshot import ORDER, ROUTES, Resource, Resources, Snapshot
 from budwood.delivery.xds.tls import Tls
 from budwood.domain.limits import GATEWAY_STREAMS
 from budwood.errors import BudwoodError, Refused, Unauthenticated, Unavailable
@@ -100,7 +101,7 @@ class Control:
         # Who only reads hears what the gateway hears, and says nothing of it.
         reads = bool(said.get("reads"))
         node = Node(first.node.id) if reads else self._node(first.node.id)
-        talk = _Talk(node, _nobody if reads else self._heard, secret)
+        talk = _Talk(node, _nobody if reads else self._heard, secret, reads)
         node.place = said
         node.connected += 1
         self._talks.add(talk)
@@ -122,25 +123,59 @@ class Control:
         while not hearing.done() and not talk.is_over:
             due = self._due(talk)
             if due is None:
+                if self._lost_some(talk):
+                    await self._wake(talk.node.name)
                 async with condition:
-                    await condition.wait_for(lambda: hearing.done() or talk.is_over or self._due(talk) is not None)
+                    await condition.wait_for(
+                        lambda: hearing.done() or talk.is_over or self._due(talk) or self._is_behind(talk)
+                    )
                 continue
-            kind, resources = due
-            talk.sent[kind] = resources.version
+            kind, version, every = due
+            talk.sent[kind] = version
             talk.nonce += 1
-            talk.nonces[kind] = (str(talk.nonce), resources.version)
-            yield _response(kind, resources, str(talk.nonce))
+            talk.nonces[kind] = (str(talk.nonce), version)
+            if kind == ROUTES:
+                talk.given(every)
+            yield _response(kind, version, every, str(talk.nonce))
 
-    def _due(self, talk: "_Talk") -> tuple[str, Resources] | None:
-        """The first type that the gateway wants and was not sent as it is now."""
-        snapshot = self._snapshots.get(talk.node.name)
-        if snapshot is None:
-            return None
+    def _due(self, talk: "_Talk") -> tuple[str, str, Sequence[Resource]] | None:
+        """The first type that the gateway wants and was not sent as it is now: its version, and what of it is sent."""
         for kind in ORDER:
-            resources = snapshot.resources.get(kind)
-            if resources is not None and kind in talk.wants and talk.sent.get(kind) != resources.version:
-                return kind, resources
+            resources = self._wanted(talk, kind)
+            if resources is None:
+                continue
+            if kind == ROUTES and (every := talk.lacks(resources)):
+                return kind, resources.version, every
+            if kind != ROUTES and talk.sent.get(kind) != resources.version:
+                return kind, resources.version, resources.every
         return None
+
+    def _wanted(self, talk: "_Talk", kind: str) -> Resources | None:
+        """What the other side should have of a type that it asked for. Who reads hears what the gateway took."""
+        snapshot = self._snapshots.get(talk.node.name)
+        resources = snapshot.resources.get(kind) if snapshot and kind in talk.wants else None
+        if resources is None or (talk.reads and self._node(talk.node.name).has.get(kind) != resources.version):
+            return None
+        return resources
+
+    def _is_behind(self, talk: "_Talk") -> bool:
+        """Whether there are fewer tables of routes than before, and no other change: nothing is sent then."""
+        resources = self._wanted(talk, ROUTES)
+        return (
+            resources is not None
+            and talk.sent.get(ROUTES) not in (None, resources.version)
+            and talk.asks_for_all(resources)
+            and not talk.lacks(resources)
+        )
+
+    def _lost_some(self, talk: "_Talk") -> bool:
+        if not self._is_behind(talk):
+            return False
+        resources = self._wanted(talk, ROUTES)
+        assert resources is not None, "it is behind something"
+        talk.sent[ROUTES] = talk.node.has[ROUTES] = resources.version
+        talk.heard(talk.node)
+        return True
 
     async def _hear(self, talk: "_Talk", first: Any, requests: AsyncIterator[Any]) -> None:
         try:
@@ -156,11 +191,15 @@ class Control:
             talk.wants.add(kind)
             if request.version_info:  # It comes back and has something already.
                 talk.sent[kind] = talk.node.has[kind] = request.version_info
+                talk.remember(request.version_info, self._wanted(talk, kind))
+        if kind == ROUTES:
+            talk.ask(request.resource_names)
         nonce, version = talk.nonces.get(kind, ("", ""))
         if nonce and request.response_nonce == nonce:
             if request.HasField("error_detail"):
                 talk.node.refused[kind] = f"{version} {request.error_detail.message[:2_000]}"
-            else:
+                talk.refused(kind)
+            elif kind != ROUTES or talk.asks_for_all(self._wanted(talk, kind)):
                 talk.node.has[kind] = version
                 talk.node.refused.pop(kind, None)
             talk.heard(talk.node)
@@ -191,11 +230,46 @@ class _Talk:
     node: Node
     heard: Callable[[Node], None]
     secret: str = field(default="", repr=False)
+    reads: bool = False
     is_over: bool = False
     wants: set[str] = field(default_factory=set)
     sent: dict[str, str] = field(default_factory=dict)
     nonces: dict[str, tuple[str, str]] = field(default_factory=dict)
     nonce: int = 0
+    names: frozenset[str] = frozenset()
+    tables: dict[str, bytes] = field(default_factory=dict)
+    last: Sequence[Resource] = ()
+
+    def ask(self, names: Iterable[str]) -> None:
+        """For these tables of routes; for all where none is named."""
+        self.names = frozenset(names)
+        if self.names:
+            self.tables = {name: digest for name, digest in self.tables.items() if name in self.names}
+
+    def asks_for_all(self, resources: Resources | None) -> bool:
+        """Whether it knows of every table: a new one is asked for when the scopes that lead to it came."""
+        return resources is None or not self.names or all(each.name in self.names for each in resources.every)
+
+    def lacks(self, resources: Resources) -> Sequence[Resource]:
+        """The tables that it asks for and was not sent as they are."""
+        asked = (each for each in resources.every if not self.names or each.name in self.names)
+        return [each for each in asked if self.tables.get(each.name) != each.digest]
+
+    def given(self, tables: Sequence[Resource]) -> None:
+        """They were sent."""
+        self.last = tables
+        self.tables.update((each.name, each.digest) for each in tables)
+
+    def refused(self, kind: str) -> None:
+        """What was sent last is not in force there: it is sent again with the next change."""
+        if kind == ROUTES:
+            for each in self.last:
+                self.tables[each.name] = b""
+
+    def remember(self, version: str, resources: Resources | None) -> None:
+        """It comes back with a version: where that is still the one, it has every table."""
+        if resources is not None and resources.version == version:
+            self.given(resources.every)
 
 
 def _nobody(node: Node) -> None:
@@ -254,10 +328,10 @@ async def serve(
     return server, bound
 
 
-def _response(kind: str, resources: Resources, nonce: str) -> Any:
+def _response(kind: str, version: str, every: Sequence[Resource], nonce: str) -> Any:
     response: Any = kind_of(RESPONSE)()
-    response.version_info, response.type_url, response.nonce = resources.version, TYPE + kind, nonce
-    for body in resources.bodies:
+    response.version_info, response.type_url, response.nonce = version, TYPE + kind, nonce
+    for each in every:
         holder = response.resources.add()
-        holder.type_url, holder.value = TYPE + kind, body
+        holder.type_url, holder.value = TYPE + kind, each.body
     return response

@@ -7,26 +7,41 @@ that starts again sends nothing that a gateway has already.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
-from budwood.delivery.gateway.config import ROUTES as ROUTE_TABLE
+from budwood.delivery.gateway.addresses import scope
 from budwood.delivery.gateway.config import Place, clusters, listener, runtime
 from budwood.delivery.gateway.guards import tokens
 from budwood.delivery.gateway.quotas import quotas
-from budwood.delivery.gateway.routes import entries_by_model, entries_by_path
+from budwood.delivery.gateway.routes import UNREAD, addresses, table, table_name, unread_addresses, unread_table
 from budwood.delivery.shadow.listener import SHADOW_ROUTES, shadow_cluster, shadow_listener, shadow_routes
 from budwood.delivery.xds.messages import TYPE, encoded
-from budwood.delivery.xds.tree import on_match, table
 from budwood.domain.canon import Json
 from budwood.domain.traffic.endpoint import KeyAuth, Routing
 
 CLUSTER: Final = "envoy.config.cluster.v3.Cluster"
 LISTENER: Final = "envoy.config.listener.v3.Listener"
+SCOPES: Final = "envoy.config.route.v3.ScopedRouteConfiguration"
 ROUTES: Final = "envoy.config.route.v3.RouteConfiguration"
 RUNTIME: Final = "envoy.service.runtime.v3.Runtime"
 EXTENSIONS: Final = "envoy.config.core.v3.TypedExtensionConfig"
-ORDER: Final = (RUNTIME, CLUSTER, LISTENER, EXTENSIONS, ROUTES)
+ORDER: Final = (RUNTIME, CLUSTER, LISTENER, EXTENSIONS, SCOPES, ROUTES)
 """Of sending: what is named must be there before what names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One, by the name that a gateway asks for it by."""
+
+    name: str
+    body: bytes
+    digest: bytes
+
+    @classmethod
+    def of(cls, name: str, body: bytes) -> "Resource":
+        """With its digest."""
+        return cls(name, body, hashlib.sha256(body).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +49,13 @@ class Resources:
     """All of one type."""
 
     version: str
-    bodies: tuple[bytes, ...]
+    every: tuple[Resource, ...]
 
     @classmethod
-    def of(cls, bodies: Iterable[bytes]) -> "Resources":
+    def of(cls, resources: Iterable[Resource]) -> "Resources":
         """With the version that they have."""
-        every = tuple(bodies)
-        digest = hashlib.sha256()
-        for body in every:
-            digest.update(len(body).to_bytes(8, "big") + body)
-        return cls(digest.hexdigest()[:16], every)
+        every = tuple(resources)
+        return cls(hashlib.sha256(b"".join(each.digest for each in every)).hexdigest()[:16], every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,78 +72,58 @@ class Snapshot:
 
 def at_once(had: Snapshot, routings: Mapping[str, Routing]) -> Snapshot:
     """What a gateway has, with the kill switches as they should be now: the part that cannot wait for the rest."""
-    return Snapshot({**had.resources, RUNTIME: Resources.of([encoded(RUNTIME, runtime(routings))])})
+    return Snapshot({**had.resources, RUNTIME: _runtime(routings)})
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The entries of one endpoint. Its clients' keys change without a new generation."""
+    """What one endpoint comes to. Its clients' keys change without a new generation."""
 
     generation: int
     keys: KeyAuth | None
     sharers: int
-    by_path: tuple[tuple[str, bytes], ...]
-    by_model: tuple[tuple[str, bytes], ...]
+    table: Resource
+    scopes: tuple[tuple[tuple[str, ...], Resource], ...]
+    clusters: tuple[Resource, ...]
 
 
 class Encoded:
-    """The bytes of every endpoint, kept by generation: a change of one costs that one, however many there are.
-
-    A table of routes is the bytes of its entries, one after another, behind a few bytes of its own.
-    """
+    """The bytes of every endpoint, kept by generation: a change of one costs that one, however many there are."""
 
     def __init__(self) -> None:
-        self._routes: dict[str, _Known] = {}
-        self._clusters: dict[str, tuple[int, tuple[bytes, ...]]] = {}
+        self._known: dict[str, _Known] = {}
 
     def snapshot(self, place: Place, routings: Mapping[str, Routing]) -> Snapshot:
         """For a gateway at a place. Raises ValueError when a value is none that a gateway has."""
-        for gone in self._routes.keys() - routings.keys():
-            del self._routes[gone], self._clusters[gone]
+        for gone in self._known.keys() - routings.keys():
+            del self._known[gone]
         keys = sorted(routings)
+        known = [self._of(key, routings[key]) for key in keys]
+        shadow = _resource(CLUSTER, shadow_cluster(place.log))
+        listeners = (listener(place), shadow_listener(place.log))
+        ordered = [routings[key] for key in keys]
         return Snapshot(
             {
-                RUNTIME: Resources.of([encoded(RUNTIME, runtime(routings))]),
-                CLUSTER: Resources.of(self._every_cluster(place, keys, routings)),
-                LISTENER: Resources.of(
-                    encoded(LISTENER, each) for each in (listener(place), shadow_listener(place.log))
-                ),
-                EXTENSIONS: Resources.of(
-                    encoded(EXTENSIONS, made(routings[key] for key in keys)) for made in (tokens, quotas)
-                ),
-                ROUTES: Resources.of([self._table(keys, routings), _copies(routings)]),
+                RUNTIME: _runtime(routings),
+                CLUSTER: Resources.of((shadow, *(body for each in known for body in each.clusters))),
+                LISTENER: Resources.of(_resource(LISTENER, each) for each in listeners),
+                EXTENSIONS: Resources.of(_resource(EXTENSIONS, made(ordered)) for made in (tokens, quotas)),
+                SCOPES: Resources.of(_scopes(known, ordered)),
+                ROUTES: Resources.of((_unread(), _copies(routings), *(each.table for each in known))),
             }
         )
 
-    def _every_cluster(self, place: Place, keys: Sequence[str], routings: Mapping[str, Routing]) -> Iterator[bytes]:
-        yield encoded(CLUSTER, shadow_cluster(place.log))
-        for key in keys:
-            yield from self._clusters_of(key, routings[key])
-
-    def _table(self, keys: Sequence[str], routings: Mapping[str, Routing]) -> bytes:
-        known = [self._routes_of(key, routings[key]) for key in keys]
-        # Where two endpoints claim a name, it is the first one's.
-        by_model = {name: body for each in reversed(known) for name, body in each.by_model}
-        return table(ROUTE_TABLE, (entry for each in known for entry in each.by_path), by_model)
-
-    def _routes_of(self, key: str, routing: Routing) -> "_Known":
-        known = self._routes.get(key)
-        sharers = routing.sharers if routing.endpoint.is_rated else 1
-        has = (routing.generation, routing.endpoint.keys, sharers)
+    def _of(self, key: str, routing: Routing) -> "_Known":
+        known = self._known.get(key)
+        has = (routing.generation, routing.endpoint.keys, routing.sharers if routing.endpoint.is_rated else 1)
         if known is None or (known.generation, known.keys, known.sharers) != has:
-            known = self._routes[key] = _Known(
+            known = self._known[key] = _Known(
                 *has,
-                tuple((entry.key, on_match(entry)) for entry in entries_by_path(routing)),
-                tuple((entry.key, on_match(entry)) for entry in entries_by_model(routing)),
+                _resource(ROUTES, table(routing)),
+                tuple(_leading(addresses(routing), table_name(routing))),
+                tuple(_resource(CLUSTER, each) for each in clusters({key: routing})),
             )
         return known
-
-    def _clusters_of(self, key: str, routing: Routing) -> tuple[bytes, ...]:
-        known = self._clusters.get(key)
-        if known is None or known[0] != routing.generation:
-            bodies = tuple(encoded(CLUSTER, each) for each in clusters({key: routing}))
-            known = self._clusters[key] = (routing.generation, bodies)
-        return known[1]
 
 
 def snapshot(place: Place, routings: Mapping[str, Routing]) -> Snapshot:
@@ -139,9 +131,48 @@ def snapshot(place: Place, routings: Mapping[str, Routing]) -> Snapshot:
     return Encoded().snapshot(place, routings)
 
 
-def _copies(routings: Mapping[str, Routing]) -> bytes:
+def _scopes(known: Sequence[_Known], routings: Sequence[Routing]) -> Iterator[Resource]:
+    """Where two endpoints claim a name, it is the first one's."""
+    unread = _leading(unread_addresses(each.endpoint.namespace for each in routings), UNREAD)
+    taken: set[tuple[str, ...]] = set()
+    for steps, resource in (*unread, *(each for one in known for each in one.scopes)):
+        if steps not in taken:
+            taken.add(steps)
+            yield resource
+
+
+def _leading(every: Iterable[str], name: str) -> Iterator[tuple[tuple[str, ...], Resource]]:
+    """The scopes of addresses, each once: what a gateway looks at, and where it leads."""
+    for steps in dict.fromkeys(scope(address) for address in every):
+        yield steps, _scope(steps, name)
+
+
+@cache
+def _unread() -> Resource:
+    return _resource(ROUTES, unread_table())
+
+
+def _scope(steps: tuple[str, ...], name: str) -> Resource:
+    fragments: list[Json] = [{"string_key": step} for step in steps]
+    plain: dict[str, Json] = {
+        "name": "/".join(("", *steps)),
+        "route_configuration_name": name,
+        "key": {"fragments": fragments},
+    }
+    return _resource(SCOPES, plain)
+
+
+def _runtime(routings: Mapping[str, Routing]) -> Resources:
+    return Resources.of([_resource(RUNTIME, runtime(routings))])
+
+
+def _copies(routings: Mapping[str, Routing]) -> Resource:
     host: dict[str, Json] = {"name": "all", "domains": ["*"], "routes": list(shadow_routes(routings))}
-    return encoded(ROUTES, {"name": SHADOW_ROUTES, "virtual_hosts": [host]})
+    return _resource(ROUTES, {"name": SHADOW_ROUTES, "virtual_hosts": [host]})
+
+
+def _resource(kind: str, plain: Mapping[str, Json]) -> Resource:
+    return Resource.of(str(plain["name"]), encoded(kind, plain))
 
 
 def type_url(kind: str) -> str:
