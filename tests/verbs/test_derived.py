@@ -1,0 +1,271 @@
+"""Copies of a model in another dtype, order or container: kept as functions of it, proved, told, and given back."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import budwood
+from budwood.catalog.api import Transaction
+from budwood.client.near import Near
+from budwood.client.registry import Registry
+from budwood.domain.facts import Relation
+from budwood.store.encodings.registry import DERIVED
+
+Tensors = dict[str, torch.Tensor]
+LARGE, SMALL = "encoder.wide.weight", "encoder.norm.weight"
+
+
+def tensors() -> Tensors:
+    """Two blocks and some of the one, less than one of others."""
+    chance = torch.Generator().manual_seed(7)
+    return {
+        LARGE: torch.randn(1100, 1024, generator=chance) * 0.02,
+        "encoder.q.weight": torch.randn(96, 128, generator=chance) * 0.02,
+        "encoder.k.weight": torch.randn(96, 128, generator=chance) * 0.02,
+        "encoder.v.weight": torch.randn(32, 128, generator=chance) * 0.02,
+        SMALL: torch.randn(1024, generator=chance) * 0.02 + 1,
+    }
+
+
+def as_bf16(base: Tensors) -> Tensors:
+    return {name: each.bfloat16() for name, each in base.items()}
+
+
+def as_f16(base: Tensors) -> Tensors:
+    return {name: each.half() for name, each in base.items()}
+
+
+def turned(base: Tensors) -> Tensors:
+    return {f"{name}.T": each.T.contiguous() if each.ndim == 2 else each for name, each in base.items()}
+
+
+def turned_and_cast(base: Tensors) -> Tensors:
+    return {name: each.half() for name, each in turned(base).items()}
+
+
+def joined(base: Tensors) -> Tensors:
+    parts = [base[f"encoder.{part}.weight"] for part in "qkv"]
+    return {LARGE: base[LARGE], "encoder.qkv.weight": torch.cat(parts), SMALL: base[SMALL]}
+
+
+def cut(base: Tensors) -> Tensors:
+    return {"wide.0": base[LARGE][:550].contiguous(), "wide.1": base[LARGE][550:].contiguous()}
+
+
+COPIES: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
+    "bf16": (as_bf16, "BF16 of base@v1, 99."),
+    "f16": (as_f16, "F16 of base@v1, 99."),
+    "turned": (turned, "A rearrangement of base@v1, 99."),
+    "turned and cast": (turned_and_cast, "F16 of base@v1, 99."),
+    "cut": (cut, "A rearrangement of base@v1, 99."),
+}
+
+
+def saved(folder: Path, name: str, held: Tensors) -> Path:
+    folder = folder / name.replace(" ", "-")
+    folder.mkdir()
+    save_file(held, folder / "model.safetensors")
+    return folder / "model.safetensors"
+
+
+def quantised(folder: Path, kind: str, base: Tensors) -> Path:
+    path = folder / f"{kind}.gguf"
+    writer = gguf.GGUFWriter(path, "bert")
+    wanted = getattr(gguf.GGMLQuantizationType, kind)
+    for name, each in base.items():
+        if each.ndim == 2:
+            writer.add_tensor(name, gguf.quants.quantize(each.numpy(), wanted), raw_dtype=wanted)
+        else:
+            writer.add_tensor(name, each.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_a_copy_keeps_a_few_bytes_comes_back_and_says_what_it_is(registry: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    registry.push(saved(tmp_path, "base", base), "base")
+    for name, (copy, says) in COPIES.items():
+        source, model = saved(tmp_path, name, copy(base)), name.replace(" ", "-")
+        pushed = registry.push(source, model)
+        # Its manifest, with the machine's packages, is most of it.
+        assert pushed.stored_bytes < 0.03 * pushed.logical_bytes, name
+        registry.pull(model, tmp_path / f"out-{model}")
+        assert (tmp_path / f"out-{model}" / "model.safetensors").read_bytes() == source.read_bytes(), name
+        (computed,) = registry.get(model).detail().computed
+        assert computed.startswith(says), name
+        assert computed.endswith("% of its bytes, proved."), name
+        assert [parent.reference for parent in registry.get(model).detail().parents] == ["base@v1"], name
+
+
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"])
+def test_a_gguf_is_proved_to_be_what_it_was_quantised_from(near: Registry, tmp_path: Path, kind: str) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base", label="1.2.0")
+    pushed = near.push(quantised(tmp_path, kind, base), "quantised")
+    near.pull("quantised", tmp_path / "out")
+    assert (tmp_path / "out" / f"{kind}.gguf").read_bytes() == (tmp_path / f"{kind}.gguf").read_bytes()
+    (computed,) = near.get("quantised").detail().computed
+    assert computed.startswith(f"{kind} of base@1.2.0, 99."), computed
+    relation = Relation.DERIVED_FROM if kind.endswith("F16") else Relation.QUANTIZED_FROM
+    assert [edge.relation for edge in near.trace("quantised").edges] == [relation]
+    (proof,) = [each for each in near.gates.evidence("quantised") if each.kind == "derivation"]
+    assert (proof.author, proof.details["source"]) == ("the registry", near.get("base").digest)
+    assert pushed.new_raw_bytes > 0
+    change = near.diff("base", "quantised")
+    assert change.computed == f"quantised@v1 is computed: {computed}"
+    assert [each.text for each in near.log("quantised").computed] == [computed]
+
+
+def test_an_upcast_is_derived_from_fewer_bytes_than_it_has(near: Registry, tmp_path: Path) -> None:
+    narrow = as_bf16(tensors())
+    near.push(saved(tmp_path, "narrow", narrow), "narrow")
+    source = saved(tmp_path, "wide", {name: each.float() for name, each in narrow.items()})
+    near.push(source, "wide")
+    near.pull("wide", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == source.read_bytes()
+    assert near.get("wide").detail().computed[0].startswith("F32 of narrow@v1, 99.")
+
+
+def test_what_was_put_together_is_found_part_by_part(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+    near.push(saved(tmp_path, "joined", joined(base)), "joined")
+    assert encodings(near, "joined", "encoder.qkv.weight") == {DERIVED}
+    assert near.verify(read_data=True).problems == ()
+
+
+def test_a_number_changed_in_one_block_costs_that_block_alone(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+    copy = as_bf16(base)
+    copy[LARGE][-1, -1] += 1
+    source = saved(tmp_path, "touched", copy)
+    near.push(source, "touched")
+    near.pull("touched", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == source.read_bytes()
+    assert len(encodings(near, "touched", LARGE)) == 2
+    assert near.get("touched").detail().computed[0].startswith("BF16 of base@v1, 9")
+
+
+def test_a_copy_of_something_else_is_not_said_to_be_derived(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+    other = {name: (each * 1.01).bfloat16() for name, each in base.items()}
+    near.push(saved(tmp_path, "other", other), "other")
+    assert near.get("other").detail().computed == ()
+    assert near.get("other").detail().parents == ()
+
+
+def test_a_fine_tune_of_a_derived_copy_is_a_difference_from_it(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+    narrow = as_bf16(base)
+    near.push(saved(tmp_path, "narrow", narrow), "narrow")
+    tuned = {name: (each.float() + 1e-5 * torch.randn(each.shape)).bfloat16() for name, each in narrow.items()}
+    source = saved(tmp_path, "tuned", tuned)
+    pushed = near.push(source, "narrow")
+    assert pushed.stored_bytes < 0.3 * pushed.logical_bytes
+    near.pull("narrow", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == source.read_bytes()
+    # And a copy of that leans on what is deeper than a source may lie: it is kept, otherwise.
+    again = saved(tmp_path, "again", {name: each.float() for name, each in tuned.items()})
+    near.push(again, "again")
+    near.pull("again", tmp_path / "again-out")
+    assert (tmp_path / "again-out" / "model.safetensors").read_bytes() == again.read_bytes()
+    assert near.verify(read_data=True).problems == ()
+
+
+def test_the_source_may_go_and_its_blocks_stay(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+    copy = saved(tmp_path, "copy", turned(base))
+    near.push(copy, "copy")
+    near.delete("base@v1")
+    assert near.sweep(grace_s=0).freed_blocks < 5
+    near.sweep(grace_s=0)
+    near.pull("copy", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == copy.read_bytes()
+    assert near.verify(read_data=True).problems == ()
+    assert near.get("copy").detail().computed[0].startswith("A rearrangement of base@v1")
+
+
+def test_a_derived_version_travels_alone_with_what_it_is_made_of(tmp_path: Path) -> None:
+    base = tensors()
+    with budwood.connect(tmp_path / "here", author="mara") as here:
+        here.push(saved(tmp_path, "base", base), "base")
+        copy = saved(tmp_path, "copy", as_f16(base))
+        here.push(copy, "copy")
+        here.export(["copy"], tmp_path / "copy.budwood")
+    with budwood.connect(tmp_path / "there", author="jo") as there:
+        there.import_bundle(tmp_path / "copy.budwood")
+        there.pull("copy", tmp_path / "out")
+        assert (tmp_path / "out" / "model.safetensors").read_bytes() == copy.read_bytes()
+        assert encodings(there, "copy", LARGE) == {DERIVED}
+        assert there.verify(read_data=True).problems == ()
+
+
+def test_the_index_of_derived_blocks_is_made_anew_from_the_packs(tmp_path: Path) -> None:
+    base = tensors()
+    with budwood.connect(tmp_path / "registry", author="mara") as registry:
+        registry.push(saved(tmp_path, "base", base), "base")
+        registry.push(saved(tmp_path, "copy", as_bf16(base)), "copy")
+        house = registry.house
+        with house.catalog.read() as view:
+            before = {row.id: row for row in view.blocks(limit=1_000)}
+
+        def lose(transaction: Transaction) -> None:
+            transaction.condemn(list(before), at_ms=1)
+            transaction.forget_blocks(list(before))
+
+        house.catalog.write(lose)
+        registry.rebuild_index()
+        assert house.index.find(tuple(before)) == before
+        assert any(len(row.bases) > 1 for row in before.values())
+        assert registry.verify(read_data=True).problems == ()
+
+
+def test_a_tensor_of_a_derived_version_is_read_alone(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+    near.push(saved(tmp_path, "copy", turned(base)), "copy")
+    found = near.get("copy").tensor(f"{LARGE}.T")
+    assert np.array_equal(np.asarray(found), base[LARGE].T.numpy())
+
+
+def test_nobody_is_given_a_function_of_what_they_do_not_hold(tmp_path: Path, registry: Registry) -> None:
+    base = tensors()
+    if isinstance(registry._place, Near):
+        pytest.skip("one process has one tenant")
+    registry.admin.namespaces.add("other")
+    registry.push(saved(tmp_path, "base", base), "base")
+    copy = saved(tmp_path, "copy", as_bf16(base))
+    pushed = registry.push(copy, "other/copy")
+    assert pushed.stored_bytes > 0.5 * pushed.logical_bytes
+    assert registry.get("other/copy").detail().computed == ()
+
+
+def test_a_version_says_so_after_its_files_were_pushed_twice(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+    copy = saved(tmp_path, "copy", as_bf16(base))
+    near.push(copy, "one")
+    shutil.copytree(copy.parent, tmp_path / "elsewhere")
+    near.push(tmp_path / "elsewhere" / "model.safetensors", "two")
+    assert near.get("two").detail().computed == near.get("one").detail().computed != ()
+
+
+def encodings(registry: Registry, reference: str, tensor: str) -> set[int]:
+    """How the blocks of one tensor are kept."""
+    (span,) = [
+        span for entry in registry.get(reference).manifest.files for span in entry.tensors if span.name == tensor
+    ]
+    return {row.encoding for row in registry.house.index.find(span.blocks).values()}
