@@ -130,11 +130,11 @@ class FarDesk:
         return found
 
 
-def _said(draft: Draft, wishes: Wishes) -> dict[str, Any]:
 def _exactly(version: VersionRecord) -> str:
     return f"{model_path(version.namespace, version.model)}@v{version.number}"
 
 
+def _said(draft: Draft, wishes: Wishes) -> dict[str, Any]:
     """What a version is published with, either way."""
     return {
         "digest": draft.digest,
