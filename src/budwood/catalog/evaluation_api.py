@@ -23,6 +23,16 @@ class EvaluationSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class IssueSearch:
+    """``experiments`` are the ids of those whose issues are looked for; None: all. ``counts_traces``: of each issue it
+    is told how many traces show it."""
+
+    comparisons: tuple[Comparison, ...] = ()
+    experiments: tuple[int, ...] | None = None
+    counts_traces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationPage:
     """Datasets with their tags, in the order that was asked for; ``token`` is empty at the end."""
 
@@ -32,7 +42,8 @@ class EvaluationPage:
 
 @dataclass(frozen=True, slots=True)
 class IssuePage:
-    """Issues, the worst first, then the newest; ``token`` is empty at the end."""
+    """Issues, the worst first, then those that most traces show if that is counted, then the newest; ``token`` is empty
+    at the end."""
 
     issues: tuple[Issue, ...]
     token: str = ""
@@ -77,7 +88,7 @@ class EvaluationView(Protocol):
 
     def issue(self, namespace: str, issue: str) -> Issue | None: ...
     def issue_count(self, experiment_id: int) -> int: ...
-    def find_issues(self, namespace: str, search: EvaluationSearch, *, token: str = "", limit: int = 100) -> IssuePage:
+    def find_issues(self, namespace: str, search: IssueSearch, *, token: str = "", limit: int = 100) -> IssuePage:
         """Raises BadValue for a token of another search."""
 
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar, cast
 
 from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
-from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage
+from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage, IssueSearch
 from budwood.catalog.listing_api import ListedModels, ListedVersions, ListingSearch
 from budwood.catalog.people_api import Reach
 from budwood.catalog.traces_api import Linked, MeasuredRow, TracePage, TraceSearch
@@ -477,7 +477,7 @@ class _Scoped:
     def issue(self, namespace: str, issue: str) -> Issue | None:
         return self._inner.issue(namespace, issue) if namespace in self._reach else None
 
-    def find_issues(self, namespace: str, search: EvaluationSearch, *, token: str = "", limit: int = 100) -> IssuePage:
+    def find_issues(self, namespace: str, search: IssueSearch, *, token: str = "", limit: int = 100) -> IssuePage:
         near = namespace in self._reach
         return self._inner.find_issues(namespace, search, token=token, limit=limit) if near else IssuePage(())
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from budwood.catalog.api import Catalog
-from budwood.catalog.evaluation_api import EvaluationSearch
+from budwood.catalog.evaluation_api import EvaluationSearch, IssueSearch
 from budwood.catalog.testing_tracking import add_experiment
 from budwood.domain.limits import EVALUATION_PAGE_BYTES, EVALUATION_RECORD_BYTES
 from budwood.domain.tracking.evaluation import EVALUATION_DATASETS, EvaluationDataset, EvaluationRecord
@@ -223,12 +223,12 @@ class EvaluationSuite:
         changed = replace(made[0], status=IssueStatus.RESOLVED, name="done", updated_ms=9, experiment=place.number)
         catalog.write(lambda transaction: transaction.change_issue(changed))
         with catalog.read() as view:
-            page = view.find_issues("default", EvaluationSearch(), limit=3)
+            page = view.find_issues("default", IssueSearch(), limit=3)
             assert [each.id for each in page.issues] == [made[3].id, made[1].id, made[0].id]
-            rest = view.find_issues("default", EvaluationSearch(), token=page.token, limit=3)
+            rest = view.find_issues("default", IssueSearch(), token=page.token, limit=3)
             assert [each.id for each in rest.issues] == [made[2].id]
             assert page.issues[2] == changed == view.issue("default", changed.issue)
-            pending = EvaluationSearch(parse_filter("status != 'resolved'", ISSUES), (), (place.id,))
+            pending = IssueSearch(parse_filter("status != 'resolved'", ISSUES), (place.id,))
             assert len(view.find_issues("default", pending).issues) == 3
-            assert view.find_issues("default", EvaluationSearch(experiments=())).issues == ()
+            assert view.find_issues("default", IssueSearch(experiments=())).issues == ()
             assert view.issue_count(place.id) == 4

@@ -271,6 +271,27 @@ def test_issues_are_told_the_worst_first(client: Any, experiment: str) -> None:
         store.create_issue(experiment, "x", "y", source_run_id="none")
 
 
+def test_issues_of_one_severity_come_by_how_many_traces_show_them(client: Any, experiment: str) -> None:
+    import mlflow
+    from mlflow.entities.assessment import IssueReference
+
+    store = client._tracking_client.store
+    rare, common, none = (store.create_issue(experiment, name, "d") for name in ("rare", "common", "none"))
+    for shown in ([rare, common], [common], [common, common]):
+        trace = client.start_trace("asked", experiment_id=experiment).trace_id
+        client.end_trace(trace)
+        mlflow.flush_trace_async_logging()
+        for issue in shown:
+            store.create_assessment(IssueReference(issue.issue_id, issue.name, trace_id=trace))
+    found = store.search_issues(experiment, include_trace_count=True)
+    assert [(each.name, each.trace_count) for each in found] == [("common", 3), ("rare", 1), ("none", 0)]
+    assert [each.issue_id for each in found][2] == none.issue_id
+    assert {each.trace_count for each in store.search_issues(experiment)} == {None}
+    page = store.search_issues(experiment, include_trace_count=True, max_results=2)
+    rest = store.search_issues(experiment, include_trace_count=True, max_results=2, page_token=page.token)
+    assert [each.name for each in rest] == ["none"]
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

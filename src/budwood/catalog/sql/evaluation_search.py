@@ -6,12 +6,13 @@ A page begins behind the last row's keys. A comparison with what a dataset does 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.engine import Dialect
 
-from budwood.catalog.evaluation_api import EvaluationSearch
+from budwood.catalog.evaluation_api import EvaluationSearch, IssueSearch
 from budwood.catalog.sql.evaluation_tables import evaluation_dataset, evaluation_tag, evaluation_use, issue
 from budwood.catalog.sql.session import Row, Session, compile_for
+from budwood.catalog.sql.trace_tables import assessment
 from budwood.catalog.sql.tracking_search import Sorted, compared_number, compared_text, cut_page, paged
 from budwood.catalog.sql.tracking_tables import experiment
 from budwood.domain.tracking import fields
@@ -28,6 +29,16 @@ _DATASET_FIELDS: Final[Mapping[str, ColumnElement[Any]]] = {
     "last_update_time": evaluation_dataset.c.updated_ms,
 }
 _ISSUE_FIELDS: Final[Mapping[str, ColumnElement[Any]]] = {"status": issue.c.status, "source_run_id": issue.c.run}
+_TRACES: Final = (
+    select(func.count(assessment.c.trace_id.distinct()))
+    .where(
+        assessment.c.experiment_id == issue.c.experiment_id,
+        assessment.c.kind == "issue",
+        assessment.c.name == issue.c.issue,
+    )
+    .correlate(issue)
+    .scalar_subquery()
+)
 _NEWEST: Final = Order(Place(ATTRIBUTE, "created_time"), descends=True)
 
 
@@ -47,17 +58,13 @@ def find_dataset_rows(
     return _page(session, (room, search), rows, order, token, limit)
 
 
-def find_issue_rows(
-    session: Session, room: int, search: EvaluationSearch, token: str, limit: int
-) -> tuple[list[Row], str]:
-    """Rows of ``ISSUE_COLUMNS`` and the token behind the last. Raises BadValue."""
-    order = (
-        Sorted(issue.c.severity, True, int),
-        Sorted(issue.c.created_ms, True, int),
-        Sorted(issue.c.id, True, int),
-    )
+def find_issue_rows(session: Session, room: int, search: IssueSearch, token: str, limit: int) -> tuple[list[Row], str]:
+    """Rows of ``ISSUE_COLUMNS``, of the count of traces if that is asked, and the token behind the last. Raises
+    BadValue."""
+    counted = (_TRACES,) if search.counts_traces else ()
+    order = tuple(Sorted(each, True, int) for each in (issue.c.severity, *counted, issue.c.created_ms, issue.c.id))
     rows = (
-        select(*ISSUE_COLUMNS, *(each.value for each in order))
+        select(*ISSUE_COLUMNS, *counted, *(each.value for each in order))
         .join_from(experiment, issue, issue.c.experiment_id == experiment.c.id)
         .where(
             experiment.c.namespace_id == room,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, select
 
-from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage
+from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage, IssueSearch
 from budwood.catalog.sql.evaluation_search import DATASET_COLUMNS, find_dataset_rows, find_issue_rows
 from budwood.catalog.sql.evaluation_tables import (
     evaluation_dataset,
@@ -222,7 +222,7 @@ class EvaluationReads(LedgerReads):
         count: int = self._session.all(_ISSUE_COUNT, of_experiment=experiment_id)[0][0]
         return count
 
-    def find_issues(self, namespace: str, search: EvaluationSearch, *, token: str = "", limit: int = 100) -> IssuePage:
+    def find_issues(self, namespace: str, search: IssueSearch, *, token: str = "", limit: int = 100) -> IssuePage:
         room = self._session.one(_ROOM, namespace=namespace)
         if room is None:
             return IssuePage(())
@@ -260,9 +260,11 @@ def _label(row: Row) -> LabelSchema:
 
 
 def _issue(row: Row) -> Issue:
-    id_, experiment_id, issue, name, description, status, severity, causes, categories, *rest, number = row
+    id_, experiment_id, issue, name, description, status, severity, causes, categories, run, by, *rest = row
+    created_ms, updated_ms, number, *traces = rest
     said = (known(IssueStatus, status), severity, _words(causes), _words(categories))
-    return Issue(id_, issue, experiment_id, number, name, description, *said, *rest)
+    counted = traces[0] if traces else None
+    return Issue(id_, issue, experiment_id, number, name, description, *said, run, by, created_ms, updated_ms, counted)
 
 
 def _words(text: str) -> tuple[str, ...]:

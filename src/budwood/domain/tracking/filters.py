@@ -94,7 +94,8 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """``families`` by each word that may name them; ``attributes`` by name, with ``aliases`` for other spellings."""
+    """``families`` by each word that may name them; ``attributes`` by name, with ``aliases`` for other spellings.
+    ``unknown`` are the words a mistake begins with that names a field which is none."""
 
     about: str
     attributes: Mapping[str, Kind]
@@ -102,6 +103,7 @@ class Grammar:
     aliases: Mapping[str, str] = field(default_factory=dict)
     orderable: frozenset[str] = frozenset()
     attribute_words: frozenset[str] = frozenset({"attribute", "attributes", "attr", "run"})
+    unknown: str = "Invalid attribute key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,8 @@ class _Reader:
         if operator not in _ALLOWED[kind]:
             allowed = sorted(str(each) for each in _ALLOWED[kind])
             shown = f"Invalid comparator '{operator}' not one of {allowed} for {place.family} '{place.key}'"
+            if kind is Kind.CONTENT:
+                shown = f"{place.family}.{place.key} comparator '{operator}' not one of {allowed}"
             raise self._bad(sign, shown)
         return Comparison(place, operator, self._value(place, kind, operator), token.start)
 
@@ -315,7 +319,7 @@ class _Reader:
         name = grammar.aliases.get(name.lower(), name)
         if name not in grammar.attributes:
             valid = sorted(grammar.attributes)
-            raise self._bad(token, f"Invalid attribute key '{name[:80]}' specified. Valid keys are '{valid}'")
+            raise self._bad(token, f"{grammar.unknown} '{name[:80]}' specified. Valid keys are '{valid}'")
         return name
 
     def _bad(self, token: Token, message: str) -> BadFilter:

@@ -28,7 +28,10 @@ from budwood.errors import BadValue, LimitExceeded, RecordNotFound
 DEFAULT_LABEL: Final = "Feedback"
 DEFAULT_INSTRUCTION: Final = "Share any feedback on this trace."
 ISSUES: Final = Grammar(
-    "issue", attributes={"status": Kind.TEXT, "source_run_id": Kind.TEXT}, attribute_words=frozenset()
+    "issue",
+    attributes={"status": Kind.TEXT, "source_run_id": Kind.TEXT},
+    attribute_words=frozenset(),
+    unknown="Invalid filter field",
 )
 SEVERITIES: Final = ("not_an_issue", "low", "medium", "high")
 _JUDGES: Final = ("instructions_judge_pydantic_data", "builtin_scorer_pydantic_data", "third_party_scorer_data")
@@ -111,7 +114,8 @@ class IssueStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Something that goes wrong, again and again. ``severity`` is a place in ``SEVERITIES``, or -1."""
+    """Something that goes wrong, again and again. ``severity`` is a place in ``SEVERITIES``, or -1; ``traces`` is how
+    many show it, where that was counted."""
 
     id: int
     issue: str
@@ -127,6 +131,7 @@ class Issue:
     created_by: str
     created_ms: int
     updated_ms: int
+    traces: int | None = None
 
 
 def check_scorer_name(name: str) -> None:

@@ -6,7 +6,7 @@ from budwood.domain.access import Permission
 from budwood.domain.canon import Json
 from budwood.domain.tracking.judging import SEVERITIES, Issue
 from budwood.facades.face import Asked, Endpoint
-from budwood.facades.mlflow.values import filled, needed, text, texts, whole
+from budwood.facades.mlflow.values import filled, flag, needed, text, texts, whole
 from budwood.verbs.tracking import issues as verbs
 
 _PAGE: Final = 100
@@ -48,8 +48,9 @@ def search(asked: Asked) -> Json:
         text(values, "filter_string"),
         text(values, "page_token"),
         whole(values, "max_results", _PAGE),
+        counts_traces=flag(values, "include_trace_count"),
     )
-    return filled(issues=[_shown(each) for each in page.issues], next_page_token=page.token)
+    return {**filled(issues=[_shown(each) for each in page.issues]), "next_page_token": page.token}
 
 
 def _shown(issue: Issue) -> Json:
@@ -68,6 +69,7 @@ def _shown(issue: Issue) -> Json:
             categories=list(issue.categories),
             source_run_id=issue.run,
             created_by=issue.created_by,
+            trace_count=issue.traces,
         ),
     }
 

@@ -36,7 +36,7 @@ def find(asked: Asked) -> Json:
     values = asked.values
     experiment, token = needed(values, "experiment_id"), text(values, "page_token")
     page = verbs.list_labels(asked.whole, asked.namespace, experiment, token, whole(values, "max_results", _PAGE))
-    return filled(label_schemas=[_shown(each) for each in page.schemas], next_page_token=page.token)
+    return {**filled(label_schemas=[_shown(each) for each in page.schemas]), "next_page_token": page.token}
 
 
 def update(asked: Asked) -> Json:

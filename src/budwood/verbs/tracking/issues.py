@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from budwood.catalog.api import Transaction, View
-from budwood.catalog.evaluation_api import EvaluationSearch, IssuePage
+from budwood.catalog.evaluation_api import IssuePage, IssueSearch
 from budwood.domain.limits import ISSUES_PER_EXPERIMENT, RUNS_PAGE
 from budwood.domain.tracking import checks, judging
 from budwood.domain.tracking.evaluation import check_user
@@ -102,14 +102,17 @@ def change_issue(house: House, namespace: str, id_: str, words: Mapping[str, str
     return house.catalog.write(work)
 
 
-def find_issues(house: House, namespace: str, experiment: str, text: str, token: str, limit: int) -> IssuePage:
+def find_issues(
+    house: House, namespace: str, experiment: str, text: str, token: str, limit: int, *, counts_traces: bool = False
+) -> IssuePage:
     """``experiment`` empty: those of a whole namespace. Raises BadFilter, BadValue."""
     checks.check_page("max_results", limit, RUNS_PAGE)
     comparisons = parse_filter(text, ISSUES)
     numbers = [checks.experiment_number(experiment)] if experiment else []
     with house.catalog.read() as view:
         ids = tuple(view.experiment_numbers(namespace, numbers).values()) if experiment else None
-        return view.find_issues(namespace, EvaluationSearch(comparisons, (), ids), token=token, limit=limit)
+        search = IssueSearch(comparisons, ids, counts_traces)
+        return view.find_issues(namespace, search, token=token, limit=limit)
 
 
 def _there(view: View, namespace: str, id_: str) -> Issue:
