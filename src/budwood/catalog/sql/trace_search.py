@@ -9,7 +9,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import JSON, ColumnElement, FromClause, Select, and_, case, cast, func, literal, or_, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.engine import Dialect
 
 from budwood.catalog.sql.session import Row, Session, compile_for, opaque
@@ -207,8 +220,9 @@ def _quoted(word: str) -> str:
 
 
 def _unquoted(column: ColumnElement[str]) -> ColumnElement[str]:
-    inside = func.substr(column, 2, func.length(column) - 2)
-    return case((func.substr(column, 1, 1) == '"', inside), else_=column)
+    # Written out: PostgreSQL takes numbers that come as values for larger ones than its function has.
+    inside = func.substr(column, literal_column("2"), func.length(column) - literal_column("2"))
+    return case((func.substr(column, literal_column("1"), literal_column("1")) == '"', inside), else_=column)
 
 
 def _compared(column: ColumnElement[Any], each: Comparison, dialect: Dialect) -> Condition:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select, tuple_, update
+from sqlalchemy import bindparam, delete, null, select, tuple_, update
 
 from budwood.catalog.sql.changes import insert_numbered, upsert
 from budwood.catalog.sql.people_tables import namespace
@@ -50,7 +50,7 @@ _REMOVE_WORD: Final = Statement(
         trace_word.c.key == bindparam("of_key"),
     )
 )
-_UNNAME: Final = Statement(update(trace).where(trace.c.id == bindparam("of_id")).values(name=None))
+_UNNAME: Final = Statement(update(trace).where(trace.c.id == bindparam("of_id")).values(name=null()))
 _PUT_SPAN: Final = upsert(span, "trace_id", "span")
 _ADD_ASSESSMENT: Final = insert_numbered(assessment)
 _ASSESSMENT_ID: Final = Statement(

@@ -7,6 +7,7 @@ look for those. Three conventions are known: OpenInference, OpenTelemetry's for 
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,6 +24,7 @@ COST: Final = "mlflow.llm.cost"
 MODEL: Final = "mlflow.llm.model"
 PROVIDER: Final = "mlflow.llm.provider"
 REQUEST: Final = "mlflow.traceRequestId"
+ID: Final = re.compile(r"[a-zA-Z0-9][\w-]{0,99}", re.ASCII)
 TAG_PREFIX: Final = "mlflow.traceTag."
 SERVICE: Final = "service.name"
 SERVICES: Final = frozenset({"claude-code", "codex_cli_rs", "codex_vscode", "gemini-cli", "qwen-code"})
@@ -95,9 +97,15 @@ CONVENTIONS: Final = (
 )
 
 
+def trace_of(span: Span) -> str:
+    """The id of its trace: what MLflow's client says it is, else that of OpenTelemetry."""
+    said = span.attributes.get(REQUEST)
+    return said if isinstance(said, str) and ID.fullmatch(said) else f"tr-{span.trace}"
+
+
 def completed(span: Span) -> Span:
-    """The span with MLflow's attributes where those of another convention say the same. Its trace's id is our word."""
-    attributes = {**span.attributes, REQUEST: f"tr-{span.trace}"}
+    """The span with MLflow's attributes where those of another convention say the same."""
+    attributes = {**span.attributes, REQUEST: trace_of(span)}
     kind = _first(_kind(each, attributes) for each in CONVENTIONS)
     if kind is not None and attributes.get(TYPE) in (None, "UNKNOWN"):
         attributes[TYPE] = kind

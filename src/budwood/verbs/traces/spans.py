@@ -44,7 +44,7 @@ def log_spans(house: House, namespace: str, experiment: str, spans: Sequence[Spa
     """
     by_trace: defaultdict[str, list[Span]] = defaultdict(list)
     for span in spans:
-        by_trace[f"tr-{span.trace}"].append(conventions.completed(span))
+        by_trace[conventions.trace_of(span)].append(conventions.completed(span))
 
     def work(transaction: Transaction) -> None:
         home = found.home(house, transaction, namespace, experiment)

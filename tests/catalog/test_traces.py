@@ -1,0 +1,91 @@
+"""Traces obey the port in both databases, whether a comparison is rare or common, and pages go by an index."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from budwood.catalog.api import Catalog
+from budwood.catalog.sql import sqlite, trace_search, trace_transaction, trace_view
+from budwood.catalog.sql.postgres import PostgresCatalog
+from budwood.catalog.sql.session import Compiled, Row, Statement
+from budwood.catalog.sql.sqlite import SqliteCatalog
+from budwood.catalog.testing_traces import TracesSuite, fill_traces
+from budwood.catalog.testing_tracking import add_experiment
+from budwood.catalog.traces_api import TraceSearch
+from budwood.domain.traces.fields import TRACES
+from budwood.domain.tracking.filters import parse_filter
+
+RARE = pytest.mark.parametrize("rare", [0, 2_000])
+
+
+@RARE
+class TestSqlite(TracesSuite):
+    @pytest.fixture
+    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Catalog]:
+        monkeypatch.setattr(trace_search, "RARE", rare)
+        catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
+        yield catalog
+        catalog.close()
+
+
+@RARE
+class TestPostgres(TracesSuite):
+    @pytest.fixture
+    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> Iterator[Catalog]:
+        monkeypatch.setattr(trace_search, "RARE", rare)
+        catalog = PostgresCatalog(postgres_url)
+        yield catalog
+        catalog.close()
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[SqliteCatalog]:
+    catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
+    yield catalog
+    catalog.close()
+
+
+def steps(catalog: SqliteCatalog, sql: str) -> list[str]:
+    """How the database would go about it."""
+    session = catalog._borrow()
+    values = dict.fromkeys(re.findall(r":(\w+)", sql))
+    plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+    catalog._return(session)
+    return [step[3] for step in plan]
+
+
+def test_every_statement_of_traces_goes_by_an_index(catalog: SqliteCatalog) -> None:
+    statements = {
+        name: thing
+        for module in (trace_view, trace_transaction)
+        for name, thing in vars(module).items()
+        if isinstance(thing, Statement)
+    }
+    assert len(statements) > 10
+    for name, statement in statements.items():
+        plan = steps(catalog, statement.compiled(sqlite.DIALECT).sql)
+        assert not [step for step in plan if step.startswith("SCAN") and "CONSTANT" not in step], (name, plan)
+
+
+@pytest.mark.parametrize("text", ["", "tags.team = 'Team-3'", "span.name = 'ask'", "feedback.quality = 'good'"])
+def test_a_page_of_traces_is_walked_by_time_and_sorts_nothing(
+    text: str, catalog: SqliteCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_search, "RARE", 0)
+    experiment = add_experiment(catalog, "a")
+    fill_traces(catalog, experiment)
+    ran: list[str] = []
+    before = sqlite.SqliteSession.run
+
+    def run(self: sqlite.SqliteSession, compiled: Compiled) -> list[Row]:
+        ran.append(compiled.sql)
+        return before(self, compiled)
+
+    monkeypatch.setattr(sqlite.SqliteSession, "run", run)
+    with catalog.read() as view:
+        view.find_traces("default", TraceSearch(parse_filter(text, TRACES), (), (experiment.id,)), limit=5)
+    plan = steps(catalog, ran[-1])
+    assert any("ix_trace_newest_first" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in plan), plan
