@@ -37,6 +37,7 @@ spec:
   sticky: {{header: x-user-id}}
 """
 WAIT_S = 0.25
+TAKING_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def measured(
         try:
             until_answers(place)
             out = folder / "rows.jsonl"
-            seconds = (count * 2 + 8) * WAIT_S + 3
+            seconds = (count * 2 + 8) * WAIT_S + count * TAKING_S + 3
             command = [sys.executable, "-m", "benchmarks.gateway.load", place.host, str(place.port)]
             load = subprocess.Popen([*command, str(rate), str(seconds), str(out)])
             time.sleep(1)
@@ -100,17 +101,23 @@ def measured(
 def flipped(registry: Registry, control: ControlPlane, count: int) -> Iterator[Flip]:
     """There and back; only the way back is measured."""
     for _ in range(count):
-        registry.endpoints.split("e0", {"bad": 10_000})
+        there = registry.endpoints.split("e0", {"bad": 10_000}).generation
         control.moved()
+        until_taken(control, there)
         time.sleep(WAIT_S)
         called = time.monotonic()
         generation = registry.endpoints.back("e0", "measured").generation
         control.moved()
         wrote = time.monotonic()
-        while control.generation("default.e0") < generation:
-            time.sleep(0.0005)
+        until_taken(control, generation)
         yield Flip(called, wrote, time.monotonic())
         time.sleep(max(0.0, called + WAIT_S - time.monotonic()))
+
+
+def until_taken(control: ControlPlane, generation: int) -> None:
+    """Until the gateway said that it has it."""
+    while control.generation("default.e0") < generation:
+        time.sleep(0.0005)
 
 
 def lateness(flips: list[Flip], rows: list[tuple[float, float, int, str]]) -> Iterator[float]:

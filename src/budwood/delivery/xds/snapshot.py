@@ -7,8 +7,8 @@ that starts again sends nothing that a gateway has already.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import Any, Final
 
 from budwood.delivery.gateway.addresses import scope
 from budwood.delivery.gateway.config import Place, clusters, listener, runtime
@@ -16,9 +16,9 @@ from budwood.delivery.gateway.guards import tokens
 from budwood.delivery.gateway.quotas import quotas
 from budwood.delivery.gateway.routes import UNREAD, addresses, table, table_name, unread_addresses, unread_table
 from budwood.delivery.shadow.listener import SHADOW_ROUTES, shadow_cluster, shadow_listener, shadow_routes
-from budwood.delivery.xds.messages import TYPE, encoded
+from budwood.delivery.xds.messages import TYPE, encoded, kind_of
 from budwood.domain.canon import Json
-from budwood.domain.traffic.endpoint import KeyAuth, Routing
+from budwood.domain.traffic.endpoint import Endpoint, KeyAuth, Routing
 
 CLUSTER: Final = "envoy.config.cluster.v3.Cluster"
 LISTENER: Final = "envoy.config.listener.v3.Listener"
@@ -28,6 +28,7 @@ RUNTIME: Final = "envoy.service.runtime.v3.Runtime"
 EXTENSIONS: Final = "envoy.config.core.v3.TypedExtensionConfig"
 ORDER: Final = (RUNTIME, CLUSTER, LISTENER, EXTENSIONS, SCOPES, ROUTES)
 """Of sending: what is named must be there before what names it."""
+_PLACES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,10 @@ def at_once(had: Snapshot, routings: Mapping[str, Routing]) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What one endpoint comes to. Its clients' keys change without a new generation."""
+    """What one endpoint comes to. Its clients' keys and its part of a rate change without a new generation."""
 
-    generation: int
-    keys: KeyAuth | None
-    sharers: int
+    has: tuple[int, KeyAuth | None, int]
+    endpoint: Endpoint
     table: Resource
     scopes: tuple[tuple[tuple[str, ...], Resource], ...]
     clusters: tuple[Resource, ...]
@@ -92,38 +92,50 @@ class Encoded:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._routings: Mapping[str, Routing] = {}
+        self._shared: dict[str, Resources] = {}
+        self._led: tuple[list[object], Resources] = ([], Resources.of(()))
 
     def snapshot(self, place: Place, routings: Mapping[str, Routing]) -> Snapshot:
         """For a gateway at a place. Raises ValueError when a value is none that a gateway has."""
+        if not self._shared or routings != self._routings:
+            self._shared, self._routings = self._made(routings), routings
+        shadow, clusters_too = _shadow_cluster(place.log), self._shared[CLUSTER].every
+        return Snapshot({**self._shared, CLUSTER: Resources.of((shadow, *clusters_too)), LISTENER: _listeners(place)})
+
+    def _made(self, routings: Mapping[str, Routing]) -> dict[str, Resources]:
+        """What is the same for all gateways."""
         for gone in self._known.keys() - routings.keys():
             del self._known[gone]
-        keys = sorted(routings)
-        known = [self._of(key, routings[key]) for key in keys]
-        shadow = _resource(CLUSTER, shadow_cluster(place.log))
-        listeners = (listener(place), shadow_listener(place.log))
-        ordered = [routings[key] for key in keys]
-        return Snapshot(
-            {
-                RUNTIME: _runtime(routings),
-                CLUSTER: Resources.of((shadow, *(body for each in known for body in each.clusters))),
-                LISTENER: Resources.of(_resource(LISTENER, each) for each in listeners),
-                EXTENSIONS: Resources.of(_resource(EXTENSIONS, made(ordered)) for made in (tokens, quotas)),
-                SCOPES: Resources.of(_scopes(known, ordered)),
-                ROUTES: Resources.of((_unread(), _copies(routings), *(each.table for each in known))),
-            }
-        )
+        ordered = [routings[key] for key in sorted(routings)]
+        known = [self._of(routing) for routing in ordered]
+        return {
+            RUNTIME: _runtime(routings),
+            CLUSTER: Resources.of(body for each in known for body in each.clusters),
+            EXTENSIONS: Resources.of(_resource(EXTENSIONS, made(ordered)) for made in (tokens, quotas)),
+            SCOPES: self._scopes(known, ordered),
+            ROUTES: Resources.of((_unread(), _copies(routings), *(each.table for each in known))),
+        }
 
-    def _of(self, key: str, routing: Routing) -> "_Known":
-        known = self._known.get(key)
-        has = (routing.generation, routing.endpoint.keys, routing.sharers if routing.endpoint.is_rated else 1)
-        if known is None or (known.generation, known.keys, known.sharers) != has:
-            known = self._known[key] = _Known(
-                *has,
-                _resource(ROUTES, table(routing)),
-                tuple(_leading(addresses(routing), table_name(routing))),
-                tuple(_resource(CLUSTER, each) for each in clusters({key: routing})),
-            )
-        return known
+    def _of(self, routing: Routing) -> _Known:
+        endpoint, known = routing.endpoint, self._known.get(routing.key)
+        has = (routing.generation, endpoint.keys, routing.sharers if endpoint.is_rated else 1)
+        if known is not None and known.has == has:
+            return known
+        if known is not None and known.endpoint == endpoint:
+            scopes, backends = known.scopes, known.clusters
+        else:
+            scopes = tuple(_leading(addresses(routing), table_name(routing)))
+            backends = tuple(_resource(CLUSTER, each) for each in clusters({routing.key: routing}))
+        self._known[routing.key] = _Known(has, endpoint, _resource(ROUTES, table(routing)), scopes, backends)
+        return self._known[routing.key]
+
+    def _scopes(self, known: Sequence[_Known], ordered: Sequence[Routing]) -> Resources:
+        """They change only when an endpoint does, not when its traffic moves."""
+        led: list[object] = [each.scopes for each in known]
+        if led != self._led[0] or not led:
+            self._led = led, Resources.of(_scopes(known, ordered))
+        return self._led[1]
 
 
 def snapshot(place: Place, routings: Mapping[str, Routing]) -> Snapshot:
@@ -147,19 +159,28 @@ def _leading(every: Iterable[str], name: str) -> Iterator[tuple[tuple[str, ...],
         yield steps, _scope(steps, name)
 
 
+@lru_cache(_PLACES)
+def _listeners(place: Place) -> Resources:
+    return Resources.of(_resource(LISTENER, each) for each in (listener(place), shadow_listener(place.log)))
+
+
+@lru_cache(_PLACES)
+def _shadow_cluster(log: str) -> Resource:
+    return _resource(CLUSTER, shadow_cluster(log))
+
+
 @cache
 def _unread() -> Resource:
     return _resource(ROUTES, unread_table())
 
 
 def _scope(steps: tuple[str, ...], name: str) -> Resource:
-    fragments: list[Json] = [{"string_key": step} for step in steps]
-    plain: dict[str, Json] = {
-        "name": "/".join(("", *steps)),
-        "route_configuration_name": name,
-        "key": {"fragments": fragments},
-    }
-    return _resource(SCOPES, plain)
+    """Field by field: there are a dozen for each endpoint."""
+    message: Any = kind_of(SCOPES)()
+    message.name, message.route_configuration_name = "/".join(("", *steps)), name
+    for step in steps:
+        message.key.fragments.add().string_key = step
+    return Resource.of(message.name, message.SerializeToString(deterministic=True))
 
 
 def _runtime(routings: Mapping[str, Routing]) -> Resources:
