@@ -123,7 +123,8 @@ def _far(settings: Settings, token: str, threads: int) -> Registry:
 @dataclass(frozen=True, slots=True)
 class Served:
     """A registry opened to be served. ``folder`` is for files on their way through; ``near``: the catalog is in this
-    machine's own file, so that a point read takes microseconds."""
+    machine's own file, so that a point read takes microseconds. ``tier_share`` of its time, its background work on
+    storage tiers works."""
 
     house: House
     place: str
@@ -131,6 +132,7 @@ class Served:
     grace_s: float
     near: bool
     sign_on: SignOn | None = None
+    tier_share: float = 0.25
 
     @property
     def allow_networks(self) -> Sequence[Network]:
@@ -152,7 +154,8 @@ def served(registry: str | Path | None = None, *, threads: int | None = None) ->
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageFailed(f"{folder} cannot be made: {error.strerror}.", path=str(folder)) from error
-    return Served(house, str(root), folder, settings.grace_s, not settings.database, settings.sign_on)
+    near, share = not settings.database, settings.tier_share
+    return Served(house, str(root), folder, settings.grace_s, near, settings.sign_on, tier_share=share)
 
 
 def log_in(url: str, token: str, name: str = "") -> WhoAmI:

@@ -8,11 +8,17 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from budwood.client.near import Near
 from budwood.client.registry import Registry
+from budwood.domain.storage_tiers.values import Arrival
+from budwood.store.backends.folder import FolderObjects
+from budwood.store.backends.tiered import TieredObjects
+from budwood.store.marks import is_cold
 from budwood.wiring import connect
 from tests.faults.scenario import Scenario
 
@@ -20,8 +26,23 @@ MODEL = "encoder"
 DATABASE = "catalog.sqlite3"
 
 
-def opened(folder: Path) -> Registry:
-    return connect(folder / "registry", author="mara@example.com", threads=2)
+FAMILY = (("first", 0.0), ("second", 0.001), ("third", 0.002))
+TIERING = """\
+apiVersion: budwood.dev/v1
+kind: Tiering
+spec:
+  rules:
+    - {tier: cold, stages: [archived]}
+"""
+
+
+def opened(folder: Path, push_as: Arrival | None = None) -> Registry:
+    """With a cold store in a folder of its own."""
+    registry = connect(folder / "registry", author="mara@example.com", threads=2)
+    house = registry.house
+    objects = TieredObjects(house.objects, FolderObjects(folder / "cold"))
+    tiered = replace(house, objects=objects, has_cold_store=True, push_as=push_as)
+    return Registry(Near(tiered, registry.place, registry.made, grace_s=0))
 
 
 def write_model(folder: Path, seed: int, *, noise: float = 0.0) -> Path:
@@ -83,6 +104,26 @@ def prepare_bundle(folder: Path) -> None:
         registry.push(folder / "first", "mine", label="1.0.0")
 
 
+def prepare_tiers(folder: Path) -> None:
+    """As before, pushed as they are; the third is archived, and a policy sends that to a cold store."""
+    first, second, third = (write_model(folder / name, 1, noise=noise) for name, noise in FAMILY)
+    with opened(folder, push_as=Arrival.RAW) as registry:
+        registry.push(first, MODEL, label="1.0.0")
+        registry.push(second, MODEL, label="1.0.1")
+        registry.push(third, MODEL, label="1.0.2")
+        registry.stage(f"{MODEL}@1.0.2", "archived")
+        registry.tiers.put_policy(TIERING)
+
+
+def prepare_moved(folder: Path) -> None:
+    """As it is once that was moved, and then production went to it."""
+    prepare_tiers(folder)
+    with opened(folder) as registry:
+        registry.tiers.run()
+        registry.sweep(grace_s=0)
+        registry.stage(f"{MODEL}@1.0.2", "production")
+
+
 # What is interrupted. Each looks first, as a person does who tries again without knowing how it ended.
 
 
@@ -113,6 +154,16 @@ def sweep(folder: Path) -> None:
     with opened(folder) as registry:
         registry.sweep(grace_s=0)
         registry.sweep(grace_s=0)
+
+
+def tier(folder: Path) -> None:
+    with opened(folder) as registry:
+        registry.tiers.run(take_over=True)
+
+
+def tier_and_sweep(folder: Path) -> None:
+    tier(folder)
+    sweep(folder)
 
 
 def take_in(folder: Path) -> None:
@@ -151,6 +202,21 @@ def pulled(registry: Registry, reference: str) -> str:
         return digest.hexdigest()[:12]
 
 
+def tiered_state(folder: Path) -> str:
+    """With the tier of each version, how deep the third lies, and how many blocks lie in the cold store."""
+    with opened(folder) as registry:
+        plan = registry.tiers.plan()
+        placed = [f"{each.reference} is {each.is_in}, to {each.to}" for each in plan.rows]
+        with registry.house.catalog.read() as view:
+            rows = {row.id: row for row in view.blocks()}
+        serving = set(registry.get(f"{MODEL}@1.0.2").manifest.block_ids())
+        depth = max(rows[block].depth for block in serving)
+        cold = sum(is_cold(row.pack) for row in rows.values())
+    settled = not any(each.moves for each in plan.rows)
+    # A run that was cut in two has moved some blocks, and says nothing of it before all are moved.
+    return "\n".join([state(folder), *placed, *([f"depth {depth}", f"cold {cold}"] if settled else [])])
+
+
 def swept_state(folder: Path) -> str:
     """With what is still to be freed, so that a sweep which forgets its work does not pass."""
     with opened(folder) as registry:
@@ -174,4 +240,6 @@ REGISTRY_SCENARIOS: Mapping[str, Scenario] = {
     "delete": _scenario(prepare_unneeded, delete),
     "sweep": _scenario(prepare_garbage, sweep, swept_state),
     "import": _scenario(prepare_bundle, take_in),
+    "tier": _scenario(prepare_tiers, tier, tiered_state),
+    "tier-back": _scenario(prepare_moved, tier_and_sweep, tiered_state),
 }

@@ -1,4 +1,4 @@
-"""Pushes, imports, deletes, sweeps, aliases, pulls and rebuilds at once, in seeded random schedules over real verbs.
+"""Pushes, imports, deletes, sweeps, aliases, pulls, rebuilds and work on tiers at once, in seeded random schedules.
 
 Each actor has a house of its own whose catalog and objects stop before every call until the schedule says go on; so
 a seed is one exact interleaving. However it goes, every acknowledged version comes back bit for bit and ``verify``
@@ -8,7 +8,7 @@ finds nothing. ``--schedules 100:100000`` runs more of them by hand; the planted
 import itertools
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -19,17 +19,28 @@ import pytest
 
 import budwood
 from budwood.catalog.api import Catalog, Transaction, View
+from budwood.catalog.sql.index import IndexView
 from budwood.client.near import Near
 from budwood.client.registry import Registry
+from budwood.domain.storage_tiers.values import Arrival
 from budwood.errors import BudwoodError, Damaged, LeaseLost, NotFound, RegistryBusy, StillInUse
 from budwood.store.api import Method, Objects, ObjectWriter, StoredObject
+from budwood.store.backends.memory import MemoryObjects
+from budwood.store.backends.tiered import TieredObjects
 from budwood.verbs import publish as publishing
 from budwood.verbs import sweep as sweeping
 from budwood.verbs.house import House
+from budwood.verbs.tiers import rewrite as rewriting
+from budwood.verbs.tiers.pace import Pace
+from budwood.verbs.tiers.policies import put_tiering
+from budwood.verbs.tiers.worker import WorkerLease, run_tiers
 
 MODELS = ("encoder", "ranker")
 BUNDLE = "two-versions"
 EXPECTED = (LeaseLost, NotFound, RegistryBusy, StillInUse)
+TIERS = ("hot", "warm", "cold")
+WARMED, OVERTAKEN = ("_warm", "_delete", "_sweep"), ("_tier", "_tier", "_sweep")
+"""The acts among which bugs of the work on tiers show soonest."""
 Act = Callable[[Registry], None]
 
 
@@ -169,7 +180,8 @@ class StoppingObjects(Stopping):
 class World:
     """One registry in memory, what was acknowledged, and what somebody tried to delete."""
 
-    def __init__(self, seed: int, sources: list[Path]) -> None:
+    def __init__(self, seed: int, sources: list[Path], only: Sequence[str] = ()) -> None:
+        self.only = only
         self.chance = random.Random(seed)
         self.sources = sources
         self.now_ms = itertools.count(1_700_000_000_000, 7)
@@ -177,7 +189,16 @@ class World:
         self.sleeps = self.chance.random() < 0.5
         names = random.Random(seed)
         opened = budwood.in_memory(author="mara", clock=lambda: next(self.now_ms) + self.slept_ms)
-        named = replace(opened.house, ids=lambda: f"{names.getrandbits(128):032x}", threads=1)
+        objects = TieredObjects(opened.house.objects, MemoryObjects(opened.house.clock))
+        named = replace(
+            opened.house,
+            ids=lambda: f"{names.getrandbits(128):032x}",
+            threads=1,
+            objects=objects,
+            has_cold_store=True,
+            # What was pushed without differences is what work on tiers has to do with.
+            push_as=self.chance.choice([None, Arrival.QUICK, Arrival.RAW]),
+        )
         self.registry = Registry(Near(named, "memory", made=True, grace_s=0))
         self.pushed: dict[str, Path] = {}
         self.doomed: set[str] = set()
@@ -191,7 +212,9 @@ class World:
 
     def run(self, actors: int) -> None:
         turns = Turns(self.chance)
-        acts = [self._guarded(self._choose(), self._opened(turns, actor)) for actor in range(actors)]
+        chosen = [getattr(self, name)(random.Random(self.chance.random())) for name in self.only]
+        chosen = chosen or [self._choose() for _ in range(actors)]
+        acts = [self._guarded(act, self._opened(turns, actor)) for actor, act in enumerate(chosen)]
         turns.run(acts)
 
     def problems(self) -> list[str]:
@@ -239,6 +262,7 @@ class World:
             self._sweep: 6,
             self._pull: 1,
             self._alias: 1,
+            self._tier: 3,
             # A machine that wakes between two steps of a rebuild or of a sweep has outslept what keeps them apart.
             self._sleep if self.sleeps else self._rebuild: 1,
         }
@@ -266,6 +290,8 @@ class World:
 
     def _delete(self, chance: random.Random) -> Act:
         reference = f"{chance.choice(MODELS)}@v{chance.randrange(1, 4)}"
+        if self.only:
+            reference = chance.choice(sorted(self.pushed))
 
         def act(registry: Registry) -> None:
             self.doomed.add(reference)
@@ -298,6 +324,25 @@ class World:
         reference = f"{chance.choice(MODELS)}@v{chance.randrange(1, 4)}"
         return lambda registry: _done(registry.alias(reference, "champion"))
 
+    def _tier(self, chance: random.Random) -> Act:
+        """Every model to some tier, and perhaps in the place of another worker."""
+        text, take_over = tiering(chance), chance.random() < 0.5
+
+        def act(registry: Registry) -> None:
+            put_tiering(registry.house, "default", text)
+            run_tiers(registry.house, Pace(), take_over=take_over)
+
+        return act
+
+    def _warm(self, _: random.Random) -> Act:
+        text = tiering(random.Random(0), tiers=("warm",))
+
+        def act(registry: Registry) -> None:
+            put_tiering(registry.house, "default", text)
+            run_tiers(registry.house, Pace())
+
+        return act
+
     def _rebuild(self, _: random.Random) -> Act:
         return lambda registry: _done(registry.rebuild_index())
 
@@ -307,6 +352,12 @@ class World:
             self.slept_ms += 2 * 3_600_000
 
         return act
+
+
+def tiering(chance: random.Random, tiers: Sequence[str] = TIERS) -> str:
+    """A policy that sends each model somewhere."""
+    rules = ", ".join(f"{{tier: {chance.choice(tiers)}, models: [{model}]}}" for model in MODELS)
+    return f"apiVersion: budwood.dev/v1\nkind: Tiering\nspec: {{rules: [{rules}]}}\n"
 
 
 def _done(_: object) -> None:
@@ -340,13 +391,16 @@ def every_pack_is_worth_rewriting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "DEAD_BYTES", 1)
 
 
-def prepared(seed: int, sources: list[Path]) -> World:
+def prepared(seed: int, sources: list[Path], only: Sequence[str] = ()) -> World:
     """A registry with a history: some versions, some deleted, some of their blocks condemned."""
-    world = World(seed, sources)
+    world = World(seed, sources, only)
     for _ in range(world.chance.randrange(1, 4)):
         source, model = world.chance.choice(sources), world.chance.choice(MODELS)
         number = world.registry.push(source, model).version.number
         world.pushed[f"{model}@v{number}"] = source
+    if world.chance.random() < 0.3:
+        put_tiering(world.registry.house, "default", tiering(world.chance))
+        run_tiers(world.registry.house)
     if world.chance.random() < 0.5:
         reference = world.chance.choice(sorted(world.pushed))
         world.registry.delete(reference)
@@ -356,8 +410,8 @@ def prepared(seed: int, sources: list[Path]) -> World:
     return world
 
 
-def problems_of(seed: int, sources: list[Path]) -> list[str]:
-    with prepared(seed, sources) as world:
+def problems_of(seed: int, sources: list[Path], only: Sequence[str] = ()) -> list[str]:
+    with prepared(seed, sources, only) as world:
         world.run(actors=world.chance.randrange(2, 5))
         return world.problems()
 
@@ -400,8 +454,8 @@ def test_a_pack_may_go_while_a_sweep_is_about_to_rewrite_it(sources: list[Path])
         assert list(registry.house.objects.list()) == []
 
 
-def seen(sources: list[Path], most: int = 2000) -> bool:
-    return any(problems_of(seed, sources) for seed in range(most))
+def seen(sources: list[Path], only: Sequence[str] = (), most: int = 2000) -> bool:
+    return any(problems_of(seed, sources, only) for seed in range(most))
 
 
 def test_publishing_without_a_second_look_at_shared_blocks_is_caught(
@@ -425,3 +479,24 @@ def test_condemning_without_a_second_look_at_new_versions_is_caught(
 def test_deleting_packs_of_a_lease_that_lives_is_caught(sources: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "pack_lease", lambda pack: "nobody")
     assert seen(sources)
+
+
+def test_pointing_at_re_encoded_blocks_without_a_second_look_is_caught(
+    sources: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewriting, "movable", lambda transaction, rows, seen: list(rows))
+    assert seen(sources, WARMED)
+
+
+def test_a_sweep_that_does_not_ask_who_leans_on_a_block_is_caught(
+    sources: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IndexView, "leaning_on", lambda view, ids: [])
+    assert seen(sources, WARMED)
+
+
+def test_a_worker_that_goes_on_after_another_took_over_is_caught(
+    sources: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkerLease, "confirm", lambda lease, transaction, now_ms: None)
+    assert seen(sources, OVERTAKEN)

@@ -1,6 +1,7 @@
 """budwood stats: what the registry holds, what it takes, and what shares with what."""
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +11,28 @@ from budwood.cli.screen import Column, Screen
 from budwood.cli.words import count, share_text, size_text
 
 if TYPE_CHECKING:
-    from budwood.domain.results import Usage
+    from collections.abc import Sequence
 
-EPILOG = examples("budwood stats", "budwood stats --json | jq '.stored_bytes / .logical_bytes'")
+    from budwood.domain.results import GroupUsage, Usage
+
+EPILOG = examples(
+    "budwood stats", "budwood stats --by tier", "budwood stats --json | jq '.stored_bytes / .logical_bytes'"
+)
 
 
-def stats(ctx: typer.Context, json: Json = False) -> None:
+class By(StrEnum):
+    """What bytes are told by."""
+
+    MODEL = "model"
+    TIER = "tier"
+    KIND = "kind"
+
+
+def stats(
+    ctx: typer.Context,
+    by: Annotated[By, typer.Option("--by", help="Tell bytes by model, storage tier or kind.")] = By.MODEL,
+    json: Json = False,
+) -> None:
     """Say what the registry holds and what it takes.
 
     Bytes as pushed and as stored, by model and by encoding, and which models share what.
@@ -23,10 +40,10 @@ def stats(ctx: typer.Context, json: Json = False) -> None:
     with opened(ctx) as registry:
         usage = registry.stats()
         place = registry.place
-    answer(usage, lambda screen: draw_usage(screen, usage, place), json=json)
+    answer(usage, lambda screen: draw_usage(screen, usage, place, by), json=json)
 
 
-def draw_usage(screen: Screen, usage: "Usage", place: str) -> None:
+def draw_usage(screen: Screen, usage: "Usage", place: str, by: By = By.MODEL) -> None:
     screen.line(place, "bold")
     is_smaller = 0 < usage.stored_bytes < usage.logical_bytes
     ratio = f", {usage.logical_bytes / usage.stored_bytes:.1f} times smaller" if is_smaller else ""
@@ -44,7 +61,10 @@ def draw_usage(screen: Screen, usage: "Usage", place: str) -> None:
         ],
         indent="  ",
     )
-    _draw_models(screen, usage)
+    if by is By.MODEL:
+        _draw_models(screen, usage)
+    else:
+        _draw_groups(screen, by, usage.by_tier if by is By.TIER else usage.by_kind)
     _draw_encodings(screen, usage)
     _draw_shared(screen, usage)
 
@@ -71,6 +91,30 @@ def _draw_models(screen: Screen, usage: "Usage") -> None:
             size_text(model.own_bytes),
         )
         for model in usage.by_model
+    ]
+    screen.table(columns, rows, indent="  ")
+
+
+def _draw_groups(screen: Screen, by: By, groups: "Sequence[GroupUsage]") -> None:
+    if not groups:
+        return
+    screen.heading(f"By {by}")
+    columns = (
+        Column(str(by), style="bold"),
+        Column("versions", right=True),
+        Column("as pushed", right=True),
+        Column("stored", right=True),
+        Column("its own", right=True),
+    )
+    rows = [
+        (
+            group.name,
+            f"{group.versions:,}",
+            size_text(group.logical_bytes),
+            size_text(group.stored_bytes),
+            size_text(group.own_bytes),
+        )
+        for group in groups
     ]
     screen.table(columns, rows, indent="  ")
 

@@ -161,6 +161,18 @@ class ModelUsage:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupUsage:
+    """The versions of one kind, or of one storage tier. A block counts for each group that needs it: ``own_bytes`` are
+    of blocks that only this one needs."""
+
+    name: str
+    versions: int
+    logical_bytes: int
+    stored_bytes: int
+    own_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What ``stats`` says. ``by_encoding`` maps an encoding's name to its stored bytes."""
 
@@ -175,6 +187,8 @@ class Usage:
     by_encoding: Mapping[str, int] = field(default_factory=dict)
     by_model: tuple[ModelUsage, ...] = ()
     shared: tuple[SharedWith, ...] = ()
+    by_kind: tuple[GroupUsage, ...] = ()
+    by_tier: tuple[GroupUsage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from budwood.server.protocol import BACKLOG, server_settings
 from budwood.server.sender import Sender
 from budwood.server.sequencing import Sequencing
 from budwood.server.service import Service
+from budwood.server.tier_work import TierWork
 from budwood.server.tracing import provider
 from budwood.verbs.promotions import flag_overdue
 from budwood.wiring import Served
@@ -112,6 +113,7 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     )
     sender = Sender(served.house, Outgoing(served.allow_networks), random.SystemRandom().random)
     sequencing = Sequencing(served.house)
+    tier_work = TierWork(served.house, served.tier_share)
     control = _control(plan, served, service)
     sender.start()
     sequencing.start()

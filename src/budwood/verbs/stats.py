@@ -4,14 +4,18 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Final
 
 from budwood.domain.manifest import BlockId
-from budwood.domain.records import model_path
-from budwood.domain.results import ModelUsage, SharedWith, Usage
+from budwood.domain.records import VersionRecord, model_path
+from budwood.domain.results import GroupUsage, ModelUsage, SharedWith, Usage
 from budwood.store.api import BlockRow
 from budwood.store.encodings.registry import encoding
 from budwood.verbs.house import House
 from budwood.verbs.needed import every_manifest, listed_packs, named_blocks, with_bases
+
+AS_PUSHED: Final = "as pushed"
+"""In the place of a tier, of versions that were not brought to any."""
 
 
 @dataclass(slots=True)
@@ -23,15 +27,21 @@ class _Model:
 
 def stats(house: House) -> Usage:
     """Reads every manifest. Raises ManifestDamaged, StorageFailed."""
-    models: dict[str, _Model] = {}
+    models, kinds, tiers = dict[str, _Model](), dict[str, _Model](), dict[str, _Model]()
     for version, manifest in every_manifest(house):
-        model = models.setdefault(model_path(version.namespace, version.model), _Model())
-        model.versions += 1
-        model.logical_bytes += version.size_bytes
-        model.blocks |= named_blocks(version, manifest)
+        blocks = named_blocks(version, manifest)
+        for group, name in (
+            (models, model_path(version.namespace, version.model)),
+            (kinds, str(version.kind)),
+            (tiers, _tier(house, version)),
+        ):
+            held = group.setdefault(name, _Model())
+            held.versions += 1
+            held.logical_bytes += version.size_bytes
+            held.blocks |= blocks
     rows = with_bases(house.index, set().union(*(model.blocks for model in models.values())))
-    for model in models.values():
-        model.blocks = _grown(model.blocks, rows)
+    for held in (*models.values(), *kinds.values(), *tiers.values()):
+        held.blocks = _grown(held.blocks, rows)
     users = Counter(block for model in models.values() for block in model.blocks)
     with house.catalog.read() as view:
         counts = view.counts()
@@ -52,6 +62,29 @@ def stats(house: House) -> Usage:
         by_encoding=dict(by_encoding.most_common()),
         by_model=tuple(_usage(name, model, rows, users) for name, model in sorted(models.items())),
         shared=_shared(models, rows),
+        by_kind=_groups(kinds, rows),
+        by_tier=_groups(tiers, rows),
+    )
+
+
+def _tier(house: House, version: VersionRecord) -> str:
+    """The tier it was brought to."""
+    with house.catalog.read() as view:
+        state = view.tier_state(version.id)
+    return str(state.tier) if state else AS_PUSHED
+
+
+def _groups(groups: Mapping[str, _Model], rows: Mapping[BlockId, BlockRow]) -> tuple[GroupUsage, ...]:
+    users = Counter(block for group in groups.values() for block in group.blocks)
+    return tuple(
+        GroupUsage(
+            name=name,
+            versions=group.versions,
+            logical_bytes=group.logical_bytes,
+            stored_bytes=sum(rows[block].length for block in group.blocks),
+            own_bytes=sum(rows[block].length for block in group.blocks if users[block] == 1),
+        )
+        for name, group in sorted(groups.items())
     )
 
 

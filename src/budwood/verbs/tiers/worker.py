@@ -124,6 +124,14 @@ def run_tiers(
     return TierRun(tuple(done), left, stopped, (house.clock() - began_ms) / 1000)
 
 
+def has_work(house: House) -> bool:
+    """Whether anything is to move, and may. Reads no manifest."""
+    with house.catalog.read() as view:
+        if not view.tiering_anywhere() or view.meta(PAUSED):
+            return False
+    return any(each.moves for _, each in placed_versions(house))
+
+
 def _moving(house: House) -> tuple[dict[int, Placed], list[tuple[VersionRecord, Placed]]]:
     placed = {version.id: (version, each) for version, each in placed_versions(house)}
     moving = [pair for pair in placed.values() if pair[1].moves]
