@@ -1,1 +1,1 @@
-"""The HTTP face: what a team asks of one registry (design/open/0009-registry-for-a-team.md)."""
+"""The HTTP face: what a team asks of one registry (design/accepted/0009-registry-for-a-team.md)."""
