@@ -7,7 +7,7 @@ has refused what would decode twice.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from budwood.domain.routes.route import Body, Route
 from budwood.server.http_limits import Door
@@ -72,10 +72,8 @@ class Table:
 
     def door(self, path: str, method: str) -> Door:
         """What the guard should let through for an address."""
-        try:
-            found = self.find(path.encode("ascii"))
-        except UnicodeEncodeError:
-            found = None
+        # It comes decoded; a file's name may hold any letter.
+        found = self.find((path if path.isascii() else quote(path)).encode("ascii"))
         if found is None:
             return Door()
         route = found.routes.get(method)

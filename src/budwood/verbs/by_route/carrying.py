@@ -59,7 +59,7 @@ def _stage(asked: Asked) -> Taken:
 
 
 def _read_experiments(asked: Asked) -> ExperimentsRead:
-    return read.read_experiments(asked.whole, _room(asked), asked.body.token)
+    return read.read_experiments(asked.house, _room(asked), asked.body.token)
 
 
 def _read_runs(asked: Asked) -> RunsRead:

@@ -5,6 +5,7 @@ from typing import Final
 
 from budwood.catalog.api import View
 from budwood.catalog.listing_api import ListingSearch
+from budwood.catalog.tracking_api import TrackingSearch
 from budwood.domain import asks_carrying as asks
 from budwood.domain.artifacts import Described, artifact_path
 from budwood.domain.carrying.records import (
@@ -21,7 +22,8 @@ from budwood.domain.carrying.records import (
 from budwood.domain.limits import CARRIED_AT_ONCE, POINTS_AT_ONCE
 from budwood.domain.listing_checks import STAGE_WORDS
 from budwood.domain.tracking import checks
-from budwood.domain.tracking.filters import ATTRIBUTE, Comparison, Operator, Place
+from budwood.domain.tracking.fields import EXPERIMENTS
+from budwood.domain.tracking.filters import ATTRIBUTE, Comparison, Operator, Place, parse_orders
 from budwood.domain.tracking.records import Experiment, Showing
 from budwood.errors import LimitExceeded
 from budwood.verbs import logged_models
@@ -32,7 +34,6 @@ from budwood.verbs.listings import models
 from budwood.verbs.listings.origin import kept_at
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.resolve import resolve
-from budwood.verbs.tracking.experiments import find_experiments
 from budwood.verbs.tracking.history import metric_history
 from budwood.verbs.tracking.runs import FoundRun, find_runs, get_run
 
@@ -41,8 +42,10 @@ FILES_AT_ONCE: Final = 1_000
 
 
 def read_experiments(house: House, namespace: str, token: str) -> asks.ExperimentsRead:
-    """By age. Raises BadValue."""
-    page = find_experiments(house, namespace, "", ["creation_time ASC"], Showing.ALL, token, LISTED_AT_ONCE)
+    """By age. Whoever only looks makes no default one. Raises BadValue."""
+    search = TrackingSearch(orders=parse_orders(["creation_time ASC"], EXPERIMENTS), showing=Showing.ALL)
+    with house.catalog.read() as view:
+        page = view.find_experiments(namespace, search, token=token, limit=LISTED_AT_ONCE)
     return asks.ExperimentsRead(tuple(_experiment(each) for each in page.experiments), page.token)
 
 
