@@ -1,6 +1,7 @@
 """What push and pull ask of a server: ``workplace.Desk`` over routes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
