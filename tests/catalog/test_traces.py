@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from budwood.catalog.api import Catalog
 from budwood.catalog.sql import sqlite, trace_search, trace_transaction, trace_view
@@ -15,6 +17,7 @@ from budwood.catalog.testing_traces import TracesSuite, fill_traces
 from budwood.catalog.testing_tracking import add_experiment
 from budwood.catalog.traces_api import TraceSearch
 from budwood.domain.traces.fields import TRACES
+from budwood.domain.traces.patterns import BadPattern, matches
 from budwood.domain.tracking.filters import parse_filter
 
 RARE = pytest.mark.parametrize("rare", [0, 2_000])
@@ -89,3 +92,21 @@ def test_a_page_of_traces_is_walked_by_time_and_sorts_nothing(
     plan = steps(catalog, ran[-1])
     assert any("ix_trace_newest_first" in step for step in plan), plan
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in plan), plan
+
+
+def test_postgresql_reads_every_pattern_that_is_let_through_alike(postgres_url: str) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+
+        @given(st.text("ab1-.*+?()|[]^$\\dws{},2 ", max_size=9), st.text("ab1- _", max_size=8))
+        @settings(max_examples=400, deadline=None)
+        def alike(pattern: str, text: str) -> None:
+            try:
+                found = matches(pattern, text)
+            except BadPattern:
+                return
+            row = connection.execute("SELECT %s::text ~ %s::text", (text, pattern)).fetchone()
+            assert row == (found,), pattern
+
+        alike()

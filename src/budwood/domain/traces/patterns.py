@@ -20,6 +20,8 @@ _CLASSES: Final = {
 }
 _PLAIN: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _REMEMBERED: Final = 2_000
+_COUNTED: Final = 255
+"""PostgreSQL counts no further."""
 Fits = Callable[[str], bool]
 
 
@@ -118,11 +120,13 @@ class _Machine:
         parts: list[tuple[int, int, int, int | None]] = []
         while self._now not in ("", "|", ")"):
             begin = self._at
-            if self._now in ("*", "+", "?"):
+            if self._now in ("*", "+", "?", "{"):
                 raise BadPattern("nothing stands before a repetition")
             self._skip()
             end = self._at
             least, most = self._times()
+            if self._pattern[begin] in "^$" and end < self._at:
+                raise BadPattern("a beginning or an end is repeated")
             parts.append((begin, end, least, most))
         resume = self._at
         for begin, end, least, most in reversed(parts):
@@ -204,7 +208,7 @@ class _Machine:
         self._at += len(written) + 2
         low = int(least)
         high = int(most) if most else None if comma else low
-        if (high is not None and high < low) or max(low, high or 0) > PATTERN_PLACES:
+        if (high is not None and high < low) or max(low, high or 0) > _COUNTED:
             raise BadPattern("a count is out of bounds")
         return low, high
 
@@ -236,6 +240,8 @@ class _Machine:
         letter = self._take()
         while True:
             if letter == "\\":
+                if self._now in ("D", "S", "W") and self._now:
+                    raise BadPattern("what is denied stands in no class")
                 parts.append(self._escaped())
             elif letter == "[":
                 raise BadPattern("'[' in a class stands behind '\\'")
