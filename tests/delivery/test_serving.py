@@ -10,6 +10,7 @@ import sys
 import time
 import venv
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 import budwood
 from budwood.delivery.serving.host import Asked, Happened, Limits, Pulled, Served, close_all, listen
 from budwood.delivery.serving.inside.tensors import Wrong, inputs_of, outputs_of
-from budwood.delivery.serving.kinds import Runtime, runtime_for
+from budwood.delivery.serving.kinds import Runtime, mlserver_for, runtime_for
 from budwood.errors import Damaged, ModelDown, Unsupported
 
 PREDICTOR = """
@@ -100,14 +101,21 @@ def ask(one: Served | int, *tensors: dict[str, Any], path: str = "/v2/models/add
 
 
 def sent(
-    one: Served | int, body: bytes, path: str, wait_s: float = 30, headers: Mapping[str, str] | None = None
+    one: Served | int,
+    body: bytes,
+    path: str,
+    wait_s: float = 30,
+    headers: Mapping[str, str] | None = None,
+    *,
+    want_json: bool = True,
 ) -> Answer:
     port = one if isinstance(one, int) else one.port
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=wait_s)
     try:
         connection.request("POST" if body else "GET", path, body or None, headers or {})
         answer = connection.getresponse()
-        return Answer(answer.status, json.loads(answer.read()))
+        said = answer.read()
+        return Answer(answer.status, json.loads(said) if want_json else {})
     finally:
         connection.close()
 
@@ -299,6 +307,34 @@ def torchscript(folder: Path) -> None:
     torch.jit.save(torch.jit.trace(torch.nn.Identity(), torch.zeros(1, 2)), folder / "model.torchscript")
 
 
+def exported(folder: Path) -> None:
+    import torch
+
+    torch.export.save(torch.export.export(torch.nn.ReLU(), (torch.zeros(1, 2),)), folder / "model.pt2")
+
+
+TABLE = [[float(row % 2), float(row % 2)] for row in range(40)]
+TARGET = [row[0] for row in TABLE]
+
+
+def xgboost(folder: Path) -> None:
+    import numpy as np
+    import xgboost as library
+
+    table = library.DMatrix(np.array(TABLE), label=np.array(TARGET))
+    settings = {"max_depth": 1, "eta": 1.0, "lambda": 0.0, "base_score": 0.0}
+    library.train(settings, table, num_boost_round=1).save_model(folder / "model.ubj")
+
+
+def lightgbm(folder: Path) -> None:
+    import numpy as np
+
+    library = pytest.importorskip("lightgbm")
+    settings = {"min_data_in_leaf": 1, "learning_rate": 1.0, "num_leaves": 2, "verbose": -1}
+    table = library.Dataset(np.array(TABLE), label=np.array(TARGET))
+    library.train(settings, table, num_boost_round=1).save_model(folder / "model.lgb")
+
+
 @pytest.mark.parametrize(
     ("library", "write", "expected"),
     [
@@ -306,6 +342,9 @@ def torchscript(folder: Path) -> None:
         ("joblib", joblib, [1.0]),
         ("onnxruntime", onnx, [1.0, 1.0]),
         ("torch", torchscript, [1.0, 1.0]),
+        ("torch", exported, [1.0, 1.0]),
+        ("xgboost", xgboost, [1.0]),
+        ("lightgbm", lightgbm, [1.0]),
     ],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -322,7 +361,143 @@ def test_each_library_serves_what_it_wrote(
     data = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1.0, 1.0]}
     answer = ask(one, data, path="/v2/models/m/infer")
     assert answer.status == 200, answer
-    assert next(iter(answer.outputs.values())) == expected
+    assert next(iter(answer.outputs.values())) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("task", ["classification", "generation", "vectors"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_hugging_face_serves_what_a_folder_holds(tmp_path: Path, place: Place, task: str) -> None:
+    pytest.importorskip("transformers")
+    folder = tmp_path / "files"
+    hugging_face(folder, task)
+    files = {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    one = place.serve(Asked("m", 1, "aa" * 32, Pulled(folder, files), runtime_for([*files]), Limits(8 << 30, 1, 0)))
+    answer = ask(one, tensor("text", ("a b", "b"), "BYTES"), path="/v2/models/m/infer", wait_s=120)
+    assert answer.status == 200, answer
+    names = {"classification": ["label", "score"], "generation": ["text"], "vectors": ["embedding"]}
+    assert list(answer.outputs) == names[task]
+    assert answer.said["outputs"][0]["shape"][0] == 2
+
+
+def hugging_face(folder: Path, task: str) -> None:
+    """The smallest there is of its kind, with a tokenizer of four words."""
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = {"[UNK]": 0, "[PAD]": 1, "a": 2, "b": 3}
+    tokenizer = Tokenizer(models.WordLevel(words, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    small = {"vocab_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "hidden_size": 4}
+    torch.manual_seed(0)
+    if task == "generation":
+        config = transformers.GPT2Config(vocab_size=4, n_layer=1, n_head=1, n_embd=4, bos_token_id=2, eos_token_id=3)
+        model: Any = transformers.GPT2LMHeadModel(config)
+    else:
+        config = transformers.BertConfig(**small, intermediate_size=4, max_position_embeddings=32, pad_token_id=1)
+        kind = "BertForSequenceClassification" if task == "classification" else "BertModel"
+        model = getattr(transformers, kind)(config)
+    model.save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", model_max_length=16
+    ).save_pretrained(folder)
+
+
+# Several requests in one prediction
+
+ROWS = """
+import os, threading, time
+class Rows:
+    def __init__(self, folder):
+        self.lock, self.calls, self.most = threading.Lock(), 0, 0
+    def predict(self, inputs):
+        x = inputs["x"]
+        with self.lock:
+            self.calls += 1
+            self.most = max(self.most, len(x))
+        time.sleep(0.05)
+        if (x < 0).any():
+            raise ValueError("less than nothing")
+        if "odd" in inputs:
+            return {"sum": x.sum(), "most": [self.most]}
+        return {"double": 2 * x, "most": [self.most] * len(x)}
+"""
+
+
+def many(one: Served, bodies: list[list[dict[str, Any]]]) -> list[Answer]:
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(lambda tensors: ask(one, *tensors), bodies))
+
+
+def test_requests_that_wait_are_predicted_together_and_none_answers_for_another(place: Place) -> None:
+    (place.folder / "rows.py").write_text(ROWS)
+    one = place.serve(place.asked(predictor="rows:Rows", batch=8))
+    answers = many(one, [[tensor(values=(number, number + 0.5))] for number in range(24)])
+    assert [each.outputs["double"] for each in answers] == [[2 * n, 2 * n + 1] for n in range(24)]
+    assert 2 < max(each.outputs["most"][0] for each in answers) <= 8
+    mixed = many(one, [[tensor(values=(number,))] for number in (1, -1, 2, -2, 3)])
+    assert [each.status for each in mixed] == [200, 500, 200, 500, 200]
+    odd = many(one, [[tensor(values=(number, 1)), tensor("odd", (1, 1))] for number in range(6)])
+    assert [each.outputs["sum"] for each in odd] == [[number + 1] for number in range(6)]
+    long = many(one, [[tensor(values=(1.0,) * 20)], [tensor(values=(1,), datatype="INT64")]])
+    assert [len(each.outputs["double"]) for each in long] == [20, 1]
+
+
+def test_without_a_batch_each_request_is_predicted_alone(place: Place) -> None:
+    (place.folder / "rows.py").write_text(ROWS)
+    one = place.serve(place.asked(predictor="rows:Rows"))
+    answers = many(one, [[tensor(values=(number,))] for number in range(6)])
+    assert {each.outputs["most"][0] for each in answers} == {1}
+
+
+def test_a_process_has_its_cores_and_no_more(place: Place) -> None:
+    (place.folder / "cores.py").write_text(
+        "import os\nclass Cores:\n    def predict(self, inputs):\n        return [len(os.sched_getaffinity(0))]\n"
+    )
+    one = place.serve(place.asked(predictor="cores:Cores", limits=Limits(0, 1, 0)))
+    assert ask(one).outputs["predict"] == [1]
+
+
+# MLServer
+
+MLSERVER = os.environ.get("BUDWOOD_TEST_MLSERVER", "")
+
+
+@pytest.mark.skipif(not MLSERVER, reason="BUDWOOD_TEST_MLSERVER names no Python that has MLServer")
+def test_mlserver_serves_in_an_environment_of_its_own(tmp_path: Path, place: Place) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    script = "import joblib,sys;from sklearn.tree import DecisionTreeRegressor as T;"
+    script += "joblib.dump(T().fit([[0.0,0.0],[1.0,1.0]],[0.0,1.0]),sys.argv[1])"
+    subprocess.run([MLSERVER, "-c", script, str(folder / "model.joblib")], check=True)
+    files = {"model.joblib": sha256((folder / "model.joblib").read_bytes()).hexdigest()}
+    data = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1.0, 1.0]}
+    (tmp_path / "warm.json").write_text(json.dumps({"inputs": [data]}))
+    asked = Asked(
+        *("m", 3, "aa" * 32, Pulled(folder, files), mlserver_for([*files]), Limits(4 << 30, 1, 2)),
+        python=MLSERVER,
+        warm=str(tmp_path / "warm.json"),
+        batch=4,
+    )
+    one = place.serve(asked)
+    at = "/v2/models/m/versions/3/infer"
+    for _ in range(2):
+        answer = ask(one, data, path=at)
+        assert (answer.status, answer.outputs["predict"]) == (200, [1.0]), answer
+        assert answer.said["model_version"] == "3"
+        until(lambda: not one.pid)
+    until(lambda: place.words() == ["loaded", "unloaded", "loaded", "unloaded"])
+    assert sent(one, b"{}", "/v2/repository/models/m/unload", want_json=False).status == 404
+    (tmp_path / "warm.json").write_text(json.dumps({"inputs": [{**data, "shape": [1, 1], "data": [1.0]}]}))
+    with pytest.raises(ModelDown, match="features"):
+        place.serve(replace(asked, number=4))
+
+
+def test_mlserver_is_asked_only_for_what_it_can() -> None:
+    assert mlserver_for(["model.joblib"]) == Runtime("mlserver", "model.joblib", "mlserver_sklearn:SKLearnModel")
+    assert mlserver_for(["x"], "mine:Model") == Runtime("mlserver", "", "mine:Model")
+    with pytest.raises(Unsupported, match="no runtime for ONNX"):
+        mlserver_for(["model.onnx"])
 
 
 # The command

@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,18 +13,20 @@ import typer
 
 from budwood.cli.face import Json, exact, note, opened
 from budwood.cli.help import examples
-from budwood.domain.limits import SERVED_VERSIONS, SERVING_CORES, SERVING_IDLE_S, SERVING_MEMORY_BYTES
+from budwood.domain.limits import SERVED_VERSIONS, SERVING_BATCH, SERVING_CORES, SERVING_IDLE_S, SERVING_MEMORY_BYTES
 
 if TYPE_CHECKING:
     from budwood.client.registry import Registry
     from budwood.client.version import Version
     from budwood.delivery.serving.host import Asked, Happened, Limits, Pulled, Served
+    from budwood.delivery.serving.kinds import Runtime
     from budwood.domain.manifest import Manifest
 
 EPILOG: Final = examples(
     "budwood serve-model fraud@champion",
     "budwood serve-model fraud@v1 fraud@v2 --port 9001 --endpoint fraud",
     "budwood serve-model ranker@v3 --predictor serving:Ranker --python ./ranker-env/bin/python",
+    "budwood serve-model fraud@v3 --runtime mlserver --python ./mlserver-env/bin/python",
 )
 CACHE: Final = Path(".budwood-serving")
 
@@ -50,8 +53,28 @@ Predictor = Annotated[
 Python = Annotated[
     str, typer.Option("--python", metavar="PROGRAM", help="The Python it runs in: that of its own environment.")
 ]
+Batch = Annotated[
+    int,
+    typer.Option(
+        "--batch",
+        min=0,
+        max=SERVING_BATCH,
+        metavar="ROWS",
+        help="Predict so many rows of several requests together, when they come faster than answers; 0 for never.",
+    ),
+]
+By = Annotated[str, typer.Option("--runtime", metavar="budwood|mlserver", help="Whose server answers.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Load it though the scan does not call it clean.")]
 Cache = Annotated[Path, typer.Option("--cache", metavar="FOLDER", help="Where files are pulled to.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """Whose code answers: whose server, whose predictor, in which Python."""
+
+    runtime: str
+    predictor: str
+    python: str
 
 
 def serve_model(
@@ -67,6 +90,8 @@ def serve_model(
     warm: Warm = None,
     predictor: Predictor = "",
     python: Python = "",
+    runtime: By = "budwood",
+    batch: Batch = 0,
     trust: Trust = False,
     cache: Cache = CACHE,
     json: Json = False,
@@ -88,7 +113,9 @@ def serve_model(
             versions = _versions(registry, references)
             for version in versions:
                 pulled = _pulled(registry, version, cache, trust=trust)
-                asked = _asked(version, pulled, limits, predictor, python, warm, lazy=lazy)
+                asked = replace(
+                    _asked(version, pulled, limits, _Code(runtime, predictor, python), warm, lazy=lazy), batch=batch
+                )
                 serving.append(_served(asked, host, port + len(serving) if port else 0))
             for one in serving:
                 one.start()
@@ -142,8 +169,7 @@ def _asked(
     version: "Version",
     pulled: "Pulled",
     limits: "Limits",
-    predictor: str,
-    python: str,
+    code: _Code,
     warm: Path | None,
     *,
     lazy: bool,
@@ -152,14 +178,14 @@ def _asked(
     import shutil
 
     from budwood.delivery.serving.host import Asked
-    from budwood.delivery.serving.kinds import runtime_for
     from budwood.errors import SourceNotFound
 
     if warm is not None and not warm.is_file():
         raise SourceNotFound(f"{warm} is no file.", hint="Give a file with a request, as JSON.")
+    python, predictor = code.python, code.predictor
     if python and shutil.which(python) is None:
         raise SourceNotFound(f"{python} is no program.", hint="Give the Python of an environment: env/bin/python.")
-    runtime = runtime_for(tuple(pulled.files), predictor)
+    runtime = _runtime(tuple(pulled.files), code)
     return Asked(
         version.record.model,
         version.number,
@@ -174,6 +200,21 @@ def _asked(
         warm=str(warm.resolve()) if warm else "",
         lazy=lazy,
     )
+
+
+def _runtime(paths: tuple[str, ...], code: _Code) -> "Runtime":
+    """Raises Unsupported, BadValue."""
+    from budwood.delivery.serving.kinds import mlserver_for, runtime_for
+    from budwood.errors import BadValue
+
+    if code.runtime == "budwood":
+        return runtime_for(paths, code.predictor)
+    if code.runtime != "mlserver":
+        raise BadValue(f"There is no runtime {code.runtime[:40]!r}.", hint="It is budwood or mlserver.")
+    if not code.python:
+        hint = "Install MLServer in an environment of its own, and give its Python: --python env/bin/python."
+        raise BadValue("MLServer cannot share Budwood's environment.", hint=hint)
+    return mlserver_for(paths, code.predictor)
 
 
 def _served(asked: "Asked", host: str, port: int) -> "Served":

@@ -62,7 +62,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A version to serve. ``path`` is where a predictor's module lies, ``warm`` a file with a request."""
+    """A version to serve. ``path`` is where a predictor's module lies, ``warm`` a file with a request, ``batch`` how
+    many rows of several requests may be predicted together; 0 for each alone."""
 
     model: str
     number: int
@@ -75,6 +76,7 @@ class Asked:
     python: str = ""
     warm: str = ""
     lazy: bool = False
+    batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Served:
             folder=str(asked.pulled.folder),
             runtime=asked.runtime.name,
             file=asked.runtime.file,
-            predictor=asked.predictor,
+            predictor=asked.runtime.implementation or asked.predictor,
             path=asked.path,
             model=asked.model,
             version=str(asked.number),
@@ -193,6 +195,7 @@ class Served:
             body_bytes=SERVING_BODY_BYTES,
             connections=SERVING_CONNECTIONS,
             warm=asked.warm,
+            batch=asked.batch,
         )
         cores = str(asked.limits.cores)
         threads = (

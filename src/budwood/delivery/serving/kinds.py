@@ -8,6 +8,7 @@ from typing import Final
 from budwood.errors import Unsupported
 
 PREDICTOR: Final = "predictor"
+MLSERVER: Final = "mlserver"
 _BY_SUFFIX: Final[Mapping[str, str]] = {
     ".skops": "skops",
     ".joblib": "pickle",
@@ -31,15 +32,24 @@ _TITLES: Final[Mapping[str, str]] = {
     "torch": "PyTorch",
     "hugging-face": "Hugging Face",
     PREDICTOR: "a predictor of your own",
+    MLSERVER: "MLServer",
+}
+_IMPLEMENTATIONS: Final[Mapping[str, str]] = {
+    "pickle": "mlserver_sklearn:SKLearnModel",
+    "xgboost": "mlserver_xgboost:XGBoostModel",
+    "lightgbm": "mlserver_lightgbm:LightGBMModel",
+    "hugging-face": "mlserver_huggingface:HuggingFaceRuntime",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """``file`` is the one to load; empty where the folder is."""
+    """``file`` is the one to load; empty where the folder is. ``implementation`` is the class that loads it, where
+    somebody else's server does."""
 
     name: str
     file: str = ""
+    implementation: str = ""
 
     @property
     def title(self) -> str:
@@ -63,3 +73,14 @@ def runtime_for(paths: Sequence[str], predictor: str = "") -> Runtime:
     raise Unsupported(
         f"None of its files ({', '.join(paths)[:200]}) is a model that can be served as it is.", hint=hint
     )
+
+
+def mlserver_for(paths: Sequence[str], predictor: str = "") -> Runtime:
+    """The same by MLServer's runtimes; ``predictor`` is one of your own. Raises Unsupported."""
+    if predictor:
+        return Runtime(MLSERVER, "", predictor)
+    found = runtime_for(paths)
+    if found.name not in _IMPLEMENTATIONS:
+        hint = "Leave --runtime out, or name an MLServer runtime of your own: --predictor module:Class"
+        raise Unsupported(f"MLServer has no runtime for {found.title}.", hint=hint)
+    return Runtime(MLSERVER, found.file, _IMPLEMENTATIONS[found.name])

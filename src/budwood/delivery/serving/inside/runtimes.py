@@ -137,7 +137,8 @@ def _hugging_face(folder: Path, _: Path, __: str) -> Model:
     from transformers import AutoConfig, pipeline
 
     architectures = AutoConfig.from_pretrained(folder).architectures or [""]
-    ends = {"ForSequenceClassification": "text-classification", "ForCausalLM": "text-generation"}
+    ends = {"ForSequenceClassification": "text-classification"}
+    ends |= dict.fromkeys(("ForCausalLM", "LMHeadModel"), "text-generation")  # GPT-2 and its kin end in the latter.
     task = next((task for end, task in ends.items() if architectures[0].endswith(end)), "feature-extraction")
     pipe = pipeline(task, model=str(folder), trust_remote_code=False)
 

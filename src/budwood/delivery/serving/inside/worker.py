@@ -12,13 +12,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-from .runtimes import Model, load
+from .batching import Batcher
+from .runtimes import Model, Tensors, load
 from .tensors import Wrong, inputs_of, outputs_of
 
 _STEP_S: Final = 0.05
@@ -48,6 +49,7 @@ class Told:
     body_bytes: int
     connections: int
     warm: str
+    batch: int = 0
 
 
 def main() -> None:
@@ -59,6 +61,11 @@ def main() -> None:
         _limit(told)
         if told.path:
             sys.path.insert(0, told.path)
+        if told.runtime == "mlserver":
+            from .under_mlserver import serve
+
+            serve(told, lambda said: _say(host, said), host)
+            os._exit(0)
         model = load(told.runtime, Path(told.folder), told.file, told.predictor)
         warmed = _warm(model, told.warm)
     except BaseException as error:
@@ -130,7 +137,8 @@ class Server(ThreadingHTTPServer):
         self.socket = socket.socket(fileno=told.listen)
         self.server_address = self.socket.getsockname()
         self.told, self.model = told, model
-        self.turns = threading.Semaphore(max(1, told.cores))
+        turns = threading.Semaphore(max(1, told.cores))
+        self.predict = Batcher(model.predict, turns, told.batch).predict if told.batch else _in_turn(model, turns)
         self._places = threading.Semaphore(told.connections)
         self._lock = threading.Lock()
         self._asked, self._busy = time.monotonic(), 0
@@ -186,6 +194,14 @@ class Server(ThreadingHTTPServer):
         """A client that went away is no matter of ours."""
 
 
+def _in_turn(model: Model, turns: threading.Semaphore) -> Callable[[Tensors], Any]:
+    def predict(tensors: Tensors) -> Any:
+        with turns:
+            return model.predict(tensors)
+
+    return predict
+
+
 class _Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -231,8 +247,7 @@ class _Answers(BaseHTTPRequestHandler):
         except (Wrong, ValueError, RecursionError) as error:
             return 400, {"error": str(error)}
         try:
-            with self.server.turns:
-                predicted = self.server.model.predict(tensors)
+            predicted = self.server.predict(tensors)
             outputs = outputs_of(predicted, request.get("outputs"))
         except Wrong as error:
             return 400, {"error": str(error)}
