@@ -174,6 +174,8 @@ class Control:
         resources = self._wanted(talk, ROUTES)
         assert resources is not None, "it is behind something"
         talk.sent[ROUTES] = talk.node.has[ROUTES] = resources.version
+        # What it says next with the nonce it heard last, such as that it needs a table no more, is about this.
+        talk.nonces[ROUTES] = (talk.nonces.get(ROUTES, ("", ""))[0], resources.version)
         talk.heard(talk.node)
         return True
 
