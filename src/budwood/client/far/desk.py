@@ -22,7 +22,7 @@ from budwood.domain.transfers import (
     PushAtOnce,
     ReuseVersion,
 )
-from budwood.errors import BadParcel, LimitExceeded
+from budwood.errors import BadParcel, BudwoodError, LimitExceeded
 from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.wire import encode
 from budwood.verbs.workplace import Lease
