@@ -30,7 +30,7 @@ from budwood.store.gather import DiskFile, gather
 from budwood.store.readings import read_files
 from budwood.store.remember import Remembered, StatCache
 from budwood.store.write import BlockWriter, Kept
-from budwood.verbs.choose_base import FileTensors, choose_base
+from budwood.verbs.choose_base import Chosen, FileTensors, choose_base
 from budwood.verbs.datasets import with_data_parents
 from budwood.verbs.derived import derivations
 from budwood.verbs.describe import Declared, check_declared, facts_of
@@ -203,7 +203,6 @@ def _write(
     """Blocks in durable packs and the manifest that names them; None when the newest version is this already."""
     known = _in_force(lease, remembered)
     readings = read_files([file for file in files if file.path not in known])
-    arrival = place.arrival(target.namespace)
     chosen = choose_base(
         place,
         _tensors(files, readings, known),
@@ -211,19 +210,7 @@ def _write(
         lambda structure, probes: place.desk.candidates(target, before.parents, structure, probes),
         {file.size for file, _ in readings},
     )
-    with BlockWriter(
-        place.objects,
-        lease.index,
-        lease.new_pack_name,
-        threads=place.threads,
-        bases=chosen.bases if arrival is Arrival.SMALL else None,
-        recipes=chosen.recipes if arrival is Arrival.SMALL else None,
-        known=chosen.known,
-        as_is=arrival is Arrival.RAW,
-        progress=_kept_alive(lease, progress),
-        pack_bytes=place.pack_bytes(sum(file.size for file in files)),
-        checks=place.checks,
-    ) as writer:
+    with _writer(place, target, files, chosen, lease, progress) as writer:
         if _is_small(files):
             writer.foresee(readings, chosen.sketch)
         written = writer.write_files(readings)
@@ -254,6 +241,26 @@ def _write(
         suggestion=_suggestion(place, request, target, before, manifest),
         probes=tuple(probes_in(chosen.sketch)),
         derivations=found,
+    )
+
+
+def _writer(
+    place: Workplace, target: Reference, files: Sequence[DiskFile], chosen: Chosen, lease: Lease, progress: Progress
+) -> BlockWriter:
+    """Writes blocks as the namespace wants them to arrive: as small as they get, or as fast as the disk."""
+    arrival = place.arrival(target.namespace)
+    return BlockWriter(
+        place.objects,
+        lease.index,
+        lease.new_pack_name,
+        threads=place.threads,
+        bases=chosen.bases if arrival is Arrival.SMALL else None,
+        recipes=chosen.recipes if arrival is Arrival.SMALL else None,
+        known=chosen.known,
+        as_is=arrival is Arrival.RAW,
+        progress=_kept_alive(lease, progress),
+        pack_bytes=place.pack_bytes(sum(file.size for file in files)),
+        checks=place.checks,
     )
 
 
