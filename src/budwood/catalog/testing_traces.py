@@ -8,6 +8,7 @@ from typing import Final
 from budwood.catalog.api import Catalog, Transaction
 from budwood.catalog.testing_tracking import add_experiment
 from budwood.catalog.traces_api import Linked, TraceSearch
+from budwood.domain.canon import Json
 from budwood.domain.traces.correlation import Counts
 from budwood.domain.traces.fields import TRACES
 from budwood.domain.traces.measures import Aggregation, Condition, Measuring, Subject
@@ -60,8 +61,15 @@ def spans_of(number: int) -> list[Span]:
     """A root, and a child that says which model it asked."""
     start = (1_000 + number // 2) * 1_000_000
     trace = f"{number:032x}"
-    asked = {"mlflow.spanType": "LLM", "mlflow.llm.model": f"gpt-{number % 3}", "odd.key\"'": number, "text": "Füße"}
-    cost = {"mlflow.llm.cost": {"input_cost": 0.5, "output_cost": 0.25, "total_cost": 0.75}} if number % 2 else {}
+    asked: dict[str, Json] = {
+        "mlflow.spanType": "LLM",
+        "mlflow.llm.model": f"gpt-{number % 3}",
+        "odd.key\"'": number,
+        "text": "Füße",
+    }
+    cost: dict[str, Json] = (
+        {"mlflow.llm.cost": {"input_cost": 0.5, "output_cost": 0.25, "total_cost": 0.75}} if number % 2 else {}
+    )
     return [
         Span(trace, "01" * 8, "", f"root-{number % 4}", start, start + 9_000_000, "OK"),
         Span(trace, "02" * 8, "01" * 8, "ask", start + 1_000_000, start + 3_000_000, "ERROR", "no", {**asked, **cost}),

@@ -19,7 +19,7 @@ from budwood.domain.traces.protobuf import Wire, fields
 from budwood.errors import BadValue, LimitExceeded, Malformed
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
-TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=12)
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 VALUES = st.recursive(
     st.none() | st.booleans() | INT64 | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -88,7 +88,7 @@ def test_both_forms_give_the_spans_that_were_written(
         trace_id=trace, span_id=span, name=name, start_time_unix_nano=start, end_time_unix_nano=end
     )
     written.parent_span_id = bytes(7) + b"\1"
-    written.status.code, written.status.message = code, said  # type: ignore[assignment]
+    written.status.code, written.status.message = code, said
     for key, value in attributes.items():
         written.attributes.add(key=key).value.CopyFrom(as_any(value))
     event = written.events.add(name="cache", time_unix_nano=start)

@@ -32,7 +32,7 @@ def request(*, spans: int = 2, root: bool = True, **attributes: str) -> bytes:
         span.start_time_unix_nano, span.end_time_unix_nano = 2_000_000_000 + number, 3_000_000_000
         for key, value in attributes.items():
             span.attributes.add(key=key.replace("__", ".")).value.string_value = value
-    return found.SerializeToString()
+    return bytes(found.SerializeToString())
 
 
 def send(home: Any, body: bytes, **headers: str) -> Any:
@@ -112,7 +112,7 @@ def test_spans_that_come_in_any_order_make_one_trace(home: Any) -> None:
     begun = got(home)["trace"]["trace_info"]
     assert begun["state"] == "IN_PROGRESS"
     assert json.loads(begun["trace_metadata"]["mlflow.trace.tokenUsage"])["total_tokens"] == 10
-    send(home, request(spans=1, **{"mlflow.spanInputs": "hi", "mlflow.traceTag.team": "risk"}))
+    send(home, request(spans=1, mlflow__spanInputs="hi", mlflow__traceTag__team="risk"))
     ended = got(home)["trace"]["trace_info"]
     assert (ended["state"], ended["request_preview"], ended["tags"]["team"]) == ("OK", '"hi"', "risk")
     assert json.loads(ended["trace_metadata"]["mlflow.trace.tokenUsage"])["total_tokens"] == 10
@@ -200,7 +200,7 @@ ASKED = [
     for each in (*traces.ENDPOINTS, *assessments.ENDPOINTS, *trace_measures.ENDPOINTS)
     if each.method != "GET"
 ]
-SENSIBLE = {
+SENSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "trace": st.fixed_dictionaries({"trace_info": st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=6)}),
     "filter": st.sampled_from(["name = 'a'", "feedback.a > 1", "span.name RLIKE '('", "tags.a IN (", "x" * 99]),
     "locations": st.just([at("0")]),
@@ -218,7 +218,7 @@ SENSIBLE = {
 )
 def test_no_request_about_traces_is_a_failure_of_ours(home: Any, data: st.DataObject) -> None:
     method, path = data.draw(st.sampled_from(ASKED))
-    body = data.draw(st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=6))
+    body: dict[str, Any] = data.draw(st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=6))
     for field, values in SENSIBLE.items():
         if data.draw(st.booleans()):
             body[field] = data.draw(values)

@@ -33,7 +33,7 @@ def look_up(words: str) -> list[str]:
 @mlflow.trace(span_type=SpanType.AGENT, attributes={"model": "small-1"})
 def answer(question: str, *, fails: bool = False) -> str:
     mlflow.update_current_trace(tags={"team": "risk"}, metadata={"mlflow.trace.session": "s1"})
-    found = look_up(question.split()[-1])
+    found: list[str] = look_up(question.split()[-1])
     if fails:
         raise ValueError("no answer")
     return found[0]

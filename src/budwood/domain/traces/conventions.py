@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from budwood.domain.canon import Json
-from budwood.domain.limits import MODEL_WORD_CHARS
+from budwood.domain.limits import MODEL_WORD_CHARS, TRACE_ID_CHARS
 from budwood.domain.traces.records import COSTS, TOKENS, Span
 
 TYPE: Final = "mlflow.spanType"
@@ -24,7 +24,7 @@ COST: Final = "mlflow.llm.cost"
 MODEL: Final = "mlflow.llm.model"
 PROVIDER: Final = "mlflow.llm.provider"
 REQUEST: Final = "mlflow.traceRequestId"
-ID: Final = re.compile(r"[a-zA-Z0-9][\w-]{0,99}", re.ASCII)
+ID: Final = re.compile(rf"[a-zA-Z0-9][\w-]{{0,{TRACE_ID_CHARS - 1}}}", re.ASCII)
 TAG_PREFIX: Final = "mlflow.traceTag."
 SERVICE: Final = "service.name"
 SERVICES: Final = frozenset({"claude-code", "codex_cli_rs", "codex_vscode", "gemini-cli", "qwen-code"})

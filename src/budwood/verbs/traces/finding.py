@@ -143,7 +143,7 @@ def _ids(view: View, namespace: str, experiments: Sequence[str]) -> tuple[int, .
 
 def _named(view: View, namespace: str, ids: Sequence[str], experiments: Sequence[str] | None) -> list[Trace]:
     """In the order of the ids, each once."""
-    there = {each.trace: each for each in view.traces(namespace, ids)}
+    there = {each.trace: each for each in view.traces(namespace, found.plausible(ids))}
     if experiments is not None:
         allowed = {str(checks.experiment_number(id_)) for id_ in experiments}
         there = {id_: each for id_, each in there.items() if str(each.experiment) in allowed}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.limits import TRACE_ID_CHARS, TRACE_KEY_CHARS, TRACE_METADATA_CHARS, TRACE_TAG_CHARS, TRACE_WORDS
+from budwood.domain.traces.conventions import ID
 from budwood.domain.traces.records import FIXED_TAGS, LOCATION_TAG, Trace, TraceWithAll
 from budwood.domain.tracking import checks
 from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, Experiment
@@ -22,7 +23,12 @@ def trace(view: View, namespace: str, id_: str) -> Trace:
 
 def maybe(view: View, namespace: str, id_: str) -> Trace | None:
     """None when it is not there."""
-    return next(iter(view.traces(namespace, [id_])), None) if len(id_) <= TRACE_ID_CHARS else None
+    return next(iter(view.traces(namespace, plausible([id_]))), None)
+
+
+def plausible(ids: Iterable[str]) -> list[str]:
+    """Those that could be the id of a trace: of others a database need not be asked."""
+    return [id_ for id_ in ids if ID.fullmatch(id_)]
 
 
 def with_all(view: View, traces: Iterable[Trace]) -> tuple[TraceWithAll, ...]:
@@ -51,9 +57,10 @@ def located(experiment: Experiment, id_: str) -> dict[str, str]:
 
 def check_id(id_: str) -> None:
     """That it could be the id of a trace, and part of a path. Raises BadValue."""
-    checks.check_run(id_)
-    if len(id_) > TRACE_ID_CHARS:
-        raise BadValue(f"Invalid trace ID: it has more than {TRACE_ID_CHARS} characters.")
+    if not ID.fullmatch(id_):
+        raise BadValue(
+            f"Invalid trace ID: '{id_[:200]}'. It has letters, digits, '-' and '_', {TRACE_ID_CHARS} at most."
+        )
 
 
 def tags(said: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from budwood.domain.tracking import checks
 from budwood.errors import BadValue, LimitExceeded
 from budwood.verbs.held import check_free
 from budwood.verbs.house import House
+from budwood.verbs.traces import found
 from budwood.verbs.tracking import found as tracked
 
 
@@ -29,7 +30,9 @@ def delete_traces(
         home = tracked.experiment(transaction, namespace, experiment)
         check_free(transaction, f"What {namespace} holds", namespace)
         if until_ms is None:
-            gone = [each for each in transaction.traces(namespace, ids) if each.experiment_id == home.id]
+            gone = [
+                each for each in transaction.traces(namespace, found.plausible(ids)) if each.experiment_id == home.id
+            ]
         else:
             limit = min(TRACES_DELETED, TRACES_DELETED if most is None else most)
             gone = list(transaction.traces_before(home.id, until_ms, limit))

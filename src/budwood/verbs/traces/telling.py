@@ -122,6 +122,7 @@ def tag_trace(house: House, namespace: str, id_: str, key: str, value: str) -> C
 def untag_trace(house: House, namespace: str, id_: str, key: str) -> Callable[[Transaction], None]:
     """The work raises RecordNotFound."""
     found.check_free_tag(key, "deleted")
+    found.check_text("key", key)
 
     def work(transaction: Transaction) -> None:
         before = found.trace(transaction, namespace, id_)
