@@ -49,6 +49,19 @@ def mostly_same_tensors(samples: Samples) -> list[Figure]:
     ]
 
 
+def derived_copies(samples: Samples) -> list[Figure]:
+    """The same model in another dtype or container: a function of what is stored."""
+    told = {
+        "bf16 copy of fp32": "copy-bf16",
+        "fp16 copy of fp32": "copy-fp16",
+        "fp32 copy of bf16": "copy-upcast",
+        "GGUF f16 of fp32": "copy-gguf-f16",
+        "GGUF q8_0 of fp32": "copy-gguf-q8_0",
+        "ONNX export of fp32": "copy-onnx",
+    }
+    return [_new_bytes(samples, what, story, 0.01) for what, story in told.items()]
+
+
 def push_new(samples: Samples) -> list[Figure]:
     """1.7 GB nobody has seen, durable on return."""
     speeds = samples.by_tool(LARGE, "push 1", per_wall_second)
@@ -125,6 +138,7 @@ ROWS: tuple[Callable[[Samples], list[Figure]], ...] = (
     whole_series,
     same_tensors,
     mostly_same_tensors,
+    derived_copies,
     push_new,
     push_fine_tune,
     push_again,

@@ -33,6 +33,14 @@ def stories(corpus: Path) -> tuple[Story, ...]:
     last, variant = narrow[-1], corpus / "var"
     thirds, quarters = (tuple(sorted((variant / shards).glob("*"))) for shards in ("reshard3", "reshard4"))
     frozen, family = corpus / "frozen_emb", corpus / "large_bf16"
+    copies = {
+        "copy-bf16": (wide[-1], last),
+        "copy-fp16": (wide[-1], variant / "last_fp16.safetensors"),
+        "copy-upcast": (last, variant / "upcast_fp32.safetensors"),
+        "copy-gguf-f16": (wide[-1], corpus / "gguf" / "last-f16.gguf"),
+        "copy-gguf-q8_0": (wide[-1], corpus / "gguf" / "last-q8_0.gguf"),
+        "copy-onnx": (wide[-1], corpus / "onnx" / "last.onnx"),
+    }
     return (
         Story("series-bf16", tuple((path,) for path in narrow), whole=True),
         Story("series-fp32", tuple((path,) for path in wide)),
@@ -44,6 +52,7 @@ def stories(corpus: Path) -> tuple[Story, ...]:
         Story("to-npz", ((wide[-1],), (variant / "last_fp32.npz",))),
         Story("rows-appended", ((last,), (variant / "vocab_ext.safetensors",))),
         Story("frozen-embedding", ((corpus / "base" / "bf16.safetensors",), (frozen / "bf16.safetensors",))),
+        *(Story(name, ((source,), (copy,))) for name, (source, copy) in copies.items()),
         Story("large", ((family / "base.safetensors",), (family / "ft1.safetensors",)), whole=True),
     )
 
