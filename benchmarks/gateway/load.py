@@ -15,7 +15,7 @@ CONNECTIONS = 64
 BODY = b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1.0]}]}'
 ASKED = (
     b"POST /predict/e0 HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\n\r\n%s" % (len(BODY), BODY)
+    b"content-length: %d\r\nx-api-key: KEY\r\n\r\n%s" % (len(BODY), BODY)
 )
 
 
@@ -23,6 +23,7 @@ ASKED = (
 class Load:
     host: str
     port: int
+    key: str = ""
     rows: list[tuple[float, float, int, str]] = field(default_factory=list)
     free: "asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]" = field(default_factory=asyncio.Queue)
 
@@ -43,7 +44,7 @@ class Load:
         reader, writer = await self.free.get()
         sent = time.monotonic()
         try:
-            writer.write(ASKED)
+            writer.write(ASKED.replace(b"KEY", self.key.encode()))
             head = await reader.readuntil(b"\r\n\r\n")
             lines = head.decode("latin-1").split("\r\n")
             fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
