@@ -231,7 +231,7 @@ def _history(client: Any, run: str, key: str) -> list[str]:
 def _files(client: Any, run: str, folder: str = "") -> dict[str, int]:
     found: dict[str, int] = {}
     for each in client.list_artifacts(run, folder or None):
-        found |= _files(client, run, each.path) if each.is_dir else {each.path: each.file_size}
+        found |= _files(client, run, each.path) if each.is_dir else {each.path: each.file_size or 0}
     return found
 
 

@@ -68,7 +68,7 @@ class Web:
         """A file's bytes as they come. Raises ServerUnreachable, RecordNotFound, Forbidden."""
         response = self._sent("GET", path, query, None)
         try:
-            if response.status >= 400:
+            if response.status >= 300:
                 raise _refused(self.name, response.status, response.read(CARRIED_TEXT_BYTES))
             yield self._pieces(response)
         finally:
@@ -81,7 +81,7 @@ class Web:
         response = self._sent("PUT", path, {}, iter(lambda: file.read(PIECE_BYTES), b""), headers)
         content = response.read(CARRIED_TEXT_BYTES)
         response.release_conn()
-        if response.status >= 400:
+        if response.status >= 300:
             raise _refused(self.name, response.status, content)
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class Web:
                 if last == REQUEST_TRIES:
                     raise ServerUnreachable(f"{self.name} cannot be reached.", url=self.name) from error
             else:
-                if response.status < 400:
+                if response.status < 300:
                     return _object(answered)
                 if response.status not in _BUSY or last == REQUEST_TRIES:
                     raise _refused(self.name, response.status, answered)
