@@ -8,7 +8,7 @@ finds nothing. ``--schedules 100:100000`` runs more of them by hand; the planted
 import itertools
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,6 @@ import pytest
 
 import budwood
 from budwood.catalog.api import Catalog, Transaction, View
-from budwood.catalog.sql.index import IndexView
 from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.domain.storage_tiers.values import Arrival
@@ -30,17 +29,14 @@ from budwood.store.backends.tiered import TieredObjects
 from budwood.verbs import publish as publishing
 from budwood.verbs import sweep as sweeping
 from budwood.verbs.house import House
-from budwood.verbs.tiers import rewrite as rewriting
 from budwood.verbs.tiers.pace import Pace
 from budwood.verbs.tiers.policies import put_tiering
-from budwood.verbs.tiers.worker import WorkerLease, run_tiers
+from budwood.verbs.tiers.worker import run_tiers
 
 MODELS = ("encoder", "ranker")
 BUNDLE = "two-versions"
 EXPECTED = (LeaseLost, NotFound, RegistryBusy, StillInUse)
 TIERS = ("hot", "warm", "cold")
-WARMED, OVERTAKEN = ("_warm", "_delete", "_sweep"), ("_tier", "_tier", "_sweep")
-"""The acts among which bugs of the work on tiers show soonest."""
 Act = Callable[[Registry], None]
 
 
@@ -180,8 +176,7 @@ class StoppingObjects(Stopping):
 class World:
     """One registry in memory, what was acknowledged, and what somebody tried to delete."""
 
-    def __init__(self, seed: int, sources: list[Path], only: Sequence[str] = ()) -> None:
-        self.only = only
+    def __init__(self, seed: int, sources: list[Path]) -> None:
         self.chance = random.Random(seed)
         self.sources = sources
         self.now_ms = itertools.count(1_700_000_000_000, 7)
@@ -212,9 +207,7 @@ class World:
 
     def run(self, actors: int) -> None:
         turns = Turns(self.chance)
-        chosen = [getattr(self, name)(random.Random(self.chance.random())) for name in self.only]
-        chosen = chosen or [self._choose() for _ in range(actors)]
-        acts = [self._guarded(act, self._opened(turns, actor)) for actor, act in enumerate(chosen)]
+        acts = [self._guarded(self._choose(), self._opened(turns, actor)) for actor in range(actors)]
         turns.run(acts)
 
     def problems(self) -> list[str]:
@@ -290,8 +283,6 @@ class World:
 
     def _delete(self, chance: random.Random) -> Act:
         reference = f"{chance.choice(MODELS)}@v{chance.randrange(1, 4)}"
-        if self.only:
-            reference = chance.choice(sorted(self.pushed))
 
         def act(registry: Registry) -> None:
             self.doomed.add(reference)
@@ -334,15 +325,6 @@ class World:
 
         return act
 
-    def _warm(self, _: random.Random) -> Act:
-        text = tiering(random.Random(0), tiers=("warm",))
-
-        def act(registry: Registry) -> None:
-            put_tiering(registry.house, "default", text)
-            run_tiers(registry.house, Pace())
-
-        return act
-
     def _rebuild(self, _: random.Random) -> Act:
         return lambda registry: _done(registry.rebuild_index())
 
@@ -354,9 +336,9 @@ class World:
         return act
 
 
-def tiering(chance: random.Random, tiers: Sequence[str] = TIERS) -> str:
+def tiering(chance: random.Random) -> str:
     """A policy that sends each model somewhere."""
-    rules = ", ".join(f"{{tier: {chance.choice(tiers)}, models: [{model}]}}" for model in MODELS)
+    rules = ", ".join(f"{{tier: {chance.choice(TIERS)}, models: [{model}]}}" for model in MODELS)
     return f"apiVersion: budwood.dev/v1\nkind: Tiering\nspec: {{rules: [{rules}]}}\n"
 
 
@@ -391,9 +373,9 @@ def every_pack_is_worth_rewriting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "DEAD_BYTES", 1)
 
 
-def prepared(seed: int, sources: list[Path], only: Sequence[str] = ()) -> World:
+def prepared(seed: int, sources: list[Path]) -> World:
     """A registry with a history: some versions, some deleted, some of their blocks condemned."""
-    world = World(seed, sources, only)
+    world = World(seed, sources)
     for _ in range(world.chance.randrange(1, 4)):
         source, model = world.chance.choice(sources), world.chance.choice(MODELS)
         number = world.registry.push(source, model).version.number
@@ -410,8 +392,8 @@ def prepared(seed: int, sources: list[Path], only: Sequence[str] = ()) -> World:
     return world
 
 
-def problems_of(seed: int, sources: list[Path], only: Sequence[str] = ()) -> list[str]:
-    with prepared(seed, sources, only) as world:
+def problems_of(seed: int, sources: list[Path]) -> list[str]:
+    with prepared(seed, sources) as world:
         world.run(actors=world.chance.randrange(2, 5))
         return world.problems()
 
@@ -454,8 +436,8 @@ def test_a_pack_may_go_while_a_sweep_is_about_to_rewrite_it(sources: list[Path])
         assert list(registry.house.objects.list()) == []
 
 
-def seen(sources: list[Path], only: Sequence[str] = (), most: int = 2000) -> bool:
-    return any(problems_of(seed, sources, only) for seed in range(most))
+def seen(sources: list[Path], most: int = 2000) -> bool:
+    return any(problems_of(seed, sources) for seed in range(most))
 
 
 def test_publishing_without_a_second_look_at_shared_blocks_is_caught(
@@ -479,24 +461,3 @@ def test_condemning_without_a_second_look_at_new_versions_is_caught(
 def test_deleting_packs_of_a_lease_that_lives_is_caught(sources: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "pack_lease", lambda pack: "nobody")
     assert seen(sources)
-
-
-def test_pointing_at_re_encoded_blocks_without_a_second_look_is_caught(
-    sources: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rewriting, "movable", lambda transaction, rows, seen: list(rows))
-    assert seen(sources, WARMED)
-
-
-def test_a_sweep_that_does_not_ask_who_leans_on_a_block_is_caught(
-    sources: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(IndexView, "leaning_on", lambda view, ids: [])
-    assert seen(sources, WARMED)
-
-
-def test_a_worker_that_goes_on_after_another_took_over_is_caught(
-    sources: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(WorkerLease, "confirm", lambda lease, transaction, now_ms: None)
-    assert seen(sources, OVERTAKEN)

@@ -29,6 +29,8 @@ def _call(deed: Deed, *, writes: bool) -> Call:
 
 
 def _mode(deed: Deed, *, writes: bool) -> Mode:
+    if deed.several:
+        return Mode.DEED
     if deed.long:
         return Mode.LONG_WRITE if writes else Mode.LONG
     return Mode.WRITE if writes else Mode.READ

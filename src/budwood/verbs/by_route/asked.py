@@ -54,10 +54,11 @@ class Deed:
     """``made`` turns what the verb returns into the route's answer, ``mark`` gives an answer's mark, and ``kept`` is
     what of an answer may be kept for whoever asks again with the same key: never a secret.
 
-    ``long``: it may take minutes."""
+    ``long``: it may take minutes. ``several``: it writes in several transactions, and to do it again does no harm."""
 
     run: Callable[[Asked], Any]
     made: Callable[[Any], Any] = same
     mark: Callable[[Any], str] = no_mark
     kept: Callable[[Any], Any] = same
     long: bool = False
+    several: bool = False

@@ -33,9 +33,8 @@ def _costs(asked: Asked) -> Costs:
     return costs.costs(asked.whole, asked.holes["namespace"])
 
 
-def _used(asked: Asked) -> asks.NotedUse:
-    version = get(asked.house, asked.reference)
-    return asks.NotedUse(policies.note_use(asked.whole, version))
+def _used(asked: Asked) -> bool:
+    return policies.note_use(asked.whole, get(asked.house, asked.reference))
 
 
 def _run(asked: Asked) -> TierRun:
@@ -46,13 +45,12 @@ def _run(asked: Asked) -> TierRun:
     return worker.run_tiers(asked.whole, pace, take_over=said.take_over)
 
 
-def _pause(asked: Asked) -> asks.TiersPaused:
-    return asks.TiersPaused(worker.pause(asked.whole, asked.body.reason))
+def _pause(asked: Asked) -> str:
+    return worker.pause(asked.whole, asked.body.reason)
 
 
-def _resume(asked: Asked) -> asks.TiersPaused:
-    worker.resume(asked.whole)
-    return asks.TiersPaused()
+def _resume(asked: Asked) -> str:
+    return worker.resume(asked.whole)
 
 
 def _mend(asked: Asked) -> Verified:
@@ -68,9 +66,9 @@ DEEDS: Final = {
     routes.PUT_POLICY.name: Deed(_put, mark=_mark),
     routes.PLAN.name: Deed(_plan, long=True),
     routes.COSTS.name: Deed(_costs, long=True),
-    routes.USED.name: Deed(_used),
-    routes.RUN.name: Deed(_run, long=True),
-    routes.PAUSE.name: Deed(_pause),
-    routes.RESUME.name: Deed(_resume),
-    routes.MEND.name: Deed(_mend, long=True),
+    routes.USED.name: Deed(_used, made=asks.NotedUse),
+    routes.RUN.name: Deed(_run, several=True),
+    routes.PAUSE.name: Deed(_pause, made=asks.TiersPaused),
+    routes.RESUME.name: Deed(_resume, made=asks.TiersPaused),
+    routes.MEND.name: Deed(_mend, several=True),
 }

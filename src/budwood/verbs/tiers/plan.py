@@ -38,8 +38,8 @@ def plan_tiers(house: House, namespace: str = "") -> TierPlan:
                 continue
             while few := list(islice(parts, LOOKED_AT_ONCE)):
                 fresh = [part.id for part in few if part.id not in seen]
-                seen.update(fresh)
                 for row, stays in _looked(house, levels, each, fresh):
+                    seen.add(row.id)
                     stored, raw = (stored, raw) if stays else (stored + row.length, raw + row.raw_length)
                     kept += row.length if stays else 0
     return TierPlan(

@@ -43,19 +43,19 @@ def put_tiering(house: House, namespace: str, text: str, *, expected: str = "") 
         tiering_from(text)
     now = house.clock()
 
-    def work(transaction: Transaction) -> None:
+    def work(transaction: Transaction) -> TieringRecord:
         room = namespace_named(transaction, namespace).name
-        before = transaction.tiering(room)
+        before = transaction.tiering(room) or TieringRecord(room, 0, "", "", 0)
         if expected and expected != tiering_mark(before):
             raise PreconditionFailed(f"The tiering policy of {room} was changed meanwhile.")
-        if (before.text if before else "") == text:
-            return
+        if before.text == text:
+            return before
         put = transaction.add_tiering(TieringRecord(room, 0, text, house.author, now))
         body = {"number": put.number, "removed": not text}
         transaction.add_ledger(now, house.author, "tiering.policy-put", room, body, room)
+        return put
 
-    house.catalog.write(work)
-    return show_tiering(house, namespace)
+    return house.catalog.write(work)
 
 
 def tiering_mark(record: TieringRecord | None) -> str:

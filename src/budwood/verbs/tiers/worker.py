@@ -81,14 +81,12 @@ def working(house: House, *, take_over: bool = False) -> Iterator[WorkerLease]:
 
 def pause(house: House, reason: str = "") -> str:
     """Let no worker begin anything more; who says so, and why."""
-    said = f"{house.author}: {reason}" if reason else house.author
-    _say(house, said, "tiering.paused")
-    return said
+    return _say(house, f"{house.author}: {reason}" if reason else house.author, "tiering.paused")
 
 
-def resume(house: House) -> None:
+def resume(house: House) -> str:
     """Let them go on."""
-    _say(house, "", "tiering.resumed")
+    return _say(house, "", "tiering.resumed")
 
 
 def paused(house: House) -> str:
@@ -97,15 +95,19 @@ def paused(house: House) -> str:
         return view.meta(PAUSED)
 
 
-def _say(house: House, said: str, action: str) -> None:
+def _say(house: House, said: str, action: str) -> str:
+    """What is in force then: who paused it first stays named."""
     now = house.clock()
 
-    def work(transaction: Transaction) -> None:
-        if bool(transaction.meta(PAUSED)) != bool(said):
-            transaction.set_meta(PAUSED, said)
-            transaction.add_ledger(now, house.author, action, "registry", {"said": said})
+    def work(transaction: Transaction) -> str:
+        before = transaction.meta(PAUSED)
+        if bool(before) == bool(said):
+            return before
+        transaction.set_meta(PAUSED, said)
+        transaction.add_ledger(now, house.author, action, "registry", {"said": said})
+        return said
 
-    house.catalog.write(work)
+    return house.catalog.write(work)
 
 
 def run_tiers(
