@@ -128,17 +128,8 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         rename_response_headers=_mapping(spec, "renameResponseHeaders", _plain_header, _plain_header),
         schema=schema(spec["schema"]) if "schema" in spec else None,
     )
-    if body.tenant_quotas and not (keys or tokens):
-        _READ.bad("spec.tenantQuotas", "counts tenants, and nobody says who they are", "Add spec.auth.")
-    if body.tenant_rates and not (keys or tokens):
-        _READ.bad("spec.tenantRates", "counts tenants, and nobody says who they are", "Add spec.auth.")
     sticky = _sticky(spec.get("sticky", {}))
-    if sticky == USER_HEADER and not (tokens and tokens.user_claim):
-        _READ.bad("spec.sticky.user", "asks a token, and none says who the user is", "Add spec.auth.tokens.userClaim.")
-    if sticky in body.rename_request_headers:
-        _READ.bad("spec.renameRequestHeaders", f"takes {sticky} away, which says who the user is", "Leave that header.")
-    if any(rule.header == TENANT_HEADER for rule in rules) and not (keys or tokens):
-        _READ.bad("spec.rules", "names a tenant, and nobody says who they are", "Add spec.auth.")
+    _check_who(body, sticky)
     return Wanted(
         name,
         model,
@@ -147,6 +138,22 @@ def _spec(name: str, namespace: str, value: object) -> Wanted:
         sticky,
         body,
     )
+
+
+def _check_who(body: Endpoint, sticky: str) -> None:
+    """Whatever is said of tenants and users, somebody says who they are."""
+    named = (
+        (bool(body.tenant_quotas), "spec.tenantQuotas", "counts tenants"),
+        (bool(body.tenant_rates), "spec.tenantRates", "counts tenants"),
+        (any(rule.header == TENANT_HEADER for rule in body.rules), "spec.rules", "names a tenant"),
+    )
+    for is_said, at, what in named:
+        if is_said and not (body.keys or body.tokens):
+            _READ.bad(at, f"{what}, and nobody says who they are", "Add spec.auth.")
+    if sticky == USER_HEADER and not (body.tokens and body.tokens.user_claim):
+        _READ.bad("spec.sticky.user", "asks a token, and none says who the user is", "Add spec.auth.tokens.userClaim.")
+    if sticky in body.rename_request_headers:
+        _READ.bad("spec.renameRequestHeaders", f"takes {sticky} away, which says who the user is", "Leave that header.")
 
 
 def resolved(wanted: Wanted, arms: Mapping[str, Arm], salt: str) -> Endpoint:
