@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 import budwood
+from budwood.delivery.gateway import process
+from budwood.delivery.gateway.config import Place, boot, written
 from budwood.domain.traffic.endpoint import Arm, Backend, Breaker, Endpoint, KeyAuth, Rate, Retry, Routing
 from budwood.domain.traffic.records import GatewayRecord
 from budwood.domain.traffic.segments import first_table
+from budwood.server.control import ControlPlane
 from budwood.verbs.rate_sharing import sharers
 
 from .conftest import Client, Gateway, Says, free_port
@@ -237,3 +240,51 @@ def test_a_gateway_that_comes_and_goes_changes_the_parts_of_a_rate(tmp_path: Pat
         assert share() == 3
         now[0] += 2_000
         assert share() == 2
+
+
+RATED = """\
+apiVersion: budwood.dev/v1
+kind: Endpoint
+metadata: {{name: fraud}}
+spec:
+  model: fraud
+  arms:
+    stable: {{version: v1, backends: ["http://127.0.0.1:{port}"]}}
+  rate: {{requests: 20, per: 1h}}
+"""
+
+
+def test_two_gateways_together_let_one_rate_through(tmp_path: Path, backends: dict[str, Says]) -> None:
+    with budwood.connect(tmp_path / "registry", author="mara") as registry:
+        (tmp_path / "config.json").write_text("{}")
+        registry.push(tmp_path / "config.json", "fraud")
+        control = ControlPlane(registry.house)
+        control.start()
+        places = []
+        for name in ("a", "b"):
+            folder = tmp_path / name
+            folder.mkdir()
+            places.append(place := Place("127.0.0.1", free_port(), str(folder / "access.log")))
+            home = Backend("127.0.0.1", control.port)
+            process.start(folder, written(boot(name, place, home, str(folder / "admin.sock"))), process.program())
+        clients = [Client(place) for place in places]
+        try:
+            wait(lambda: sum(each.connected for each in registry.gateways.list()) == 2)
+            registry.endpoints.put(RATED.format(port=backends["stable"].backend.port))
+            control.moved()
+            wait(lambda: control.generation("default.fraud") == 1)
+            seen = Counter(client.ask(PREDICT).status for client in clients for _ in range(20))
+            assert seen == {200: 20, 429: 20}
+        finally:
+            for client in clients:
+                client.close()
+            for name in ("a", "b"):
+                process.stop(tmp_path / name)
+            control.close()
+
+
+def wait(true: Callable[[], object], wait_s: float = 10) -> None:
+    until = time.monotonic() + wait_s
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
