@@ -136,4 +136,4 @@ def _check(text: str, path: str) -> None:
 
 
 def _bad(text: str) -> BadValue:
-    return BadValue(f"Invalid path: {text[:200]}")
+    return BadValue("Invalid path", path=text[:200])

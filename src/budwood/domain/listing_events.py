@@ -44,7 +44,8 @@ def actions_of(events: Sequence[str]) -> tuple[str, ...]:
 def example_of(event: str) -> Event:
     """What a test sends."""
     entity, _, act = event.partition(".")
-    data: dict[str, Json] = {"name": "example"}
+    of_prompt = entity.startswith("prompt")
+    data: dict[str, Json] = {"name": "example_prompt" if of_prompt else "example_model"}
     if entity not in ("registered_model", "prompt", "prompt_tag", "budget_policy") and event != "prompt_alias.deleted":
         data["version"] = "1"
     if event == "model_version_alias.deleted":
@@ -54,7 +55,8 @@ def example_of(event: str) -> Event:
     elif entity.endswith("_alias"):
         data["alias"] = "example_alias"
     else:
-        data |= {"tags": {"example_key": "example_value"}, "description": "An example"}
+        said = entity.replace("_", " ")
+        data |= {"tags": {"example_key": "example_value"}, "description": f"An example {said}"}
     if entity == "model_version":
         data |= {"source": "models:/123", "run_id": "abcd1234abcd5678"}
     if entity == "prompt_version":

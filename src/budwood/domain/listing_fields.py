@@ -7,6 +7,7 @@ from budwood.domain.tracking.filters import Family, Grammar, Kind
 
 _tag: Final = Family(TAG)
 _WORDS: Final = frozenset({"attribute", "attributes", "attr"})
+_UNQUOTED: Final = "Parameter value is either not quoted or unidentified quote types used for string value"
 _TIMES: Final = frozenset({"creation_timestamp", "last_updated_timestamp"})
 
 MODELS: Final = Grammar(
@@ -16,6 +17,7 @@ MODELS: Final = Grammar(
     aliases={"timestamp": "last_updated_timestamp"},
     orderable=frozenset({"name", *_TIMES}),
     attribute_words=_WORDS,
+    unquoted=_UNQUOTED,
 )
 VERSIONS: Final = Grammar(
     "model version",
@@ -30,4 +32,5 @@ VERSIONS: Final = Grammar(
     aliases={"version": "version_number"},
     orderable=frozenset({"name", "version_number", *_TIMES}),
     attribute_words=_WORDS,
+    unquoted=_UNQUOTED,
 )

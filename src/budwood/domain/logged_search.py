@@ -17,6 +17,7 @@ from budwood.errors import BadFilter
 
 LOGGED_MODELS: Final = Grammar(
     "logged model",
+    begins="Invalid filter string: ",
     attributes={
         **dict.fromkeys(("name", "model_id", "model_type", "status", "source_run_id"), Kind.CHOICE),
         "creation_timestamp": Kind.NUMBER,
@@ -51,7 +52,7 @@ _NUMERIC: Final[dict[Operator, Callable[[float, float], bool]]] = {
 
 @dataclass(frozen=True, slots=True)
 class OnDataset:
-    """A data set by name, and by digest where that is given."""
+    """A data set by name, by digest, or by both; what is empty may be anything."""
 
     name: str
     digest: str = ""
@@ -59,7 +60,7 @@ class OnDataset:
     def has(self, each: RunMetric) -> bool:
         """Whether it was measured there."""
         name, digest = each.metric.dataset
-        return name == self.name and self.digest in ("", digest)
+        return self.name in ("", name) and self.digest in ("", digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,9 @@ def looks_inside(comparisons: Iterable[Comparison], orders: Iterable[ModelOrder]
 
 
 def matches(each: Described, comparisons: Sequence[Comparison], datasets: Sequence[OnDataset]) -> bool:
-    """Whether all of the comparisons hold."""
+    """Whether all of the comparisons hold, and something was measured on the datasets where any are named."""
+    if datasets and not any(on.has(metric) for on in datasets for metric in each.said.metrics):
+        return False
     return all(_holds(each, comparison, datasets) for comparison in comparisons)
 
 

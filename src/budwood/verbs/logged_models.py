@@ -1,5 +1,6 @@
 """Logged models: models that are no version yet, with tags, parameters, and metrics that runs measured on data sets."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -18,6 +19,8 @@ from budwood.verbs.tracking import found
 from budwood.verbs.tracking.run_names import name_from
 
 Work = Callable[[Transaction], Described]
+VERSIONS_TAG: Final = "mlflow.modelVersions"
+VERSIONS_NOTED: Final = 100
 _NOT_IN_NAMES: Final = frozenset("/:.%\"'")
 
 
@@ -129,6 +132,21 @@ def tag_model(house: House, namespace: str, id_: str, tags: Mapping[str, str]) -
     return work
 
 
+def note_version(transaction: Transaction, namespace: str, id_: str, title: str, number: int) -> None:
+    """Write down in its tags which version it became, as MLflow's clients read it; nothing where it is gone."""
+    model = transaction.logged_model(namespace, id_)
+    if model is None:
+        return
+    (said,) = transaction.said_of([model])
+    try:
+        before = json.loads(said.tags.get(VERSIONS_TAG, "[]"))
+    except ValueError:
+        before = []
+    now = {"name": title, "version": number}
+    known = [each for each in before if each != now] if isinstance(before, list) else []
+    transaction.put_logged_tags(model.id, {VERSIONS_TAG: json.dumps([*known, now][-VERSIONS_NOTED:])})
+
+
 def untag_model(house: House, namespace: str, id_: str, key: str) -> Work:
     """The work raises BadValue, RecordNotFound."""
 
@@ -179,7 +197,7 @@ def find_models(house: House, namespace: str, search: ModelSearch, token: str, l
     if start < 0:
         raise BadValue("The page token is none of this search.")
     numbers = [checks.experiment_number(id_) for id_ in search.experiments]
-    inside = looks_inside(comparisons, search.orders)
+    inside = bool(search.datasets) or looks_inside(comparisons, search.orders)
     with house.catalog.read() as view:
         ids = view.experiment_numbers(namespace, numbers)
         models = view.logged_models(sorted(ids.values()), limit=LOGGED_MODELS_SEARCHED + 1)

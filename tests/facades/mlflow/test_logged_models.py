@@ -1,5 +1,6 @@
 """Logged models, by MLflow's own client: made, found, measured, and loaded to the same predictions."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,21 @@ def test_a_model_logged_twice_costs_only_what_differs(home: Any) -> None:
     assert sizes[1] - sizes[0] > 500_000
     # MLmodel names the run and the time.
     assert sizes[2] - sizes[1] < 20_000
+
+
+def test_a_search_by_datasets_finds_what_was_measured_on_them(client: Any) -> None:
+    made = [client.create_logged_model("0", name=f"net-{number}") for number in range(2)]
+    run = client.create_run("0").info.run_id
+    words = {"model_id": made[0].model_id, "dataset_name": "iris", "dataset_digest": "123"}
+    client.log_metric(run, "auc", 0.5, **words)
+    for given, expected in (("123", [made[0].name]), ("9", [])):
+        assert found(client, datasets=[{"dataset_name": "iris", "dataset_digest": given}]) == expected
+
+
+def test_a_logged_model_tells_which_versions_it_became(client: Any, home: Any) -> None:
+    client.create_registered_model("net")
+    model = client.create_logged_model("0", name="net")
+    for _ in range(2):
+        client.create_model_version("net", model.artifact_location, model_id=model.model_id)
+    told = client.get_logged_model(model.model_id).tags["mlflow.modelVersions"]
+    assert json.loads(told) == [{"name": "net", "version": 1}, {"name": "net", "version": 2}]

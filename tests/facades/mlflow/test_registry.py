@@ -307,3 +307,33 @@ def test_a_version_whose_files_are_elsewhere_is_whole_but_not_bundled(client: An
     assert (manifest.digest, manifest.files) == (version.digest, ())
     with pytest.raises(BadValue, match="no files here"):
         export(home.house, [version.reference], tmp_path / "bundle")
+
+
+def test_a_search_that_says_nothing_of_prompts_finds_none(client: Any) -> None:
+    from mlflow.entities.model_registry import RegisteredModelTag
+
+    client.create_registered_model("net")
+    store = client._get_registry_client().store
+    store.create_registered_model("ask", [RegisteredModelTag("mlflow.prompt.is_prompt", "true")])
+    assert [each.name for each in store.search_registered_models()] == ["net"]
+    assert [each.name for each in store.search_registered_models("name LIKE '%'")] == ["net"]
+    prompts = store.search_registered_models("tags.`mlflow.prompt.is_prompt` = 'true'")
+    assert [each.name for each in prompts] == ["ask"]
+
+
+def test_a_name_that_is_taken_says_by_what(client: Any) -> None:
+    from mlflow.entities.model_registry import RegisteredModelTag
+    from mlflow.exceptions import RestException
+
+    mark = [RegisteredModelTag("mlflow.prompt.is_prompt", "true")]
+    store = client._get_registry_client().store
+    store.create_registered_model("net")
+    store.create_registered_model("ask", mark)
+    for name, tags, told in (
+        ("net", [], r"Registered Model \(name=net\) already exists"),
+        ("ask", mark, r"Prompt \(name=ask\) already exists"),
+        ("net", mark, "create a prompt with name 'net', but the name is already taken by a registered model"),
+        ("ask", [], "create a registered model with name 'ask', but the name is already taken by a prompt"),
+    ):
+        with pytest.raises(RestException, match=told):
+            store.create_registered_model(name, tags)

@@ -161,3 +161,28 @@ def test_a_webhook_does_not_lead_inside(client: Any, url: str) -> None:
 def test_a_mistaken_webhook_is_refused(client: Any, receiver: Receiver) -> None:
     with pytest.raises(RestException, match="It must start and end"):
         client.create_webhook("-", receiver.url, every("model_version.created"))
+
+
+def test_webhooks_come_in_pages(client: Any) -> None:
+    events = [WebhookEvent.from_str("registered_model.created")]
+    made = {client.create_webhook(f"hook{number}", "https://example.com/x", events).webhook_id for number in range(3)}
+    first = client.list_webhooks(max_results=2)
+    second = client.list_webhooks(max_results=2, page_token=first.token)
+    assert (len(first), len(second), second.token or None) == (2, 1, None)
+    assert {each.webhook_id for each in (*first, *second)} == made
+    for asked in ({"max_results": 1_001}, {"page_token": "x"}):
+        with pytest.raises(RestException, match="INVALID_PARAMETER_VALUE"):
+            client.list_webhooks(**asked)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("   ", "cannot be empty or just whitespace"),
+        ("ftp://h", "URL scheme: 'ftp'"),
+        ("http://[x", "Invalid webhook URL"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_mlflows_words(client: Any, url: str, told: str) -> None:
+    with pytest.raises(RestException, match=told):
+        client.create_webhook("hook", url, [WebhookEvent.from_str("registered_model.created")])

@@ -3,6 +3,7 @@
 Its users and its clients match on these texts. Values that are too long are cut, as MLflow does by default.
 """
 
+import json
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -214,4 +215,5 @@ def _too_long(what: str, limit: int, name: str) -> LimitExceeded:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text[:300] + '"'
+    """As JSON writes it."""
+    return json.dumps(text[:300], ensure_ascii=False)

@@ -95,7 +95,8 @@ class Family:
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """``families`` by each word that may name them; ``attributes`` by name, with ``aliases`` for other spellings.
-    ``unknown`` are the words a mistake begins with that names a field which is none."""
+    ``unknown`` are the words a mistake begins with that names a field which is none, ``unquoted`` those about a value
+    without quotes, and ``begins`` stands before every mistake."""
 
     about: str
     attributes: Mapping[str, Kind]
@@ -104,6 +105,8 @@ class Grammar:
     orderable: frozenset[str] = frozenset()
     attribute_words: frozenset[str] = frozenset({"attribute", "attributes", "attr", "run"})
     unknown: str = "Invalid attribute key"
+    unquoted: str = ""
+    begins: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +249,8 @@ class _Reader:
             if operator is Operator.RLIKE:
                 self._check_pattern(token)
             return token.text
+        if self._grammar.unquoted and place.family == ATTRIBUTE:
+            raise self._bad(token, f"{self._grammar.unquoted} {token.shown}")
         raise self._bad(
             token, f"Expected a quoted string value for {place.family} '{place.key}'. Got value {token.shown}"
         )
@@ -264,8 +269,12 @@ class _Reader:
             each = self._take()
             is_number = kind is Kind.NUMBERED_CHOICE and each.shape is Shape.WORD and each.text.isdigit()
             if each.shape is not Shape.STRING and not is_number:
-                message = "While parsing a list in the query, expected a non-empty list of quoted string values"
-                raise self._bad(each, message)
+                if values and each.marks(")"):
+                    return tuple(values)  # A comma behind the last one, as Python writes a tuple of one.
+                message = "expected a non-empty list of quoted string values"
+                if not each.marks(")"):
+                    message = "expected string value, punctuation, or whitespace, but got different type in list"
+                raise self._bad(each, f"While parsing a list in the query, {message}")
             values.append(each.text)
             mark = self._take()
             if mark.marks(")"):
@@ -303,7 +312,7 @@ class _Reader:
             return Place(family.name, key)
         name = self._attribute(token, head, key)
         if name not in self._grammar.orderable:
-            raise self._bad(token, f"Invalid order_by key '{name}'")
+            raise self._bad(token, f"{self._grammar.unknown} '{name}' specified for order_by")
         return Place(ATTRIBUTE, name)
 
     def _attribute(self, token: Token, head: str, key: str | None) -> str:
@@ -323,7 +332,7 @@ class _Reader:
         return name
 
     def _bad(self, token: Token, message: str) -> BadFilter:
-        return bad_filter(self._text, token.start, message)
+        return bad_filter(self._text, token.start, self._grammar.begins + message)
 
 
 def _split(token: Token) -> tuple[str, str | None]:

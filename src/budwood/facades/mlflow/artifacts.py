@@ -8,6 +8,7 @@ import asyncio
 import mimetypes
 import os
 import posixpath
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,7 @@ AHEAD_BYTES: Final = 16 * MIB
 _PLAIN: Final = frozenset(
     {".txt", ".log", ".py", ".js", ".yaml", ".yml", ".xml", ".md", ".rst", ".ini", ".cfg", ".toml", ".sh", ".sql"}
 )
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PLAIN_NAMES: Final = frozenset({"MLmodel", "MLproject"})
 
 
@@ -111,7 +113,8 @@ async def upload_small(asked: Asked, incoming: Incoming) -> Reply:
         raise BadValue("Request must specify run_uuid.")
     if not text(asked.values, "path"):
         raise BadValue("Request must specify path.")
-    if incoming.length == 0:
+    artifact_path(needed(asked.values, "path"))
+    if not incoming.length:
         raise BadValue("Request must specify data.")
     root = await asyncio.to_thread(_root_of_run, asked)
     await _kept(asked, incoming, _joined(root, needed(asked.values, "path")), SMALL_BYTES)
@@ -260,8 +263,7 @@ async def _sent(asked: Asked, path: str) -> Outgoing:
     headers = (
         ("content-type", _media_type(name)),
         ("content-length", str(entry.size)),
-        ("content-disposition", f"attachment; filename*=UTF-8''{quote(name)}; filename={_quoted(name)}"),
-        ("x-content-type-options", "nosniff"),
+        ("content-disposition", _attached(name)),
         ("content-security-policy", "default-src 'none'; sandbox"),
     )
     return Outgoing(_pieces(asked, entry), headers=headers)
@@ -281,9 +283,11 @@ def _media_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def _quoted(name: str) -> str:
+def _attached(name: str) -> str:
+    """As a token where it is one; with its true name behind where that is no plain text."""
     kept = "".join(each if each.isascii() and each.isprintable() and each not in '"\\<>' else "_" for each in name)
-    return kept if kept.replace(".", "").replace("-", "").replace("_", "").isalnum() else f'"{kept}"'
+    plain = kept if _TOKEN.fullmatch(kept) else f'"{kept}"'
+    return f"attachment; filename={plain}" + ("" if kept == name else f"; filename*=UTF-8''{quote(name)}")
 
 
 def _shown(each: Listed, path: str) -> Json:

@@ -149,10 +149,8 @@ def _order(values: Values) -> ModelOrder:
     if not field:
         raise BadValue("`field_name` in the `order_by` clause must be specified.")
     name, digest = text(values, "dataset_name"), text(values, "dataset_digest")
-    if digest and not name:
-        raise BadValue("`dataset_digest` can only be specified if `dataset_name` is also specified.")
     return model_order(
-        field, OnDataset(name, digest) if name else None, ascends=flag(values, "ascending", default=True)
+        field, OnDataset(name, digest) if name or digest else None, ascends=flag(values, "ascending", default=True)
     )
 
 

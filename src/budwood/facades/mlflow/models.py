@@ -5,11 +5,14 @@ from typing import Final
 from budwood.domain.access import Permission
 from budwood.domain.canon import Json
 from budwood.domain.limits import LISTED_MODELS_PAGE
+from budwood.domain.listing import PROMPT_MARK
 from budwood.facades.face import Asked, Endpoint, Pace, Work
 from budwood.facades.mlflow.listed import model_shown, version_shown
 from budwood.facades.mlflow.shapes import words_of
 from budwood.facades.mlflow.values import between, filled, missing, needed, text, texts
 from budwood.verbs.listings import models as verbs
+
+_NO_PROMPT: Final = f"tags.`{PROMPT_MARK}` != 'true'"
 
 
 def create(asked: Asked) -> Work:
@@ -29,12 +32,19 @@ def search(asked: Asked) -> Json:
     page = verbs.find(
         asked.whole,
         asked.namespace,
-        text(values, "filter"),
+        _without_prompts(text(values, "filter")),
         texts(values, "order_by"),
         text(values, "page_token"),
         between(values, "max_results", 100, 1, LISTED_MODELS_PAGE),
     )
     return filled(registered_models=[model_shown(asked, each) for each in page.models], next_page_token=page.token)
+
+
+def _without_prompts(filter_text: str) -> str:
+    """A search that says nothing of prompts finds none."""
+    if PROMPT_MARK in filter_text:
+        return filter_text
+    return f"{filter_text} AND {_NO_PROMPT}" if filter_text.strip() else _NO_PROMPT
 
 
 def latest(asked: Asked) -> Json:

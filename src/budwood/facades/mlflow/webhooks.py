@@ -2,12 +2,15 @@
 
 import time
 from typing import Final
+from urllib.parse import urlsplit
 
 from budwood.domain.access import Permission
 from budwood.domain.canon import Json
+from budwood.domain.limits import LISTED_MODELS_PAGE
 from budwood.domain.people import DeliveryState
+from budwood.errors import BadValue
 from budwood.facades.face import Asked, Endpoint, Pace
-from budwood.facades.mlflow.values import Values, filled, inner, missing, needed, objects, text, wrong
+from budwood.facades.mlflow.values import Values, between, filled, inner, missing, needed, objects, text, wrong
 from budwood.verbs.listings import hooks
 
 
@@ -21,8 +24,16 @@ def create(asked: Asked) -> Json:
 
 
 def find(asked: Asked) -> Json:
-    """All of them: a namespace has few."""
-    return filled(webhooks=[_shown(each) for each in hooks.find(asked.whole, asked.namespace)])
+    """A page of them, by their numbers; a token is the number of the last one."""
+    token = text(asked.values, "page_token")
+    if token and not (token.isascii() and token.isdigit() and len(token) <= 18):
+        raise wrong("page_token", token)
+    limit = between(asked.values, "max_results", 100, 1, LISTED_MODELS_PAGE)
+    there = sorted(hooks.find(asked.whole, asked.namespace), key=lambda each: each.webhook.id)
+    left = [each for each in there if each.webhook.id > int(token or 0)]
+    page = left[:limit]
+    more = str(page[-1].webhook.id) if len(left) > limit else ""
+    return filled(webhooks=[_shown(each) for each in page], next_page_token=more)
 
 
 def get(asked: Asked) -> Json:
@@ -43,7 +54,8 @@ def test(asked: Asked) -> Json:
     named = _event(event) if event else ""
     tried = hooks.try_out(asked.whole, asked.namespace, _id(asked), named, sleep=time.sleep)
     was_sent = tried.state is DeliveryState.DELIVERED
-    return {"result": {"success": was_sent, **filled(response_status=tried.status or None, error_message=tried.error)}}
+    error = "" if tried.status else tried.error
+    return {"result": {"success": was_sent, **filled(response_status=tried.status or None, error_message=error)}}
 
 
 def _id(asked: Asked) -> str:
@@ -57,12 +69,27 @@ def _wish(values: Values) -> hooks.HookWish:
     events = tuple(_event(each) for each in objects(values, "events"))
     return hooks.HookWish(
         title=text(values, "name") or None,
-        url=text(values, "url") or None,
+        url=_address(text(values, "url")),
         events=events or None,
         description=text(values, "description") if values.get("description") is not None else None,
         secret=text(values, "secret") if values.get("secret") is not None else None,
         active=status == "ACTIVE" if status else None,
     )
+
+
+def _address(url: str) -> str | None:
+    """In MLflow's words what is none; what is none of ours is told later. Raises BadValue."""
+    if not url:
+        return None
+    if not url.strip():
+        raise BadValue(f"Webhook URL cannot be empty or just whitespace: {url[:100]!r}")
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:
+        raise BadValue(f"Invalid webhook URL {url[:300]!r}: {error}") from error
+    if scheme not in ("http", "https"):
+        raise BadValue(f"Invalid webhook URL scheme: {scheme[:20]!r}. Allowed schemes are: http, https.")
+    return url
 
 
 def _event(values: Values) -> str:

@@ -42,7 +42,7 @@ def register(
     def work(transaction: Transaction) -> found.WholeModel:
         if transaction.namespace(namespace) is None:
             raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
-        _refuse_taken(transaction.model_titled(namespace, wanted))
+        _refuse_taken(transaction.model_titled(namespace, wanted), kind)
         now = house.clock()
         made = transaction.add_model(namespace, _free_name(transaction, namespace, wanted), kind, house.author, now)
         transaction.list_model(made.id, wanted, said, at_ms=now)
@@ -77,7 +77,7 @@ def rename(house: House, namespace: str, title: str, to: str) -> found.WholeMode
     def work(transaction: Transaction) -> found.WholeModel:
         before = found.model(transaction, namespace, title)
         if before.title != wanted:
-            _refuse_taken(transaction.model_titled(namespace, wanted))
+            _refuse_taken(transaction.model_titled(namespace, wanted), before.kind)
             before = _change(
                 house, transaction, replace(before, title=wanted), "model.retitled", {"from": before.title}
             )
@@ -174,6 +174,12 @@ def _free_name(transaction: Transaction, namespace: str, title: str) -> str:
     return name
 
 
-def _refuse_taken(there: ListedModel | None) -> None:
-    if there is not None:
-        raise NameTaken(f"Registered Model (name={there.title}) already exists.", model=there.name)
+def _refuse_taken(there: ListedModel | None, kind: Kind) -> None:
+    if there is None:
+        return
+    if (kind is Kind.PROMPT) is (there.kind is Kind.PROMPT):
+        called = "Prompt" if kind is Kind.PROMPT else "Registered Model"
+        raise NameTaken(f"{called} (name={there.title}) already exists.", model=there.name)
+    wanted, taken = ("prompt", "registered model") if kind is Kind.PROMPT else ("registered model", "prompt")
+    message = f"Tried to create a {wanted} with name '{there.title}', but the name is already taken by a {taken}."
+    raise NameTaken(message, model=there.name)

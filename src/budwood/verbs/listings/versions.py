@@ -26,6 +26,7 @@ from budwood.verbs.house import House
 from budwood.verbs.listings import found
 from budwood.verbs.listings.origin import origin_of
 from budwood.verbs.listings.removal import remove_version
+from budwood.verbs.logged_models import note_version
 from budwood.verbs.manifests import bare_manifest
 from budwood.verbs.publish import publishing
 from budwood.verbs.registering import Registering, register_version
@@ -82,6 +83,8 @@ def create(house: House, namespace: str, asked: NewListed) -> Callable[[Transact
         transaction.list_version(version.id, said, origin, at_ms=version.created_ms)
         transaction.list_model(listed.id, listed.title, listed.description, at_ms=version.created_ms)
         transaction.put_version_texts(version.id, tags, author=house.author, at_ms=version.created_ms)
+        if origin.logged:
+            note_version(transaction, namespace, origin.logged, listed.title, version.number)
 
     if has_files:
         source = f"models:/{origin.logged}" if origin.logged else origin.location
