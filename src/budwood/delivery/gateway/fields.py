@@ -28,12 +28,16 @@ local function bad(why) error({why = why}, 0) end
 
 local function blank(s, i) return find(s, "[^ \t\r\n]", i) or #s + 1 end
 
+-- Without a pattern a quote is found many times faster; one behind an odd number of backslashes is the text's.
 local function text_end(s, i)
+  local from = i
   while true do
-    i = find(s, '["\\]', i)
+    i = find(s, '"', i, true)
     if not i then bad("it is no JSON") end
-    if byte(s, i) == 34 then return i end
-    i = i + 2
+    local slashes = i
+    while slashes > from and byte(s, slashes - 1) == 92 do slashes = slashes - 1 end
+    if (i - slashes) % 2 == 0 then return i end
+    i = i + 1
   end
 end
 

@@ -39,13 +39,17 @@ end
 local function last_use(s)
   local from, found = 1, nil
   while true do
-    local begins, brace = string.find(s, '"usage"%s*:%s*{', from)
+    -- Without a pattern it is found many times faster.
+    local begins = string.find(s, '"usage"', from, true)
     if not begins then return found, string.sub(s, math.max(from, #s - 63)) end
-    local use = string.match(s, "^%b{}", brace)
+    local _, brace = string.find(s, '^"usage"%s*:%s*{', begins)
+    local use = brace and string.match(s, "^%b{}", brace)
     if use then
       found, from = use, brace + #use
+    elseif not brace and #s - begins > 63 then
+      from = begins + 7
     elseif #s - begins > $most then
-      from = brace + 1
+      from = begins + 7
     else
       return found, string.sub(s, begins)
     end
