@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from budwood.catalog.api import Catalog
+from budwood.catalog.api import Catalog, Transaction
 from budwood.catalog.evaluation_api import EvaluationSearch, IssueSearch
 from budwood.catalog.testing_tracking import add_experiment
 from budwood.domain.limits import EVALUATION_PAGE_BYTES, EVALUATION_RECORD_BYTES
+from budwood.domain.traces.records import Assessment, AssessmentKind, Trace
 from budwood.domain.tracking.evaluation import EVALUATION_DATASETS, EvaluationDataset, EvaluationRecord
 from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.domain.tracking.judging import (
@@ -232,3 +233,23 @@ class EvaluationSuite:
             assert len(view.find_issues("default", pending).issues) == 3
             assert view.find_issues("default", IssueSearch(experiments=())).issues == ()
             assert view.issue_count(place.id) == 4
+
+    def test_issues_of_one_severity_come_by_how_many_traces_show_them(self, catalog: Catalog) -> None:
+        place = add_experiment(catalog, "one")
+        made = [add_issue(catalog, place.id, number, severity) for number, severity in enumerate((1, 1, 1, 2))]
+
+        def show(transaction: Transaction) -> None:
+            for number, issues in enumerate(([1, 2], [1], [1, 1])):
+                trace = transaction.put_trace("default", Trace(0, f"tr-{number}", place.id, place.number, number))
+                for at, issue in enumerate(issues):
+                    said = Assessment(f"a-{at}", AssessmentKind.ISSUE, made[issue].issue, None, "HUMAN", "mara", 1, 1)
+                    transaction.put_assessment(trace, said)
+
+        catalog.write(show)
+        search, found, token = IssueSearch(counts_traces=True), list[tuple[int, int | None]](), ""
+        with catalog.read() as view:
+            for _ in made:
+                page = view.find_issues("default", search, token=token, limit=1)
+                found += [(each.id, each.traces) for each in page.issues]
+                token = page.token
+        assert found == [(made[3].id, 0), (made[1].id, 3), (made[2].id, 1), (made[0].id, 0)]

@@ -31,7 +31,7 @@ def _small(*names: str) -> list[sa.Column[int]]:
 
 
 def _id(name: str = "id") -> sa.Column[int]:
-    return sa.Column(name, ID, nullable=False, **({} if name == "id" else {"autoincrement": False}))
+    return sa.Column(name, ID, nullable=False, autoincrement="auto" if name == "id" else False)
 
 
 def _goes_with(table: str, parent: str, column: str) -> sa.ForeignKeyConstraint:
