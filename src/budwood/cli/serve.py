@@ -2,19 +2,22 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from budwood.cli.face import Json, Typed
 from budwood.cli.help import examples
-from budwood.errors import FrameworkMissing
+from budwood.errors import BadValue, FrameworkMissing
 
 if TYPE_CHECKING:
     from budwood.wiring import Served
 
 EPILOG: Final = examples(
-    "budwood serve", "budwood --registry /srv/models serve --host 0.0.0.0 --allow-host models.example.com"
+    "budwood serve",
+    "budwood --registry /srv/models serve --host 0.0.0.0 --allow-host models.example.com",
+    "budwood serve --control-port 18000 --control-host 0.0.0.0 --control-tls-cert tls.crt --control-tls-key tls.key",
 )
 PORT: Final = 8484
 
@@ -37,27 +40,39 @@ def serve(
     control_port: Annotated[
         int, typer.Option("--control-port", min=0, max=65535, help="Tell gateways what to do, here; 0 for nowhere.")
     ] = 0,
+    control_host: Annotated[
+        str, typer.Option("--control-host", help="The address to tell gateways at; without TLS only 127.0.0.1.")
+    ] = "",
+    control_cert: Annotated[
+        Path | None,
+        typer.Option("--control-tls-cert", metavar="FILE", help="Gateways come over TLS, with tokens: a certificate."),
+    ] = None,
+    control_key: Annotated[
+        Path | None, typer.Option("--control-tls-key", metavar="FILE", help="The key of that certificate.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Serve the registry over HTTP until stopped.
 
     The first start prints a token that is good for one use: whoever brings it becomes the first admin. Requests are
-    logged on standard error, one line of JSON each. TLS is for the proxy in front.
+    logged on standard error, one line of JSON each. TLS is for the proxy in front, but where gateways come in.
     """
     try:
-        from budwood.server.run import Plan, address_of, listen, run
+        from budwood.server.run import ControlAt, Plan, address_of, listen, run
     except ImportError as error:
         hint = "pip install 'budwood[server]'"
         raise FrameworkMissing("Serving needs libraries that are not installed.", hint=hint) from error
     from budwood.wiring import served
 
+    if (control_cert is None) != (control_key is None):
+        raise BadValue("A certificate needs its key, and a key its certificate.", hint="Give both --control-tls-...")
     registry = (ctx.find_object(Typed) or Typed()).registry or None
     listener = listen(host, port)
     first = served(registry)
     token = _offer(first, anew=new_bootstrap)
     _say(address_of(listener), first.place, token, as_json=json)
     opened = (lambda: first) if processes == 1 else (lambda: served(registry))
-    control = (host, control_port) if control_port else None
+    control = ControlAt(control_host or host, control_port, control_cert, control_key) if control_port else None
     plan = Plan(opened, listener, _to_stderr, tuple(allow_host or ()), processes, traces, control)
     if processes > 1:
         # Nothing of it may be shared by the processes to come.

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from budwood.client.carrying.counts import Tell
     from budwood.client.datasets import Datasets
     from budwood.client.delivery import Endpoints, Rollouts
+    from budwood.client.gateways import Gateways
     from budwood.client.evaluating.evaluate import Evaluated
     from budwood.client.gates import Gates
     from budwood.client.lineage import Lineage
@@ -170,6 +171,13 @@ class Registry:
         from budwood.client.delivery import Endpoints
 
         return Endpoints(self._place)
+
+    @property
+    def gateways(self) -> "Gateways":
+        """Who carries traffic."""
+        from budwood.client.gateways import Gateways
+
+        return Gateways(self._place)
 
     @property
     def rollouts(self) -> "Rollouts":

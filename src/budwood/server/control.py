@@ -10,10 +10,10 @@ writes is refused.
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -26,7 +26,7 @@ from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Snapshot, at
 from budwood.delivery.xds.tls import Tls
 from budwood.domain.rollout.next_action import Hold
 from budwood.domain.traffic.endpoint import Routing
-from budwood.domain.traffic.records import RoutingRecord
+from budwood.domain.traffic.records import GatewayRecord, RoutingRecord
 from budwood.errors import BadValue, BudwoodError
 from budwood.server.gateway_door import Door
 from budwood.server.gateway_logs import read_in_place, take_piece
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOOKING_S: Final = 0.25
 READING_S: Final = 0.25
+PRESENT_S: Final = 10.0
 _COUNTING_MS: Final = 1_000
 Reach = frozenset[str] | None
 _LOG: Final = logging.getLogger("budwood.control")
@@ -64,12 +65,18 @@ class ControlPlane:
         self._address = (host, port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="budwood-control", daemon=True)
-        self._workers = ThreadPoolExecutor(2, "budwood-control")
+        # Whoever looks never waits for those who count and keep.
+        self._looker = ThreadPoolExecutor(1, "budwood-looks")
+        self._workers = ThreadPoolExecutor(4, "budwood-control")
         self._encoded: dict[Reach, Encoded] = {}
         self._routings: Mapping[str, Routing] = {}
         self._known: dict[int, RoutingRecord] = {}
         self._sent: dict[str, Snapshot] = {}
+        self._told: dict[str, Mapping[str, int]] = {}
         self._taken: dict[str, Mapping[str, int]] = {}
+        self._here: dict[str, int] = {}
+        self._to_keep: dict[str, Node] = {}
+        self._keeping = asyncio.Event()
         self._fences: dict[int, int] = {}
         self._counted_ms, self._shared = 0, 1
         self._waking = asyncio.Event()
@@ -101,6 +108,7 @@ class ControlPlane:
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._looker.shutdown()
         self._workers.shutdown()
         self._loop.close()
 
@@ -108,7 +116,8 @@ class ControlPlane:
         self._control: Control = Control(self._heard, self._admit)
         self._server: grpc.aio.Server
         self._server, self.port = await serve(self._control, *self._address, self._tls, self._take_logs)
-        self._tasks = [asyncio.create_task(each) for each in (self._follow(), self._read(), self._advance())]
+        works = (self._follow(), self._keep(), self._read(), self._advance(), self._say_who_is_here())
+        self._tasks = [asyncio.create_task(each) for each in works]
 
     async def _stop(self) -> None:
         for task in self._tasks:
@@ -121,7 +130,7 @@ class ControlPlane:
     async def _follow(self) -> None:
         while True:
             try:
-                self._routings, gone = await self._in_thread(self._look)
+                self._routings, gone = await self._loop.run_in_executor(self._looker, self._look)
                 await self._control.expel(gone)
                 await self._tell_all()
             except BudwoodError as error:
@@ -161,7 +170,7 @@ class ControlPlane:
         """Every gateway hears what cannot wait before any hears the rest."""
         there: list[tuple[str, Place, Reach]] = []
         for name, node in list(self._control.nodes.items()):
-            if node.is_connected and (place := _place(node)) is not None:
+            if node.is_connected and self._door.has_let_in(name) and (place := _place(node)) is not None:
                 there.append((name, place, self._door.namespaces(name)))
         routings = {reach: _within(self._routings, reach) for _, _, reach in there}
         switches: dict[Reach, Snapshot] = {}
@@ -170,8 +179,14 @@ class ControlPlane:
                 made = switches.setdefault(reach, switches.get(reach) or at_once(had, routings[reach]))
                 await self._publish(name, Snapshot({**had.resources, RUNTIME: made.resources[RUNTIME]}))
         self._encoded = {reach: self._encoded.get(reach) or Encoded() for reach in routings}
+        told = {reach: {key: each.generation for key, each in of.items()} for reach, of in routings.items()}
         for name, place, reach in there:
-            await self._publish(name, self._encoded[reach].snapshot(place, routings[reach]))
+            wanted = self._encoded[reach].snapshot(place, routings[reach])
+            self._told[name] = told[reach]
+            await self._publish(name, wanted)
+            # One that comes back with all of it has nothing to say.
+            if self._taken.get(name) != told[reach]:
+                self._heard(self._control.nodes[name])
 
     async def _publish(self, name: str, wanted: Snapshot) -> None:
         if wanted != self._sent.get(name):
@@ -183,46 +198,58 @@ class ControlPlane:
 
     def _heard(self, node: Node) -> None:
         """In the loop; what is to be kept is kept elsewhere."""
-        self._waking.set()
+        if self._here.get(node.name) != node.connected:
+            self._here[node.name] = node.connected
+            self._waking.set()
         sent = self._sent.get(node.name)
-        took = sent is not None and all(node.has.get(kind) == sent.version(kind) for kind in (ROUTES, RUNTIME))
-        mine = _within(self._routings, self._door.namespaces(node.name))
-        generations = {key: routing.generation for key, routing in mine.items()} if took else None
-        if generations is not None:
-            self._taken[node.name] = generations
-        place = _place(node)
-        address = f"{place.host}:{place.port}" if place else ""
-        said = (dict(node.has), dict(node.refused), generations)
-        self._workers.submit(self._keep, node.name, address, node.is_connected, *said)
+        if sent is not None and all(node.has.get(kind) == sent.version(kind) for kind in (ROUTES, RUNTIME)):
+            self._taken[node.name] = self._told[node.name]
+        self._to_keep[node.name] = node
+        self._keeping.set()
 
-    def _keep(
-        self,
-        name: str,
-        address: str,
-        connected: bool,
-        has: Mapping[str, str],
-        refused: Mapping[str, str],
-        generations: Mapping[str, int] | None,
-    ) -> None:
+    async def _keep(self) -> None:
+        """Of many words that come at once the last of each gateway is kept, in one transaction."""
+        while True:
+            await self._keeping.wait()
+            self._keeping.clear()
+            heard, self._to_keep = self._to_keep, {}
+            said = [_Said.of(node, self._taken.get(name)) for name, node in heard.items()]
+            try:
+                await self._in_thread(self._keep_all, said)
+            except BudwoodError as error:
+                _LOG.warning("what %s said is not kept: %s", ", ".join(sorted(heard)), error)
+
+    def _keep_all(self, said: Sequence["_Said"]) -> None:
+        now = self._house.clock()
+
         def work(transaction: Transaction) -> None:
-            before = transaction.gateway(name)
-            if before is None:
-                return  # Somebody forgot it, or it was never let in.
-            after = replace(
-                before,
-                address=address or before.address,
-                seen_ms=self._house.clock(),
-                connected=connected,
-                took=has,
-                refused=refused,
-                generations=before.generations if generations is None else generations,
-            )
-            transaction.put_gateway(after)
+            for each in said:
+                before = transaction.gateway(each.name)
+                if before is not None and not before.is_free:  # Nobody forgot it meanwhile.
+                    transaction.put_gateway(each.added_to(before, now))
 
-        try:
+        self._house.catalog.write(work)
+
+    async def _say_who_is_here(self) -> None:
+        """Again and again: when this is killed nobody says that they are gone."""
+        while True:
+            await asyncio.sleep(PRESENT_S)
+            here = frozenset(name for name, node in self._control.nodes.items() if node.is_connected)
+            try:
+                await self._in_thread(self._seen, here)
+            except BudwoodError as error:
+                _LOG.warning("it is not kept which gateways are here: %s", error)
+
+    def _seen(self, names: frozenset[str]) -> None:
+        now = self._house.clock()
+
+        def work(transaction: Transaction) -> None:
+            for each in transaction.gateways():
+                if each.name in names:
+                    transaction.put_gateway(replace(each, seen_ms=now, connected=True))
+
+        if names:
             self._house.catalog.write(work)
-        except BudwoodError as error:
-            _LOG.warning("what %s said is not kept: %s", name, error)
 
     # Who comes in, and what the gateways wrote is counted
 
@@ -289,6 +316,35 @@ class ControlPlane:
 
     async def _in_thread(self, work: Callable[..., T], *given: object) -> T:
         return await self._loop.run_in_executor(self._workers, partial(work, *given))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a gateway said last. ``generations`` None: it took nothing new."""
+
+    name: str
+    address: str
+    connected: bool
+    has: Mapping[str, str]
+    refused: Mapping[str, str]
+    generations: Mapping[str, int] | None
+
+    @classmethod
+    def of(cls, node: Node, generations: Mapping[str, int] | None) -> "_Said":
+        place = _place(node)
+        address = f"{place.host}:{place.port}" if place else ""
+        return cls(node.name, address, node.is_connected, dict(node.has), dict(node.refused), generations)
+
+    def added_to(self, before: GatewayRecord, now_ms: int) -> GatewayRecord:
+        return replace(
+            before,
+            address=self.address or before.address,
+            seen_ms=now_ms,
+            connected=self.connected,
+            took=self.has,
+            refused=self.refused,
+            generations=before.generations if self.generations is None else self.generations,
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -5,15 +5,16 @@ door without TLS is open to whoever reaches it, and so only ever stands at the l
 uses a name has it: a gateway's name is what its logs are counted under, and what others are told about it.
 """
 
+import threading
 from dataclasses import dataclass, field
 from typing import Final
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.access import Permission
 from budwood.domain.limits import GATEWAYS, KEY_CHARS
-from budwood.domain.traffic.records import GatewayRecord
 from budwood.errors import BadName, Forbidden, LimitExceeded, Unauthenticated
 from budwood.server.callers import caller_of, known_by
+from budwood.verbs.gateways import claimed
 from budwood.verbs.house import House
 
 _STRANGER: Final = "This control plane lets nobody in without a token, and a valid one."
@@ -35,6 +36,7 @@ class Door:
         self._house = house
         self._is_open = is_open
         self._passes: dict[str, Pass] = {}
+        self._lock = threading.Lock()
 
     def admit(self, name: str, secret: str) -> Pass:
         """Let a gateway in, or whoever has not said its name yet (""). Raises Unauthenticated, Forbidden, BadName."""
@@ -49,18 +51,25 @@ class Door:
             return found
         if len(name) > KEY_CHARS or not name.isascii() or not name.isprintable():
             raise BadName(f"A gateway's name is at most {KEY_CHARS} characters of ASCII.")
-        if known is None or known.account != found.account:
+        if known is None or claimed(known, name, found.account) is not known:
             self._house.catalog.write(lambda transaction: _claim(transaction, name, found.account))
-        self._passes[name] = found
+        with self._lock:
+            self._passes[name] = found
         return found
 
     def namespaces(self, name: str) -> frozenset[str] | None:
         """Those that a gateway which came in may serve; None is all there are."""
-        return self._passes[name].namespaces if name in self._passes else frozenset()
+        held = self._passes.get(name)
+        return held.namespaces if held else frozenset()
+
+    def has_let_in(self, name: str) -> bool:
+        """Whether it may be told anything at all. Who may not keeps what it has."""
+        return name in self._passes
 
     def is_bare(self, name: str) -> bool:
         """Whether it came in without a token, and so stands on this machine."""
-        return name in self._passes and not self._passes[name].secret
+        held = self._passes.get(name)
+        return held is not None and not held.secret
 
     def look_again(self) -> frozenset[str]:
         """What may have changed of accounts and tokens. The tokens that are no good any more."""
@@ -74,11 +83,12 @@ class Door:
                     now[secret] = self._pass(view, secret, comes=False)
                 except Unauthenticated:
                     continue
-        for name, had in list(self._passes.items()):
-            if had.secret in now:
-                self._passes[name] = now[had.secret]
-            elif had.secret:
-                del self._passes[name]
+        with self._lock:  # It may come in anew meanwhile, with another token.
+            for name, had in list(self._passes.items()):
+                if had.secret in now:
+                    self._passes[name] = now[had.secret]
+                elif had.secret in shown:
+                    del self._passes[name]
         return frozenset(shown - now.keys())
 
     def _pass(self, view: View, secret: str, *, comes: bool = True) -> Pass:
@@ -98,9 +108,10 @@ class Door:
 def _claim(transaction: Transaction, name: str, account: str) -> None:
     """Raises Forbidden when it is somebody else's."""
     known = transaction.gateway(name)
-    if known is None:
-        if len(transaction.gateways()) >= GATEWAYS:
-            raise LimitExceeded(f"A registry has at most {GATEWAYS} gateways.", limit="GATEWAYS")
-        transaction.put_gateway(GatewayRecord(name, account=account))
-    elif known.account != account:
+    if known is None and len(transaction.gateways()) >= GATEWAYS:
+        raise LimitExceeded(f"A registry has at most {GATEWAYS} gateways.", limit="GATEWAYS")
+    claim = claimed(known, name, account)
+    if claim is None:
         raise Forbidden(f"There is a gateway {name!r} of another account; 'budwood gateway forget' frees the name.")
+    if claim is not known:
+        transaction.put_gateway(claim)

@@ -49,6 +49,16 @@ BORN_DEAD_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class ControlAt:
+    """Where gateways are told what to do. With a ``certificate`` and its ``key`` over TLS, and each shows a token."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to run. ``open`` opens the registry, once in each process; ``write`` takes lines of the log. ``control`` is
     where gateways are told what to do, if anywhere."""
@@ -59,7 +69,7 @@ class Plan:
     hosts: Sequence[str] = ()
     processes: int = 1
     traces: bool = False
-    control: tuple[str, int] | None = None
+    control: ControlAt | None = None
     now: Callable[[], float] = field(default=time.time)
 
 
@@ -117,6 +127,7 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     control = _control(plan, served, service)
     sender.start()
     sequencing.start()
+    tier_work.start()
     # What lives as long as the server is not looked at again: that took 60 ms a time, in which nobody was answered.
     gc.collect()
     gc.freeze()
@@ -125,6 +136,7 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     finally:
         sender.close()
         sequencing.close()
+        tier_work.close()
         if control is not None:
             control.close()
         if spans is not None:
@@ -139,16 +151,19 @@ def _control(plan: Plan, served: Served, service: Service) -> "ControlPlane | No
     if plan.control is None:
         return None
     try:
+        from budwood.delivery.xds.tls import Tls
         from budwood.server.control import ControlPlane
     except ImportError as error:
         hint = "pip install 'budwood[gateway]'"
         raise FrameworkMissing("Telling gateways needs libraries that are not installed.", hint=hint) from error
-    control = ControlPlane(served.house, *plan.control)
+    at = plan.control
+    tls = Tls(at.certificate, at.key) if at.certificate and at.key else None
+    control = ControlPlane(served.house, at.host, at.port, tls)
     try:
         control.start()
     except (OSError, RuntimeError) as error:
-        host, port = plan.control
-        raise BadValue(f"Gateways cannot be told at {host}:{port}.", hint="Choose another --control-port.") from error
+        said = f"Gateways cannot be told at {at.host}:{at.port}."
+        raise BadValue(said, hint="Choose another --control-port.") from error
     service.moved = control.moved
     return control
 

@@ -8,7 +8,7 @@ put away and wait; what they may be together is bounded, and what had to be drop
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import grpc
 
 from budwood.delivery.gateway.admin import asked
 from budwood.delivery.logs.files import Bounds, LogFile, LogFiles, positions_beyond, whole_lines
+from budwood.delivery.logs.state import State
 from budwood.delivery.logs.wire import METHOD, SERVICE, Answer, Piece, read_answer
 from budwood.errors import GatewayDown
 
@@ -24,17 +25,6 @@ CAPTURES_BYTES: Final = 4 << 20
 LOOKING_S: Final = 0.2
 AGAIN_S: Final = 1.0
 _ANSWER_S: Final = 30.0
-
-
-@dataclass(slots=True)
-class State:
-    """How sending goes, for people: ``state`` is sending or waiting, ``why`` it waits; ``waiting_bytes`` were not taken
-    yet, ``lost_bytes`` had to be dropped."""
-
-    state: str = "waiting"
-    why: str = ""
-    waiting_bytes: int = 0
-    lost_bytes: int = 0
 
 
 class Sender:

@@ -194,6 +194,7 @@ class Control:
             if request.version_info:  # It comes back and has something already.
                 talk.sent[kind] = talk.node.has[kind] = request.version_info
                 talk.remember(request.version_info, self._wanted(talk, kind))
+                talk.heard(talk.node)
         if kind == ROUTES:
             talk.ask(request.resource_names)
         nonce, version = talk.nonces.get(kind, ("", ""))

@@ -49,7 +49,7 @@ class GatewayRecord:
     """``took`` and ``refused`` are versions and messages by type of configuration; ``generations`` those of the
     endpoints it has taken. ``account`` is whose token it shows, empty where it shows none: a name is one account's.
     ``positions`` are how many bytes of each of its logs were taken in, by log; ``lost`` how many bytes it had to drop
-    before anybody took them."""
+    before anybody took them. ``is_free``: it was forgotten, and whoever comes with its name next has it."""
 
     name: str
     address: str = ""
@@ -61,6 +61,7 @@ class GatewayRecord:
     account: str = ""
     positions: Mapping[str, int] = field(default_factory=dict)
     lost: int = 0
+    is_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,458 @@
+"""Gateways on other machines: who is let in, what each is told, and that nothing they wrote counts twice or never."""
+
+import datetime
+import ipaddress
+import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("grpc")
+pytest.importorskip("envoy")
+pytest.importorskip("cryptography")
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+import budwood
+from budwood.client.registry import Registry
+from budwood.delivery.gateway import process, starting
+from budwood.delivery.gateway.config import Place, Shows, boot
+from budwood.delivery.gateway.starting import Wanted
+from budwood.delivery.gateway.status import status_of
+from budwood.delivery.gateway.way_home import WayHome
+from budwood.delivery.logs.files import Bounds
+from budwood.delivery.logs.wire import METHOD, SERVICE, Piece
+from budwood.delivery.xds.tls import Tls
+from budwood.domain.traffic.endpoint import Backend
+from budwood.errors import BadValue, Forbidden, GatewayDown, RecordNotFound, Unauthenticated
+from budwood.server.control import ControlPlane
+
+from .conftest import Client, Says, free_port
+
+ENDPOINT = """\
+apiVersion: budwood.dev/v1
+kind: Endpoint
+metadata: {{name: fraud}}
+spec:
+  model: fraud
+  arms:
+    stable: {{version: v1, backends: ["http://127.0.0.1:{stable}"]}}
+    canary: {{version: v2, backends: ["http://127.0.0.1:{canary}"]}}
+"""
+PLAN = """\
+apiVersion: budwood.dev/v1
+kind: Rollout
+metadata: {name: long}
+spec:
+  steps: [{canary: 50%, hold: 3600s}]
+  guardrails: [{watch: sample-ratio}]
+  proof: false
+  silence: 3600s
+"""
+OPEN = Shows(sends=True)
+
+
+def until(true: Callable[[], Any], wait_s: float = 20) -> None:
+    end = time.monotonic() + wait_s
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def certificate(folder: Path, name: str, host: str = "127.0.0.1") -> Tls:
+    """Of a machine, vouched for by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    tls = Tls(folder / f"{name}.crt", folder / f"{name}.key")
+    tls.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    tls.key.write_bytes(key.private_bytes(*form))
+    return tls
+
+
+@dataclass
+class Edge:
+    """A gateway, as 'budwood gateway start' makes it."""
+
+    folder: Path
+    wanted: Wanted
+    said: str = ""
+
+    def start(self) -> "Edge":
+        self.folder.mkdir(exist_ok=True)
+        self.said = starting.start(self.folder, self.wanted, process.program())[1]
+        return self
+
+    def status(self, path: str = "/predict/fraud") -> int:
+        with suppress(OSError):
+            client = Client(self.wanted.place)
+            status = client.ask(path).status
+            client.close()
+            return status
+        return 0
+
+    def arm(self) -> str:
+        client = Client(self.wanted.place)
+        answer = client.ask("/predict/fraud")
+        client.close()
+        return answer.arm
+
+    def ask(self, times: int) -> list[str]:
+        """Requests, by id."""
+        client = Client(self.wanted.place)
+        answers = [client.ask("/predict/fraud") for _ in range(times)]
+        client.close()
+        assert {answer.status for answer in answers} <= {200}
+        return [answer.headers["x-request-id"] for answer in answers]
+
+    def keeper(self) -> int:
+        return int((self.folder / "keeper.pid").read_text())
+
+
+@dataclass
+class World:
+    folder: Path
+    registry: Registry
+    backends: dict[str, Says]
+    tls: Tls | None
+    port: int
+    control: ControlPlane
+    edges: list[Edge] = field(default_factory=list)
+
+    def token(self, account: str = "edge", role: str = "gateway", namespace: str = "default") -> str:
+        admin = self.registry.admin
+        with suppress(budwood.errors.NameTaken):
+            admin.people.add(account, kind="service")
+        if role:
+            admin.grants.give(namespace, account, role)
+        return admin.tokens.make("gateway", person=account).secret
+
+    def edge(self, name: str, token: str = "", bounds: Bounds | None = None, port: int = 0) -> Edge:
+        folder = self.folder / name
+        place = Place("127.0.0.1", port or free_port(), str(folder / "access.log"))
+        shows = Shows(token, str(self.tls.certificate) if self.tls else "", sends=True)
+        control = Backend("127.0.0.1", self.port, self.tls is not None)
+        made = Edge(folder, Wanted(name, place, control, shows, bounds or Bounds(), 1))
+        self.edges.append(made)
+        return made
+
+    def put(self, namespace: str = "default") -> None:
+        ports = {arm: self.backends[arm].backend.port for arm in ("stable", "canary")}
+        self.registry.endpoints.put(ENDPOINT.format(**ports), namespace=namespace)
+
+    def again(self) -> None:
+        """The control plane is gone, and comes again at its port."""
+        self.control.close()
+        self.control = ControlPlane(self.registry.house, "127.0.0.1", self.port, self.tls)
+        self.control.start()
+
+    def counted(self) -> int:
+        shown = self.registry.rollouts.show("fraud")
+        return shown.candidate.requests + shown.baseline.requests
+
+
+@pytest.fixture(params=["tls"])
+def world(request: pytest.FixtureRequest, some_backends: dict[str, Says]) -> Iterator[World]:
+    folder = Path(tempfile.mkdtemp(prefix="bw-"))  # Sockets need short paths.
+    with budwood.connect(folder / "registry", author="mara") as registry:
+        for namespace in ("default", "risk"):
+            with suppress(budwood.errors.NameTaken):
+                registry.admin.namespaces.add(namespace)
+            for number in (1, 2):
+                (folder / "config.json").write_text(f'{{"layers": {number}}}')
+                registry.push(folder / "config.json", f"{namespace}/fraud")
+        tls = certificate(folder, "control") if request.param == "tls" else None
+        control = ControlPlane(registry.house, "127.0.0.1", free_port(), tls)
+        control.start()
+        made = World(folder, registry, some_backends, tls, control.port, control)
+        made.put()
+        try:
+            yield made
+        finally:
+            for edge in made.edges:
+                process.stop(edge.folder)
+            made.control.close()
+            for edge in made.edges:
+                with suppress(FileNotFoundError):
+                    until(lambda: not alive(edge.keeper()))  # noqa: B023  (it is asked at once)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+open_door = pytest.mark.parametrize("world", ["plain"], indirect=True)
+
+
+def test_a_gateway_is_told_of_the_namespaces_its_account_may_serve_and_no_others(world: World) -> None:
+    world.put("risk")
+    token = world.token()
+    edge = world.edge("edge-1", token).start()
+    until(lambda: edge.status() == 200)
+    assert edge.status("/ns/risk/predict/fraud") == 404
+    world.registry.admin.grants.give("risk", "edge", "gateway")
+    until(lambda: edge.status("/ns/risk/predict/fraud") == 200)
+    world.registry.admin.grants.take("risk", "edge", "gateway")
+    until(lambda: edge.status("/ns/risk/predict/fraud") == 404)
+    assert edge.status() == 200
+    (shown,) = world.registry.gateways.list()
+    assert (shown.name, shown.account, shown.connected, shown.endpoints) == ("edge-1", "edge", True, 1)
+    # The token lies in two files that only their owner reads, and in no other.
+    until((edge.folder / "last.json").exists)
+    holds = {path.name for path in edge.folder.iterdir() if path.is_file() and token.encode() in path.read_bytes()}
+    assert holds == {"boot.json", "live.json"}
+    assert all((edge.folder / name).stat().st_mode & 0o077 == 0 for name in (*holds, "last.json"))
+
+
+def test_strangers_readers_admins_and_other_accounts_are_not_let_in(world: World) -> None:
+    token = world.token()
+    way = WayHome.of(json.loads(json.dumps(booted(world, token))))
+    way.check("edge-1")
+    for bad in ("", "bw_" + "x" * 43, "nonsense"):
+        with pytest.raises(Unauthenticated):
+            WayHome.of(booted(world, bad)).check("edge-1")
+    for role in ("", "reader", "owner"):
+        with pytest.raises(Forbidden, match="may serve no namespace"):
+            WayHome.of(booted(world, world.token(f"{role or 'no'}-one", role))).check("edge-9")
+    admin = world.registry.admin.people.add("root")
+    world.registry.admin.people.change(admin.name, is_admin=True)
+    with pytest.raises(Forbidden):
+        WayHome.of(booted(world, world.token("root", ""))).check("edge-9")
+    # The name is the first account's, whoever else may serve the same namespace.
+    with pytest.raises(Forbidden, match="another account"):
+        WayHome.of(booted(world, world.token("elsewhere"))).check("edge-1")
+    assert [each.name for each in world.registry.gateways.list()] == ["edge-1"]
+    with pytest.raises(Unauthenticated):
+        world.edge("edge-2", "bw_" + "x" * 43).start()
+    # A forgotten name is free; nothing is forgotten of what was counted.
+    assert world.registry.gateways.forget("edge-1").account == "edge"
+    with pytest.raises(RecordNotFound):
+        world.registry.gateways.forget("edge-1")
+    WayHome.of(booted(world, world.token("elsewhere"))).check("edge-1")
+
+
+def booted(world: World, token: str) -> dict[str, Any]:
+    assert world.tls is not None
+    place, shows = Place("127.0.0.1", 1, "/x/access.log"), Shows(token, str(world.tls.certificate))
+    return boot("edge-1", place, Backend("127.0.0.1", world.port, tls=True), "/x/admin.sock", shows)
+
+
+def test_a_control_plane_that_nobody_vouches_for_gets_no_token(world: World) -> None:
+    token, other = world.token(), certificate(world.folder, "other")
+    edge = world.edge("edge-1", token)
+    shows = Shows(token, str(other.certificate), sends=True)
+    edge.wanted = Wanted("edge-1", edge.wanted.place, edge.wanted.control, shows, Bounds(), 1)
+    with pytest.raises(GatewayDown):
+        WayHome.of(boot("edge-1", edge.wanted.place, edge.wanted.control, "/x", shows)).check("edge-1")
+    with pytest.raises(GatewayDown):
+        edge.start()
+    assert process.running(edge.folder) is None
+    assert world.registry.gateways.list() == ()
+    with pytest.raises(BadValue, match="at the loopback address only"):
+        ControlPlane(world.registry.house, "0.0.0.0")
+    with pytest.raises(AssertionError):
+        boot("edge-1", edge.wanted.place, Backend("10.0.0.1", 18_000), "/x", Shows(token))
+
+
+def test_a_revoked_token_is_so_at_once_and_the_gateway_serves_what_it_has(world: World) -> None:
+    token = world.token()
+    edge = world.edge("edge-1", token).start()
+    until(lambda: edge.status() == 200 and (edge.folder / "last.json").exists())
+    until(lambda: status_of(edge.folder).connected)
+    (record,) = world.registry.admin.tokens.list("edge")
+    world.registry.admin.tokens.revoke(record.id)
+    began = time.monotonic()
+    until(lambda: not world.registry.gateways.list()[0].connected)
+    assert time.monotonic() - began < 2
+    world.registry.endpoints.split("fraud", {"canary": 10_000})
+    until(lambda: not status_of(edge.folder).connected)
+    assert {edge.arm() for _ in range(20)} == {"stable"}
+    until(lambda: (logs := status_of(edge.folder).logs) is not None and "unauthenticated" in logs.why)
+    # Started again it goes on with what it took last; with a new token it hears what it missed.
+    edge.start()
+    assert "refuses this gateway" in edge.said
+    assert edge.arm() == "stable"
+    edge.wanted = world.edge("edge-1", world.token(), port=edge.wanted.place.port).wanted
+    edge.start()
+    assert edge.said == ""
+    until(lambda: edge.arm() == "canary")
+
+
+def test_a_renewed_certificate_needs_no_restart(world: World) -> None:
+    assert world.tls is not None
+    token = world.token()
+    WayHome.of(booted(world, token)).check("edge-1")
+    new = certificate(world.folder, "new")
+    world.tls.key.write_bytes(new.key.read_bytes())
+    world.tls.certificate.write_bytes(new.certificate.read_bytes())
+    until(lambda: lets_in(world, token))
+
+
+def lets_in(world: World, token: str) -> bool:
+    with suppress(GatewayDown):
+        WayHome.of(booted(world, token)).check("edge-1")
+        return True
+    return False
+
+
+def test_every_request_counts_once_whoever_is_killed_when(world: World) -> None:
+    token = world.token()
+    bounds = Bounds(file_bytes=16_000, disk_bytes=64 << 20, files=2)
+    edge = world.edge("edge-1", token, bounds).start()
+    until(lambda: edge.status() == 200)
+    canary = f"http://127.0.0.1:{world.backends['canary'].backend.port}"
+    world.registry.endpoints.remove("fraud")
+    world.put()
+    world.registry.rollouts.start("fraud", "fraud@v2", PLAN, backends=[canary])
+    until(lambda: edge.status("/predict/fraud/v2") == 200 and edge.status() == 200)
+    generation = world.registry.endpoints.show("fraud").generation
+    until(lambda: world.control.generation("default.fraud") == generation)
+    ids = edge.ask(1)
+    until(lambda: known(world, ids[0]))
+    before = world.counted()
+    asked = 0
+    for turn in range(6):
+        ids = edge.ask(150)
+        asked += len(ids)
+        if turn % 3 == 0:
+            os.kill(edge.keeper(), signal.SIGKILL)
+            until(lambda: (logs := status_of(edge.folder).logs) is None or "killed" in logs.why)
+            edge.ask(0)
+            process.keep(edge.folder, (edge.folder / "live.json").read_bytes(), process.program())
+        elif turn % 3 == 1:
+            world.again()
+        else:
+            edge.start()  # A new process takes the gateway over.
+    until(lambda: known(world, ids[-1]), 30)
+    until(lambda: world.counted() - before >= asked, 30)
+    time.sleep(0.5)  # Whatever came twice would come now.
+    assert world.counted() - before == asked
+    # Files were put away as they filled up, and all of it was taken.
+    logs = status_of(edge.folder).logs
+    assert logs is not None
+    assert logs.lost_bytes == 0
+    until(lambda: status_of(edge.folder).logs.waiting_bytes == 0)  # type: ignore[union-attr]
+    assert len(list(edge.folder.glob("access.log.*"))) >= 2
+
+
+def known(world: World, request: str) -> bool:
+    with suppress(RecordNotFound):
+        return bool(world.registry.endpoints.which(request))
+    return False
+
+
+def test_what_a_gateway_says_of_other_namespaces_is_nothing(world: World) -> None:
+    world.put("risk")
+    token = world.token("thief", namespace="risk")
+    answer = sent(world, token, Piece("edge-7", "a1", 0, lines("default.fraud", 3) + lines("risk.fraud", 3)))
+    assert json.loads(answer) == {"read": len(lines("default.fraud", 3) + lines("risk.fraud", 3))}
+    assert not known(world, request_id("default.fraud", 0))
+    assert world.registry.endpoints.which(request_id("risk.fraud", 0), namespace="risk").version == "risk/fraud@v1"
+    # A request that was answered elsewhere stays so, whoever claims its id.
+    world.registry.admin.grants.give("default", "edge2", "gateway") if world.token("edge2") else None
+    sent(world, world.token("edge2"), Piece("edge-8", "b1", 0, lines("default.fraud", 1, like="risk.fraud")))
+    assert world.registry.endpoints.which(request_id("risk.fraud", 0), namespace="risk").version == "risk/fraud@v1"
+    # A name that is another account's, a piece that is none, one that begins elsewhere.
+    with pytest.raises(grpc.RpcError, match="PERMISSION_DENIED"):
+        sent(world, token, Piece("edge-8", "c1", 0, lines("risk.fraud", 1)))
+    for garbage in (b"", b"{}\n", b"[1]\n", b'{"gateway": "", "log": "x"}\n', b"\x00" * 70_000):
+        with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
+            sent(world, token, garbage)
+    assert json.loads(sent(world, token, Piece("edge-7", "a1", 0, b"{}\n")))["read"] > 3
+    assert json.loads(sent(world, token, Piece("edge-7", "z9", 7, b"{}\n"))) == {"read": 0}
+
+
+def request_id(endpoint: str, number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:04x}{endpoint.encode().hex()[:8]:0>8}"
+
+
+def lines(endpoint: str, count: int, like: str = "") -> bytes:
+    said = [
+        {
+            "at": f"{time.time():.6f}",
+            "request": request_id(like or endpoint, number),
+            "endpoint": endpoint,
+            "generation": "1",
+            "why": "split",
+            "cluster": f"{endpoint}.stable",
+            "code": 200,
+            "us": 900,
+        }
+        for number in range(count)
+    ]
+    return b"".join(json.dumps(each, sort_keys=True).encode()[:-1] + b"}\n" for each in said)
+
+
+def sent(world: World, token: str, piece: Piece | bytes) -> bytes:
+    way = WayHome.of(booted(world, token))
+    with way.channel() as channel:
+        call: Any = channel.stream_stream(f"/{SERVICE}/{METHOD}")
+        message = piece.packed() if isinstance(piece, Piece) else piece
+        answer: bytes = next(call(iter([message]), metadata=way.metadata, timeout=10))
+        return answer
+
+
+@open_door
+def test_gateways_on_one_control_plane_each_say_what_they_took_and_refused(world: World) -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    edges = [world.edge(f"edge-{number}").start() for number in range(3)]
+    blocked = world.edge("edge-blocked", port=taken.getsockname()[1]).start()
+    generation = world.registry.endpoints.split("fraud", {"canary": 10_000}).generation
+    until(lambda: all(edge.arm() == "canary" for edge in edges))
+    until(lambda: all(not each.behind for each in world.registry.gateways.list()))
+    found = {each.name: each for each in world.registry.gateways.list()}
+    assert all(found[f"edge-{number}"].connected and not found[f"edge-{number}"].refused for number in range(3))
+    # Its listener's place was taken, and it says so in its own words.
+    ((kind, words),) = found["edge-blocked"].refused.items()
+    assert kind.endswith("Listener")
+    assert "cannot bind" in words
+    assert status_of(blocked.folder).refused > 0
+    assert world.registry.endpoints.show("fraud").generation == generation
+    taken.close()
+    for edge in edges[1:]:
+        process.stop(edge.folder)
+    until(lambda: sum(each.connected for each in world.registry.gateways.list()) == 2)
+
+
+@open_door
+def test_a_roll_back_in_another_process_is_heard_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("budwood.server.control.LOOKING_S", 30.0)
+    edge = world.edge("edge-1").start()
+    until(lambda: edge.status() == 200)
+    world.again()
+    until(lambda: world.control.generation("default.fraud") > 0)
+    with budwood.connect(world.folder / "registry", author="jon") as other:
+        for arm in ("canary", "stable"):
+            generation = other.endpoints.split("fraud", {arm: 10_000}).generation
+            began = time.monotonic()
+            until(lambda: world.control.generation("default.fraud") == generation)  # noqa: B023
+            assert time.monotonic() - began < 5
+            assert edge.arm() == arm
