@@ -101,20 +101,27 @@ def remove_files(house: House, namespace: str, path: str) -> int:
     return house.catalog.write(work)
 
 
-def read_pieces(house: House, entry: FileEntry) -> Iterator[bytes]:
-    """The file's bytes, verified block by block; at most ``BLOCK_BYTES`` are held. Raises BlockDamaged, PackDamaged."""
+def read_pieces(house: House, entry: FileEntry, first: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """The file's bytes from ``first`` to before ``end``, verified block by block; at most ``BLOCK_BYTES`` are held.
+
+    Raises BlockDamaged, PackDamaged.
+    """
     reader = house.reader()
-    groups = grouped(list(placed_in_file(entry)))
-    for group in groups:
+    end = entry.size if end is None else end
+    start = behind = 0
+    for group in grouped(list(placed_in_file(entry))):
+        start, behind = behind, behind + sum(placed.length for placed in group)
+        if behind <= first or start >= end:
+            continue
         rows = reader.rows([placed.id for placed in group])
-        piece = bytearray(sum(placed.length for placed in group))
+        piece = bytearray(behind - start)
         if len(piece) > BLOCK_BYTES:
             raise BlockDamaged("A block is larger than blocks may be.")
         at = 0
         for placed in group:
             reader.read(placed.id, rows, memoryview(piece)[at : at + placed.length])
             at += placed.length
-        yield bytes(piece)
+        yield bytes(memoryview(piece)[max(0, first - start) : min(len(piece), end - start)])
 
 
 def entries_of(view: View, namespace: str, root: str) -> tuple[FileEntry, ...]:

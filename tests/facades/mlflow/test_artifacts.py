@@ -299,3 +299,46 @@ def test_a_large_tensor_file_in_one_body_is_its_difference_from_the_one_before(
     assert second < 0.3 * first
     back = Path(client.download_artifacts(run, "1/model.safetensors"))
     assert back.read_bytes() == (tmp_path / "1" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-0", 206, slice(0, 1)),
+        ("bytes=5-9", 206, slice(5, 10)),
+        ("bytes=2500000-", 206, slice(2_500_000, None)),
+        ("bytes=-7", 206, slice(-7, None)),
+        ("bytes=-99999999", 206, slice(0, None)),
+        ("bytes=100-99999999", 206, slice(100, None)),
+        ("bytes=3000017-", 416, slice(0, 0)),
+        ("bytes=-0", 416, slice(0, 0)),
+        ("", 200, slice(0, None)),
+        *((odd, 416, slice(0, 0)) for odd in ("bytes=-", "bytes=9-5", "bytes=0-1,4-5", "lines=0-1", "bytes=a-b")),
+    ],
+)
+def test_a_range_is_sent_alone(client: Any, home: Any, run: str, asked: str, status: int, part: slice) -> None:
+    content = np.random.default_rng(4).bytes(3_000_017)
+    path = f"/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/large.bin"
+    assert home.ask("PUT", path, body=content)["status"] == 200
+    headers = {"Authorization": f"Bearer {TOKEN}", **({"Range": asked} if asked else {})}
+    reply = urllib3.request("GET", home.uri + path, headers=headers, retries=False)
+    assert reply.status == status
+    if status != 416:
+        assert reply.data == content[part]
+    if status == 206:
+        first, last, _ = part.indices(len(content))
+        assert reply.headers["content-range"] == f"bytes {first}-{last - 1}/{len(content)}"
+        stale = urllib3.request("GET", home.uri + path, headers={**headers, "If-Range": '"other"'}, retries=False)
+        assert (stale.status, len(stale.data)) == (200, len(content))
+
+
+def test_a_client_may_fetch_ranges_side_by_side(
+    client: Any, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true")
+    monkeypatch.setenv("MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE", str(MIB))
+    large = tmp_path / "large one.bin"
+    large.write_bytes(os.urandom(7 * MIB + 5))
+    client.log_artifact(run, str(large), "weights")
+    back = Path(client.download_artifacts(run, "weights/large one.bin"))
+    assert back.read_bytes() == large.read_bytes()

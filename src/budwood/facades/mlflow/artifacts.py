@@ -38,6 +38,7 @@ AHEAD_BYTES: Final = 16 * MIB
 _PLAIN: Final = frozenset(
     {".txt", ".log", ".py", ".js", ".yaml", ".yml", ".xml", ".md", ".rst", ".ini", ".cfg", ".toml", ".sh", ".sql"}
 )
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PLAIN_NAMES: Final = frozenset({"MLmodel", "MLproject"})
 
@@ -60,7 +61,17 @@ def named_in(holes: Mapping[str, str], query: bytes) -> str:
 
 
 async def download(asked: Asked, incoming: Incoming) -> Outgoing:
-    return await _sent(asked, _path(asked, "path"))
+    return await _sent(asked, _path(asked, "path"), incoming)
+
+
+def address_to_download(asked: Asked) -> Json:
+    """For clients that fetch ranges side by side: the same address, with the token that asked."""
+    path = _path(asked, "path")
+    entry = artifacts.find_entry(asked.house, asked.namespace, path)
+    base = asked.address.removesuffix(f"/ns/{asked.namespace}")
+    headers: dict[str, Json] = {"Authorization": f"Bearer {asked.token}"} if asked.token else {}
+    url = f"{base}/ns/{quote(asked.namespace)}{_ARTIFACTS}/{quote(path)}"
+    return {"url": url, "headers": headers, "file_size": entry.size}
 
 
 async def run_file(asked: Asked, incoming: Incoming) -> Outgoing:
@@ -257,22 +268,52 @@ async def _grouped(incoming: Incoming, most: int) -> AsyncIterator[list[bytes]]:
         yield held
 
 
-async def _sent(asked: Asked, path: str) -> Outgoing:
+async def _sent(asked: Asked, path: str, incoming: Incoming | None = None) -> Outgoing:
+    """All of it, or the range that the request asks for; several ranges at once are not offered."""
     entry = await asyncio.to_thread(artifacts.find_entry, asked.house, asked.namespace, path)
-    name = posixpath.basename(path)
+    name, mark = posixpath.basename(path), f'"{entry.sha256}"'
+    wanted = None
+    if incoming is not None and incoming.header("if-range") in ("", mark):
+        wanted = _range(incoming.header("range"), entry.size)
+    if wanted is not None and wanted.start >= wanted.stop:
+        return Outgoing(_nothing(), 416, (("content-range", f"bytes */{entry.size}"), ("content-length", "0")))
     headers = (
         ("content-type", _media_type(name)),
-        ("content-length", str(entry.size)),
+        ("content-length", str(entry.size if wanted is None else len(wanted))),
+        ("etag", mark),
+        ("accept-ranges", "bytes"),
         ("content-disposition", _attached(name)),
         ("content-security-policy", "default-src 'none'; sandbox"),
     )
-    return Outgoing(_pieces(asked, entry), headers=headers)
+    if wanted is None:
+        return Outgoing(_pieces(asked, entry, range(entry.size)), headers=headers)
+    told = ("content-range", f"bytes {wanted.start}-{wanted.stop - 1}/{entry.size}")
+    return Outgoing(_pieces(asked, entry, wanted), 206, (*headers, told))
 
 
-async def _pieces(asked: Asked, entry: FileEntry) -> AsyncIterator[bytes]:
+def _range(header: str, size: int) -> range | None:
+    """What it asks for, empty where there is no such thing; None for what is no single range."""
+    found = _RANGE.fullmatch(header.strip())
+    if found is None or found.group() == "bytes=-":
+        return None
+    first, last = found.groups()
+    if not first:
+        return range(max(0, size - int(last)), size)
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(size, int(last) + 1) if last else size)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    none: tuple[bytes, ...] = ()
+    for each in none:
+        yield each
+
+
+async def _pieces(asked: Asked, entry: FileEntry, wanted: range) -> AsyncIterator[bytes]:
     """Block by block, the next one only when this one is sent."""
     # What a version shares may lie in other namespaces' packs.
-    coming: Iterator[bytes] = artifacts.read_pieces(asked.whole, entry)
+    coming: Iterator[bytes] = artifacts.read_pieces(asked.whole, entry, wanted.start, wanted.stop)
     while (piece := await asyncio.to_thread(next, coming, None)) is not None:
         yield piece
 
@@ -302,6 +343,13 @@ _UPLOAD: Final = "/api/2.0/mlflow/upload-artifact"
 _READ, _PUSH = Permission.READ, Permission.PUSH
 ENDPOINTS: Final = (
     Endpoint("mlflow.artifacts.list-all", "GET", _ARTIFACTS, _READ, list_all),
+    Endpoint(
+        "mlflow.artifacts.address",
+        "GET",
+        "/api/2.0/mlflow-artifacts/presigned/{path*}",
+        _READ,
+        address_to_download,
+    ),
     Endpoint("mlflow.artifacts.download", "GET", _ARTIFACTS + "/{path*}", _READ, stream=download),
     Endpoint(
         "mlflow.artifacts.upload", "PUT", _ARTIFACTS + "/{path*}", _PUSH, stream=upload, body_bytes=ARTIFACT_BYTES
