@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budwood.errors import BlockDamaged
-from budwood.store.encodings._kinds import BY_NAME, KINDS, as_bytes, convert
+from budwood.store.encodings._kinds import BY_NAME, KINDS, Kind, as_bytes, convert
 from budwood.store.fingerprints import (
     COPIES,
     Sample,
@@ -34,15 +34,15 @@ def sampled(raw: bytes, dtype: str = "f32", shape: tuple[int, ...] = (64, 96), n
 
 
 @pytest.mark.parametrize("kind", COPIES, ids=lambda kind: kind.name)
-def test_a_copy_asks_for_what_its_source_foretold(kind: object) -> None:
+def test_a_copy_asks_for_what_its_source_foretold(kind: Kind) -> None:
     assert kind in KINDS
     raw = numbers(1)
     prints = read_prints(written_prints(sampled(raw), len(raw)))
-    copied = convert(as_bytes(raw), F32, kind).tobytes()  # type: ignore[arg-type]
-    asked = asked_of(sampled(copied, kind.name))  # type: ignore[attr-defined]
-    held = prints["flat"][:, COPIES.index(kind)]  # type: ignore[arg-type]
+    copied = convert(as_bytes(raw), F32, kind).tobytes()
+    asked = asked_of(sampled(copied, kind.name))
+    held = prints["flat"][:, COPIES.index(kind)]
     assert list(matches(asked.flat, held)) == [(0, 0)]
-    assert set(probes_asked(sampled(copied, kind.name))) & set(probes_of(prints)) or kind is F32  # type: ignore[attr-defined]
+    assert set(probes_asked(sampled(copied, kind.name))) & set(probes_of(prints)) or kind is F32
 
 
 def test_a_turned_copy_asks_for_the_square_in_its_middle() -> None:

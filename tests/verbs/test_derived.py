@@ -198,6 +198,38 @@ def test_the_source_may_go_and_its_blocks_stay(near: Registry, tmp_path: Path) -
     assert near.get("copy").detail().computed[0].startswith("A rearrangement of base@v1")
 
 
+def test_derived_blocks_move_when_their_pack_is_written_anew(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+    copy = saved(tmp_path, "copy", as_bf16(base))
+    (copy.parent / "notes.bin").write_bytes(np.random.default_rng(1).bytes(3 << 20))
+    near.push(copy.parent, "copy")
+    (copy.parent / "notes.bin").unlink()
+    near.push(copy.parent, "copy")
+    near.delete("copy@v1")
+    assert near.sweep(grace_s=0).rewritten_packs == 1
+    near.pull("copy", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == copy.read_bytes()
+    assert near.verify(read_data=True).problems == ()
+
+
+def test_a_backup_brings_copies_back_and_what_is_said_of_them(tmp_path: Path) -> None:
+    base = tensors()
+    with budwood.connect(tmp_path / "registry", author="mara") as registry:
+        registry.push(saved(tmp_path, "base", base), "base")
+        copy = saved(tmp_path, "copy", as_f16(base))
+        registry.push(copy, "copy")
+        said = registry.get("copy").detail().computed
+        registry.backup(tmp_path / "backup")
+    budwood.restore(tmp_path / "backup", tmp_path / "again")
+    with budwood.connect(tmp_path / "again", create=False, author="mara") as again:
+        again.pull("copy", tmp_path / "out")
+        assert (tmp_path / "out" / "model.safetensors").read_bytes() == copy.read_bytes()
+        assert again.get("copy").detail().computed == said != ()
+        again.push(saved(tmp_path, "later", turned(base)), "later")
+        assert again.get("later").detail().computed[0].startswith("A rearrangement of base@v1")
+
+
 def test_a_derived_version_travels_alone_with_what_it_is_made_of(tmp_path: Path) -> None:
     base = tensors()
     with budwood.connect(tmp_path / "here", author="mara") as here:
