@@ -17,8 +17,6 @@ from budwood.errors import BadValue
 
 WORDS = ["write", "half", "turn", "killed", "restart", "send", "reopen", "later"]
 STEPS = st.lists(st.sampled_from(WORDS), max_size=60)
-    st.sampled_from(["write", "half", "turn", "killed", "restart", "send", "reopen", "later"]), max_size=60
-)
 
 
 class Killed(Exception):
