@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -93,3 +94,18 @@ def test_a_hole_at_the_end_takes_the_rest_and_is_decoded_once() -> None:
     assert found("/ns/a/files/list/b") == ("own", {"namespace": "a", "one": "b"})
     assert found("/ns/a/files") is None
     assert found("/ns/a/files/") is None
+
+
+@pytest.mark.parametrize("named", ["{}", "{*}", "{namespace}", "*"])
+def test_an_address_may_be_called_like_a_hole(named: str) -> None:
+    route = Route(name="one", method="DELETE", path="/ns/{namespace}", permission=Permission.READ, summary="")
+    rest = Route(name="all", method="GET", path="/files/{path*}", permission=Permission.READ, summary="")
+    table = Table([route, rest])
+    for path in (f"/ns/{named}", "/ns/" + quote(named, safe="")):
+        there = table.find(path.encode())
+        assert there is not None
+        assert there.holes == {"namespace": named}
+        assert table.door(path, "DELETE").methods == {"DELETE"}
+    there = table.find(f"/files/{named}".encode())
+    assert there is not None
+    assert there.holes == {"path": named}

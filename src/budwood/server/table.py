@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote
 from budwood.domain.routes.route import Body, Route
 from budwood.server.http_limits import Door
 
-_HOLE: Final = "{}"
-_REST: Final = "{*}"
+# No segment of an address holds a slash, so none is taken for a hole: it may well be called "{}".
+_HOLE: Final = "/"
+_REST: Final = "/*"
 _MEDIA: Final = {Body.JSON: "application/json", Body.BYTES: "", Body.TEXT: "", Body.NOTHING: ""}
 
 
