@@ -23,17 +23,21 @@ from budwood.errors import (
     SourceNotFound,
     UnsafeEntry,
 )
+from tests.servers.running import TOKEN
 
 RUN_ID = "a" * 32
+SEEN: set[str] = set()
 Answer = Callable[[str], tuple[int, bytes]]
 
 
 class Liar(BaseHTTPRequestHandler):
     answer: Answer
     asked: list[str]
+    seen: set[str]
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
+        self.seen.add(self.headers.get("Authorization", ""))
         length = int(self.headers.get("Content-Length", 0))
         self.rfile.read(length)
         status, body = type(self).answer(self.path)
@@ -57,7 +61,7 @@ def liar() -> Iterator[Callable[[Answer], tuple[str, list[str]]]]:
 
     def start(answer: Answer) -> tuple[str, list[str]]:
         asked: list[str] = []
-        handler = type("Answering", (Liar,), {"answer": staticmethod(answer), "asked": asked})
+        handler = type("Answering", (Liar,), {"answer": staticmethod(answer), "asked": asked, "seen": SEEN})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         started.append(server)
@@ -97,6 +101,19 @@ def test_an_answer_that_is_none_is_refused(answer: Answer, error: type[Exception
 def test_a_server_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
     with budwood.connect(tmp_path / "registry") as registry, pytest.raises(ServerUnreachable):
         registry.import_mlflow("http://127.0.0.1:1")
+
+
+def test_a_token_of_ours_is_not_sent_to_another_server(
+    liar: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri, _ = liar(lambda path: (200, b"{}"))
+    SEEN.clear()
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", TOKEN)
+    with budwood.connect(tmp_path / "registry") as registry:
+        registry.import_mlflow(uri)
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "theirs")
+        registry.import_mlflow(uri)
+    assert {"", "Bearer theirs"} == SEEN
 
 
 def test_a_password_is_sent_but_neither_told_nor_kept(liar: Any, tmp_path: Path) -> None:

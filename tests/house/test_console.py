@@ -19,6 +19,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.servers.stock import HOME as MLFLOW
+from tests.servers.stock import SWITCHES
+from tests.servers.stock import install as install_mlflow
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.exists()]
 FENCE = re.compile(r"^```console[^\n]*\n(.*?)^```$", re.M | re.S)
@@ -50,15 +54,26 @@ def run_shown(commands: list[Shown], folder: Path) -> subprocess.CompletedProces
         lines.append(f'[ "$ended" = {command.code} ] || {{ echo "ended with $ended, not {command.code}"; exit 1; }}')
     return subprocess.run(
         ["bash"], input="\n".join(lines), cwd=folder, env=surroundings(folder), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400, check=False,
     )  # fmt: skip
+
+
+def with_mlflow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a server of MLflow's has its program, and nothing else of it, on the path."""
+    install_mlflow()
+    (folder.parent / "home" / "bin").mkdir(parents=True, exist_ok=True)
+    (folder.parent / "home" / "bin" / "mlflow").symlink_to(MLFLOW / "venv" / "bin" / "mlflow")
+    for name, value in SWITCHES.items():
+        monkeypatch.setenv(name, value)
 
 
 def surroundings(folder: Path) -> dict[str, str]:
     """A new user's: this Python's commands first, no settings, a home of its own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("BUDWOOD_", "XDG_", "PYTEST_"))}
     return kept | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(
+            (str(folder.parent / "home/bin"), str(Path(sys.executable).parent), os.environ["PATH"])
+        ),
         "HOME": str(folder.parent / "home"),
         "NO_COLOR": "1",
         "COLUMNS": "120",
@@ -93,10 +108,12 @@ def save_model(folder: Path, tensors: dict[str, np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_what_a_document_shows_can_be_typed(page: Path, folder: Path) -> None:
+def test_what_a_document_shows_can_be_typed(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = shown_commands(page.read_text("utf-8"))
     if not commands:
         pytest.skip("it shows no commands")
+    if any(command.words.startswith("mlflow server") for command in commands):
+        with_mlflow(folder, monkeypatch)
     ran = run_shown(commands, folder)
     assert ran.returncode == 0, ran.stdout
 
@@ -108,7 +125,7 @@ def test_what_python_a_document_shows_runs(page: Path, folder: Path) -> None:
         pytest.skip("it shows no Python")
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, env=surroundings(folder), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout
 

@@ -47,9 +47,9 @@ class Web:
         self._pool = urllib3.PoolManager(maxsize=8, block=False, retries=False)
         self._headers = {"User-Agent": "budwood", "Accept": "application/json"}
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        user, password = user or credentials.user, password or credentials.password
-        if credentials.token and not parts.username:
-            self._headers["Authorization"] = f"Bearer {credentials.token}"
+        user, password = user or credentials.user, password or _foreign(credentials.password)
+        if (token := _foreign(credentials.token)) and not parts.username:
+            self._headers["Authorization"] = f"Bearer {token}"
         elif user or password:
             self._headers |= urllib3.make_headers(basic_auth=f"{user}:{password}")
         if workspace:
@@ -137,6 +137,11 @@ class Web:
             yield from response.stream(PIECE_BYTES)
         except HTTPError as error:
             raise ServerUnreachable(f"{self.name} broke off in a file.", url=self.name) from error
+
+
+def _foreign(secret: str) -> str:
+    """What the environment holds for a server of ours is not sent to another."""
+    return "" if secret.startswith("bw_") else secret
 
 
 def path_of(path: str) -> str:
