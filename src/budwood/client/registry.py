@@ -9,18 +9,17 @@ registry.pull("encoder@champion", "out/")
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from budwood.client.answers import Difference, Models, SearchPage
 from budwood.client.capture import capture
 from budwood.client.models import write_model
 from budwood.client.near import Near
 from budwood.client.place import Place
 from budwood.client.version import Version
-from budwood.domain.change import Change
 from budwood.domain.details import NO_DETAILS, Details, read_details
 from budwood.domain.facts import FileFacts, read_parents
 from budwood.domain.names import Kind
@@ -30,7 +29,6 @@ from budwood.domain.results import (
     Exported,
     Family,
     Imported,
-    ModelSummary,
     Moved,
     Pulled,
     Pushed,
@@ -54,9 +52,9 @@ if TYPE_CHECKING:
     from budwood.client.carrying.counts import Tell
     from budwood.client.datasets import Datasets
     from budwood.client.delivery import Endpoints, Rollouts
-    from budwood.client.gateways import Gateways
     from budwood.client.evaluating.evaluate import Evaluated
     from budwood.client.gates import Gates
+    from budwood.client.gateways import Gateways
     from budwood.client.lineage import Lineage
     from budwood.client.retention import Holds, Retention
     from budwood.client.standards import Standards
@@ -71,46 +69,6 @@ if TYPE_CHECKING:
 
 def no_progress(_: int) -> None:
     """The default progress: nothing is shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchPage:
-    """Some versions that match, and the cursor to go on from (empty at the end)."""
-
-    versions: tuple[Version, ...]
-    cursor: str = ""
-
-    def __iter__(self) -> Iterator[Version]:
-        return iter(self.versions)
-
-    def __len__(self) -> int:
-        return len(self.versions)
-
-    def _repr_html_(self) -> str:
-        from budwood.client.html import versions_html
-
-        return versions_html([version.record for version in self.versions])
-
-
-class Models(tuple[ModelSummary, ...]):
-    """Some models, one line each."""
-
-    __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        from budwood.client.html import models_html
-
-        return models_html(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference(Change):
-    """What changed between two versions; in a notebook, as tables."""
-
-    def _repr_html_(self) -> str:
-        from budwood.client.html import change_html
-
-        return change_html(self)
 
 
 class Registry:
@@ -382,16 +340,10 @@ class Registry:
         ``mend`` puts damaged blocks right from other copies in the store, and from the ``backup`` in a folder of this
         machine. Raises NoBackup, NotOffered for a backup with a server, StorageFailed.
         """
-        if backup:
-            from budwood.verbs.mend import verify_and_mend
+        if mend or backup:
+            from budwood.client.mending import verify_and_mend
 
-            return verify_and_mend(self.house, read_data=read_data, backup=Path(backup), progress=progress)
-        if mend:
-            from budwood.domain.asks import Verify
-            from budwood.domain.routes.storage_tiers import MEND
-
-            mended: Verified = self._place.ask(MEND, body=Verify(read_data))
-            return mended
+            return verify_and_mend(self._place, backup, read_data=read_data, progress=progress)
         return self._place.verify(read_data=read_data, progress=progress)
 
     def scan(self, reference: str, *, progress: Progress = no_progress) -> "Report":
