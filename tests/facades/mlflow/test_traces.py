@@ -6,11 +6,14 @@ from typing import Any
 
 import mlflow
 import pytest
+import urllib3
 from mlflow.entities import AssessmentSource, Feedback, SpanType
 from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, MetricViewType
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracing.client import TracingClient
 from mlflow.tracing.provider import reset
+
+from tests.servers.running import TOKEN
 
 ASKED = "What is Budwood?"
 
@@ -255,3 +258,34 @@ def test_another_namespace_knows_nothing_of_a_trace(home: Any) -> None:
     elsewhere = type(home)(home.address, home.house, other)
     assert elsewhere.ask("GET", f"/api/3.0/mlflow/traces/{id_}")["error_code"] == "RESOURCE_DOES_NOT_EXIST"
     assert elsewhere.ask("GET", f"/api/3.0/mlflow/traces/batchGet?trace_ids={id_}") == {"status": 200}
+
+
+def test_files_of_a_trace_lie_with_its_experiment_and_go_with_it(home: Any, client: Any) -> None:
+    id_ = asked().info.trace_id
+    experiment = mlflow.get_experiment_by_name("asked").experiment_id
+    path = f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/traces/{id_}/artifacts/attachments/a.txt"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert urllib3.request("PUT", home.uri + path, body=b"shown", headers=headers, retries=False).status == 200
+    assert urllib3.request("GET", home.uri + path, headers=headers, retries=False).data == b"shown"
+    client.delete_traces(experiment, trace_ids=[id_])
+    assert urllib3.request("GET", home.uri + path, headers=headers, retries=False).status == 404
+
+
+def test_the_file_of_a_trace_is_an_attachment_that_no_browser_runs(home: Any) -> None:
+    id_ = asked().info.trace_id
+    address = f"{home.uri}/ajax-api/2.0/mlflow/get-trace-artifact?request_id={id_}"
+    reply = urllib3.request("GET", address, headers={"Authorization": f"Bearer {TOKEN}"}, retries=False)
+    assert reply.headers["content-disposition"] == "attachment; filename=traces.json"
+    assert [each["name"] for each in reply.json()["spans"]] == ["answer", "look_up"]
+
+
+def test_traces_under_a_hold_are_not_deleted(home: Any, client: Any) -> None:
+    trace = asked()
+    experiment = mlflow.get_experiment_by_name("asked").experiment_id
+    body = {"scope": "namespace", "reason": "A claim about what was answered", "reference": "C-1"}
+    address = f"{home.address}/v1/namespaces/{home.namespace}/holds"
+    placed = urllib3.request("POST", address, json=body, headers={"Authorization": f"Bearer {TOKEN}"}, retries=False)
+    assert placed.status == 200, placed.data
+    with pytest.raises(RestException, match="legal hold"):
+        client.delete_traces(experiment, trace_ids=[trace.info.trace_id])
+    assert found("") == [trace.info.trace_id]
