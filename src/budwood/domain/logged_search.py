@@ -18,6 +18,7 @@ from budwood.errors import BadFilter
 LOGGED_MODELS: Final = Grammar(
     "logged model",
     begins="Invalid filter string: ",
+    wrong="Invalid comparison operator",
     attributes={
         **dict.fromkeys(("name", "model_id", "model_type", "status", "source_run_id"), Kind.CHOICE),
         "creation_timestamp": Kind.NUMBER,

@@ -96,7 +96,7 @@ class Family:
 class Grammar:
     """``families`` by each word that may name them; ``attributes`` by name, with ``aliases`` for other spellings.
     ``unknown`` are the words a mistake begins with that names a field which is none, ``unquoted`` those about a value
-    without quotes, and ``begins`` stands before every mistake."""
+    without quotes, ``wrong`` those about an operator; ``begins`` stands before every mistake."""
 
     about: str
     attributes: Mapping[str, Kind]
@@ -106,6 +106,7 @@ class Grammar:
     attribute_words: frozenset[str] = frozenset({"attribute", "attributes", "attr", "run"})
     unknown: str = "Invalid attribute key"
     unquoted: str = ""
+    wrong: str = "Invalid comparator"
     begins: str = ""
 
 
@@ -176,13 +177,14 @@ class _Reader:
     def order(self) -> Order:
         token = self._take()
         if token.shape in (Shape.END, Shape.OPERATOR, Shape.MARK):
-            raise self._bad(token, "Invalid order_by clause: it begins with a field")
+            raise self._bad(token, f"Invalid order_by clause '{self._text[:80]}': it begins with a field")
         place = self._ordered(token)
         descends = False
         if self._now.says("asc", "desc"):
             descends = self._take().says("desc")
         if self._now.shape is not Shape.END:
-            raise self._bad(self._now, "Invalid order_by clause: a field is followed by ASC or DESC, and nothing else")
+            message = "a field is followed by ASC or DESC, and nothing else"
+            raise self._bad(self._now, f"Invalid order_by clause '{self._text[:80]}': {message}")
         return Order(place, descends)
 
     @property
@@ -211,7 +213,7 @@ class _Reader:
             return Comparison(place, operator, None, token.start)
         if operator not in _ALLOWED[kind]:
             allowed = sorted(str(each) for each in _ALLOWED[kind])
-            shown = f"Invalid comparator '{operator}' not one of {allowed} for {place.family} '{place.key}'"
+            shown = f"{self._grammar.wrong} '{operator}' not one of {allowed} for {place.family} '{place.key}'"
             if kind is Kind.CONTENT:
                 shown = f"{place.family}.{place.key} comparator '{operator}' not one of {allowed}"
             raise self._bad(sign, shown)
@@ -250,7 +252,7 @@ class _Reader:
                 self._check_pattern(token)
             return token.text
         if self._grammar.unquoted and place.family == ATTRIBUTE:
-            raise self._bad(token, f"{self._grammar.unquoted} {token.shown}")
+            raise self._bad(token, f"{self._grammar.unquoted} {token.text[:80]}")
         raise self._bad(
             token, f"Expected a quoted string value for {place.family} '{place.key}'. Got value {token.shown}"
         )
@@ -271,7 +273,7 @@ class _Reader:
             if each.shape is not Shape.STRING and not is_number:
                 if values and each.marks(")"):
                     return tuple(values)  # A comma behind the last one, as Python writes a tuple of one.
-                message = "expected a non-empty list of quoted string values"
+                message = "expected a non-empty list of string values, but got empty list"
                 if not each.marks(")"):
                     message = "expected string value, punctuation, or whitespace, but got different type in list"
                 raise self._bad(each, f"While parsing a list in the query, {message}")

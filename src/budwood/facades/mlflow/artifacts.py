@@ -40,7 +40,7 @@ _PLAIN: Final = frozenset(
 )
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_PLAIN_NAMES: Final = frozenset({"MLmodel", "MLproject"})
+_PLAIN_NAMES: Final = frozenset({"mlmodel", "mlproject"})
 
 
 def named_in(holes: Mapping[str, str], query: bytes) -> str:
@@ -319,7 +319,7 @@ async def _pieces(asked: Asked, entry: FileEntry, wanted: range) -> AsyncIterato
 
 
 def _media_type(name: str) -> str:
-    if posixpath.splitext(name)[1].lower() in _PLAIN or name in _PLAIN_NAMES:
+    if posixpath.splitext(name)[1].lower() in _PLAIN or name.lower() in _PLAIN_NAMES:
         return "text/plain"
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 

@@ -10,7 +10,7 @@ from budwood.domain.limits import LISTED_MODELS_PAGE
 from budwood.domain.people import DeliveryState
 from budwood.errors import BadValue
 from budwood.facades.face import Asked, Endpoint, Pace
-from budwood.facades.mlflow.values import Values, between, filled, inner, missing, needed, objects, text, wrong
+from budwood.facades.mlflow.values import Values, filled, inner, missing, needed, objects, text, whole, wrong
 from budwood.verbs.listings import hooks
 
 
@@ -28,7 +28,9 @@ def find(asked: Asked) -> Json:
     token = text(asked.values, "page_token")
     if token and not (token.isascii() and token.isdigit() and len(token) <= 18):
         raise wrong("page_token", token)
-    limit = between(asked.values, "max_results", 100, 1, LISTED_MODELS_PAGE)
+    limit = whole(asked.values, "max_results", 100)
+    if not 1 <= limit <= LISTED_MODELS_PAGE:
+        raise BadValue(f"max_results must be between 1 and {LISTED_MODELS_PAGE}, but got {limit}.")
     there = sorted(hooks.find(asked.whole, asked.namespace), key=lambda each: each.webhook.id)
     left = [each for each in there if each.webhook.id > int(token or 0)]
     page = left[:limit]
