@@ -182,7 +182,10 @@ def _matches(samples: Sequence[Sample], asked: Asked, prints: Prints) -> Iterato
             yield _Match(number, place, "turned")
     for part in range(len(FRACTIONS)):
         for number, place in matches(asked.start, prints["starts"][:, part]):
-            if prints[place]["kind"] == samples[number].kind.code:
+            held, wanted = int(prints[place]["rows"]) * int(prints[place]["columns"]), samples[number].numbers
+            # As long, it is most likely the same tensor, which is shared; no manifest need be read for it.
+            fits = held > wanted or (held < wanted and part == 0)
+            if fits and prints[place]["kind"] == samples[number].kind.code:
                 yield _Match(number, place, "start", part)
 
 

@@ -40,6 +40,8 @@ PROBED: Final = 4
 """Tensors of a version by whose prints the catalog finds it."""
 ASKED: Final = 64
 """Tensors of a push that are looked up in the catalog."""
+ALIKE: Final = 8
+"""Tensors of one version looked at for one hash."""
 _TILE: Final = 8
 _ROW: Final = np.dtype(
     [
@@ -284,7 +286,8 @@ def matches(asked: Hashes, held: Hashes) -> Iterator[tuple[int, int]]:
     first = np.searchsorted(ranked, asked, "left")
     last = np.searchsorted(ranked, asked, "right")
     for number in np.flatnonzero((last > first) & (asked != 0)).tolist():
-        for place in order[first[number] : last[number]].tolist():
+        # Whoever wrote them may have written one hash many times.
+        for place in order[first[number] : min(last[number], first[number] + ALIKE)].tolist():
             yield number, place
 
 
