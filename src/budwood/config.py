@@ -31,6 +31,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
     "push_as": "How pushes write: small (at once), quick (each block by itself) or raw (as it is). Default: small.",
     "tier_share": "The share of its time a server's background work on tiers may take, in percent. Default: 25.",
+    "ray": "A Ray cluster that helps with heavy work: HOST:PORT, or auto. Default: threads of this process.",
     "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
     "oidc_issuer": "What people log in to a server with: https://login.example.com. Default: tokens only.",
     "oidc_client_id": "What the provider knows the server by.",
@@ -40,7 +41,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 _SECRETS: Final = ("token", "oidc_client_secret")
-_SERVERS: Final = ("database", "oidc_issuer", "oidc_client_id", "oidc_admit", "allow_networks")
+_SERVERS: Final = ("database", "ray", "oidc_issuer", "oidc_client_id", "oidc_admit", "allow_networks")
 """What no ./budwood.toml may say: it may have come with somebody's files."""
 
 
@@ -75,6 +76,7 @@ class Settings:
     cold_endpoint: str = ""
     push_as: str = ""
     tier_share: float = 0.25
+    ray: str = ""
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sign_on: SignOn | None = None
 
@@ -112,6 +114,7 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
         cold_endpoint=_endpoint(merged.get("cold_store", "")),
         push_as=_one_of(merged, "push_as", ("small", "quick", "raw")),
         tier_share=_percent(merged, "tier_share", 25.0),
+        ray=merged.get("ray", ""),
         allow_networks=_networks(merged.get("allow_networks", "")),
         sign_on=_sign_on(merged),
     )

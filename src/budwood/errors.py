@@ -398,6 +398,11 @@ class TargetUnreachable(Unavailable):
     default_hint = "Check the address; a server speaks to public ones only, unless 'allow_networks' says more."
 
 
+class ClusterGone(Unavailable):
+    code = "cluster_gone"
+    default_hint = "Start the Ray cluster, or take the setting 'ray' away to work on threads."
+
+
 class StorageFull(Unavailable):
     code, http_status = "storage_full", 507
     default_hint = "Free some space ('budwood sweep' removes what nothing needs), then run it again. Nothing was lost."

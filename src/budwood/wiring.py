@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -37,6 +37,7 @@ from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
 from budwood.store.ballast import FolderBallast
+from budwood.store.crew import Crew
 from budwood.verbs.bootstrap import BOOTSTRAP_PREFIX
 from budwood.verbs.house import House, NoRoom
 from budwood.verbs.restore import restore as restore_house
@@ -95,6 +96,7 @@ def connect(
         bell=catalog,
         push_as=Arrival(settings.push_as) if settings.push_as else None,
         has_cold_store=bool(settings.cold_store or settings.cold_class),
+        cluster=_cluster(root, settings),
     )
     return Registry(Near(house, str(root), made, settings.grace_s), checkpoints_file())
 
@@ -391,6 +393,16 @@ def _objects(root: Path, settings: Settings) -> Objects:
     place = settings.cold_store or settings.store
     endpoint = settings.cold_endpoint if settings.cold_store else settings.store_endpoint
     return TieredObjects(near, _remote(place, endpoint, settings, settings.cold_class))
+
+
+def _cluster(root: Path, settings: Settings) -> Crew | None:
+    if not settings.ray:
+        return None
+    from budwood.store.ray_crew import RayCrew
+
+    # What travels to the workers is what it takes to open the store, and nothing else.
+    alone = replace(settings, token="", database="", sign_on=None)
+    return RayCrew(settings.ray, partial(_objects, root.absolute(), alone))
 
 
 def _remote(place: str, endpoint: str, settings: Settings, storage_class: str = "") -> Objects:

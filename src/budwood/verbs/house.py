@@ -12,6 +12,7 @@ from budwood.domain.policy.case import Said
 from budwood.domain.storage_tiers.values import Arrival
 from budwood.domain.targets import Network
 from budwood.store.api import BlockRow, Objects
+from budwood.store.crew import Crew, Threads
 from budwood.store.read import BlockReader
 
 OWN_NAMES: Final = ("catalog.sqlite3", "packs", "tmp", "cache", "ballast")
@@ -92,7 +93,7 @@ class House:
     """``clock`` gives milliseconds since the epoch, UTC; ``ids`` a fresh unique name; ``scratch`` is a folder
     for caches that may be lost, in the registry's own folder (None in memory). ``networks`` are those that an admin
     opened: what others ask for may be sent there, too. ``push_as`` None: as a namespace's policy says, or small.
-    ``has_cold_store``: packs marked cold lie in a store of their own."""
+    ``has_cold_store``: packs marked cold lie in a store of their own. ``cluster`` helps with heavy work."""
 
     catalog: Catalog
     objects: Objects
@@ -107,11 +108,17 @@ class House:
     bell: TellsMoves = Silence()
     push_as: Arrival | None = None
     has_cold_store: bool = False
+    cluster: Crew | None = None
 
     @property
     def index(self) -> "CatalogIndex":
         """The store's view of the catalog's block rows."""
         return CatalogIndex(self.catalog)
+
+    @property
+    def crew(self) -> Crew:
+        """Who does heavy work on blocks."""
+        return self.cluster or Threads(self.objects, self.threads)
 
     def owns(self, path: Path) -> bool:
         """Whether the file, by its resolved path, is the registry's own."""

@@ -6,18 +6,17 @@ A damaged block is reported with every version it touches, also those that reach
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from budwood.domain.limits import BLOCK_BYTES, DEEPEST
+from budwood.domain.limits import DEEPEST
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Problem, Verified
 from budwood.errors import CatalogDamaged, Damaged
 from budwood.store.api import BlockRow, Progress
 from budwood.store.packs import footer_rows, pack_key
-from budwood.store.read import BlockReader
+from budwood.store.scrub import pieces, scrub
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.needed import (
@@ -31,7 +30,6 @@ from budwood.verbs.needed import (
 )
 
 LOOKS: Final = 3
-BLOCKS_AT_ONCE: Final = 2_000
 
 
 @dataclass(slots=True)
@@ -200,30 +198,23 @@ def _check_packs(house: House, found: _Found) -> dict[BlockId, str]:
 
 
 def _check_blocks(house: House, found: _Found, known: Mapping[BlockId, str], progress: Progress) -> dict[BlockId, str]:
-    reader = house.reader()
-    todo = sorted((r for r in found.rows.values() if r.id not in known), key=lambda row: (row.pack, row.offset))
+    todo = (row for row in found.rows.values() if row.id not in known)
     damaged: dict[BlockId, str] = {}
-    with ThreadPoolExecutor(house.threads, "budwood-verify") as pool:
-        for start in range(0, len(todo), BLOCKS_AT_ONCE):
-            # What waits for a thread takes a kilobyte, so few may wait.
-            few = todo[start : start + BLOCKS_AT_ONCE]
-            for row, wrong in zip(few, pool.map(lambda r: _wrong(reader, found.rows, r, progress), few), strict=True):
-                found.bytes_read += row.length
-                if wrong:
-                    damaged[row.id] = wrong
-    return damaged
+    for asked, wrong in house.crew.each(scrub, pieces(todo, found.rows)):
+        found.bytes_read += sum(asked.rows[block].length for block in asked.blocks)
+        damaged |= wrong
+        progress(asked.raw_bytes)
+    return damaged and _still_wrong(house, damaged)
 
 
-def _wrong(reader: BlockReader, rows: Mapping[BlockId, BlockRow], row: BlockRow, progress: Progress) -> str:
-    try:
-        reader.read(row.id, rows, memoryview(bytearray(min(row.raw_length, BLOCK_BYTES))))
-    except KeyError:
-        return "The block this one is a difference from is not in the store."
-    except Damaged as error:
-        return error.message
-    finally:
-        progress(row.raw_length)
-    return ""
+def _still_wrong(house: House, damaged: Mapping[BlockId, str]) -> dict[BlockId, str]:
+    """Looked at again by their rows as they are now: a block may be written anew while it is read."""
+    rows = with_bases(house.index, damaged)
+    again = [row for block in damaged if (row := rows.get(block)) is not None]
+    lost = {block: reason for block, reason in damaged.items() if block not in rows}
+    return lost | {
+        block: wrong for piece in pieces(again, rows) for block, wrong in scrub(house.objects, piece).items()
+    }
 
 
 def _touched(found: _Found, block: BlockId) -> tuple[str, ...]:
