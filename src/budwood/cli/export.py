@@ -11,7 +11,9 @@ from budwood.cli.progress import bar
 from budwood.cli.words import count, size_text
 from budwood.errors import TargetDiffers
 
-EPILOG = examples("budwood export encoder@v1 encoder@v2 --output encoder.budwood")
+EPILOG = examples(
+    "budwood export encoder@v1 encoder@v2 --output encoder.budwood", "budwood export bundle mlflow@v1 -o mlflow.budwood"
+)
 
 
 def export(

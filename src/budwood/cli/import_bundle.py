@@ -15,7 +15,7 @@ from budwood.errors import SourceNotFound
 if TYPE_CHECKING:
     from budwood.domain.results import Imported
 
-EPILOG = examples("budwood import encoder.budwood", "budwood --registry other import encoder.budwood")
+EPILOG = examples("budwood import bundle encoder.budwood", "budwood --registry other import encoder.budwood")
 
 
 def import_bundle(
