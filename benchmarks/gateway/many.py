@@ -21,6 +21,7 @@ from budwood.delivery.gateway.config import Place, boot, written
 from budwood.delivery.xds.snapshot import RUNTIME, Snapshot
 from budwood.domain.traffic.endpoint import Backend
 from budwood.server.control import ControlPlane
+from budwood.verbs.house import House
 
 REST_S = 0.3
 ELSEWHERE = """
@@ -35,11 +36,13 @@ with budwood.connect(sys.argv[1], author="jon") as registry:
 class Watched(ControlPlane):
     """A control plane that notes when every gateway has the kill switches it was told."""
 
-    switched: float = 0.0
+    def __init__(self, house: House) -> None:
+        super().__init__(house)
+        self._wanted: dict[str, str] = {}
 
     async def _publish(self, name: str, wanted: Snapshot) -> None:
         await super()._publish(name, wanted)
-        self._wanted = {**getattr(self, "_wanted", {}), name: wanted.version(RUNTIME)}
+        self._wanted[name] = wanted.version(RUNTIME)
 
     def all_have_switches(self, but: str) -> bool:
         """Those that are in force now, and are not ``but``."""

@@ -6,8 +6,8 @@ looks by themselves, a little later.
 """
 
 import fcntl
+import hmac
 import os
-import secrets
 import socket
 import threading
 from collections.abc import Callable
@@ -15,15 +15,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_WORD_BYTES: Final = 16
+from budwood.catalog.sql.ledger_transaction import FRESH, Salts
+
+_WORD_BYTES: Final = 64
+"""The most a word may have."""
 _HERE: Final = "127.0.0.1"
 
 
 class FolderBell:
     """The bell of one registry."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, word: Salts = FRESH) -> None:
         self._folder = folder
+        self._word = word
 
     def ring(self) -> None:
         """Tell all who listen. Whoever died meanwhile is struck off."""
@@ -41,16 +45,16 @@ class FolderBell:
     def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
         """``heard`` is called, in a thread of its own, whenever it rings; what is returned ends that."""
         try:
-            listening = _Listening(self._folder, heard)
+            listening = _Listening(self._folder, self._word(), heard)
         except OSError:
             return _nothing  # Where nothing can be written nothing is moved either.
         return listening.close
 
 
 class _Listening:
-    def __init__(self, folder: Path, heard: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, word: bytes, heard: Callable[[], None]) -> None:
         self._heard = heard
-        self._word = secrets.token_bytes(_WORD_BYTES)
+        self._word = word
         self._ending = False
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -78,7 +82,7 @@ class _Listening:
         while not self._ending:
             said = self._socket.recv(_WORD_BYTES + 1)
             # Anybody on this machine may send to a port; who may read the folder knows the word.
-            if secrets.compare_digest(said, self._word) and not self._ending:
+            if hmac.compare_digest(said, self._word) and not self._ending:
                 self._heard()
 
 

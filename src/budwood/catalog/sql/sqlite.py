@@ -97,7 +97,7 @@ class SqliteCatalog:
         self._paused = False
         self._closed = False
         self._discard: Callable[[], object] = _nothing
-        self._bell = FolderBell(path.parent / BELLS)
+        self._bell = FolderBell(path.parent / BELLS, salts)
         self._open(create)
         _OPEN.add(self)
 
