@@ -62,7 +62,7 @@ def main() -> int:
 
 def push_hot(source: Path, room: Path) -> dict[str, object]:
     """A new version of one file, in each way a push can write; the cache of the system is warm."""
-    found = {}
+    found = dict[str, object]()
     for arrival in (Arrival.RAW, Arrival.QUICK):
         with emptied(room / "push", arrival) as registry, timed() as spent:
             pushed = registry.push(source, "model")
@@ -113,7 +113,7 @@ def beside_a_worker(sources: Sequence[Path], room: Path, share: float) -> dict[s
         command = [sys.executable, "-m", "benchmarks.tiers", "--worker", str(folder), "--share", str(share)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
             time.sleep(SETTLE_S)
-            beside = []
+            beside = list[dict[str, float]]()
             while len(beside) < ROUNDS and worker.poll() is None:
                 beside.append(foreground(registry, sources[0], room))
             output, _ = worker.communicate()

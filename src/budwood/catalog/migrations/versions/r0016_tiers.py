@@ -1,5 +1,7 @@
 """Hot, warm and cold: where blocks lie, and policies that say so."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -37,7 +39,7 @@ def _tiering() -> None:
     )
 
 
-def _of_version(name: str, *columns: sa.Column[object]) -> None:
+def _of_version(name: str, *columns: sa.Column[Any]) -> None:
     op.create_table(
         name,
         sa.Column("version_id", ID, autoincrement=False, nullable=False),
