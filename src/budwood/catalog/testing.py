@@ -136,6 +136,13 @@ class CatalogSuite(
                 listed += [(model.namespace, model.name) for model in page]
         assert listed == paths
 
+    def test_numbers_that_are_skipped_are_not_given(self, catalog: Catalog) -> None:
+        model = add_model(catalog)
+        add_version(catalog, model)
+        catalog.write(lambda transaction: transaction.skip_numbers(model.id, 6))
+        catalog.write(lambda transaction: transaction.skip_numbers(model.id, 3))
+        assert add_version(catalog, model).number == 7
+
     def test_a_removed_model_is_gone_with_its_moves(self, catalog: Catalog) -> None:
         model = add_model(catalog)
         version = add_version(catalog, model)

@@ -103,6 +103,8 @@ class ArtifactSuite:
             ]
             assert view.logged_model("default", gone.model) == replace(gone, experiment=experiment.number)
             assert view.logged_model("risk", gone.model) is None
+            assert view.logged_model_is_known(gone.model)
+            assert not view.logged_model_is_known("m-" + "0" * 31 + "f")
 
     def test_a_namespace_is_forgotten_with_its_models(self, catalog: Catalog) -> None:
         experiment = add_experiment(catalog, "nets")

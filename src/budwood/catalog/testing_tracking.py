@@ -64,6 +64,12 @@ def add_run(transaction: Transaction, experiment: Experiment, number: int) -> Ru
 class TrackingSuite:
     """Needs the fixture ``catalog``."""
 
+    def test_an_experiment_may_bring_its_number(self, catalog: Catalog) -> None:
+        brought = Experiment(0, "default", 41, "a", "mlflow-artifacts:/{number}", 5, 5)
+        kept = catalog.write(lambda transaction: transaction.add_experiment("default", brought))
+        assert (kept.number, kept.location) == (41, "mlflow-artifacts:/41")
+        assert add_experiment(catalog, "b").number == 42
+
     def test_experiments_are_numbered_in_their_namespace(self, catalog: Catalog) -> None:
         catalog.write(lambda transaction: transaction.add_namespace("risk", at_ms=1))
         first, second = add_experiment(catalog, "a"), add_experiment(catalog, "b", 6)
