@@ -50,7 +50,8 @@ def publishing(
     Without a lease nothing new was written: every block is one of ``shared``, or ``also`` looks for it. Running it
     raises LabelTaken, LeaseLost, LimitExceeded, QuotaExceeded, StandardUnmet, EdgeRefused.
     """
-    now = house.clock()
+    # Without blocks its manifest is what follows from the record, so both are of one moment.
+    now = house.clock() if draft.manifest_blocks else draft.facts.created_ms
 
     def work(transaction: Transaction) -> VersionRecord:
         if lease is not None:

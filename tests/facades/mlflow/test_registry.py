@@ -1,6 +1,8 @@
 """The registry as users of MLflow know it: models, versions, aliases, stages, and what is found of them."""
 
 import time
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from mlflow.exceptions import MlflowException, RestException
 
 from budwood.errors import BadValue
 from budwood.verbs.export import export
+from budwood.verbs.listings.versions import NewListed, create
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.policies import put_policy
 from budwood.verbs.resolve import resolve
@@ -307,6 +310,16 @@ def test_a_version_whose_files_are_elsewhere_is_whole_but_not_bundled(client: An
     assert (manifest.digest, manifest.files) == (version.digest, ())
     with pytest.raises(BadValue, match="no files here"):
         export(home.house, [version.reference], tmp_path / "bundle")
+
+
+def test_a_version_without_files_is_of_one_moment_however_time_passes(client: Any, home: Any) -> None:
+    client.create_registered_model("m")
+    ticks = count(home.house.clock())
+    late = replace(home.house, clock=lambda: next(ticks))
+    home.house.catalog.write(create(late, home.namespace, NewListed("m", f"{BUCKET}/1")))
+    with home.house.catalog.read() as view:
+        version = resolve(view, f"{home.namespace}/m@v1")
+    assert load_manifest(home.house, version).digest == version.digest
 
 
 def test_a_search_that_says_nothing_of_prompts_finds_none(client: Any) -> None:
