@@ -64,17 +64,27 @@ def _log(
     transaction: Transaction, namespace: str, home: Experiment, there: Trace | None, id_: str, spans: Sequence[Span]
 ) -> Trace:
     before = there or _begun(home, id_, spans)
-    others: list[Node] = []
+    nodes = [Node(span.span, span.parent, span.attributes) for span in spans]
     if there is not None:
-        ours = {span.span for span in spans}
-        stored = transaction.spans_of([there.id], limit=TRACE_SPANS + 1).get(there.id, ())
-        others = [node_of(each.span, each.parent, each.content) for each in stored if each.span not in ours]
-    if len(others) + len(spans) > TRACE_SPANS:
+        nodes += _others(transaction, there, spans)
+    if len(nodes) > TRACE_SPANS:
         raise LimitExceeded(f"A trace can have at most {TRACE_SPANS} spans.", limit="TRACE_SPANS")
-    nodes = [*others, *(Node(span.span, span.parent, span.attributes) for span in spans)]
     kept = transaction.put_trace(namespace, _gathered(before, spans, nodes))
     transaction.put_spans(kept, spans)
     return kept
+
+
+def _others(transaction: Transaction, there: Trace, spans: Sequence[Span]) -> list[Node]:
+    """The spans that came before. They are read only where these spans add to the totals, or there may be too many."""
+    said = [
+        each for span in spans for each in (conventions.usage_of(span.attributes), conventions.cost_of(span.attributes))
+    ]
+    adds = any(each is not None for each in said)
+    if not adds and transaction.span_count(there.id) + len(spans) <= TRACE_SPANS:
+        return []
+    ours = {span.span for span in spans}
+    stored = transaction.spans_of([there.id], limit=TRACE_SPANS + 1).get(there.id, ())
+    return [node_of(each.span, each.parent, each.content) for each in stored if each.span not in ours]
 
 
 def _begun(home: Experiment, id_: str, spans: Sequence[Span]) -> Trace:
