@@ -363,6 +363,36 @@ def test_every_request_counts_once_whoever_is_killed_when(world: World) -> None:
     assert len(list(edge.folder.glob("access.log.*"))) >= 2
 
 
+def test_captures_of_both_sides_are_sent_and_compared_once(world: World) -> None:
+    bounds = Bounds(file_bytes=16_000, disk_bytes=64 << 20, files=2)
+    edge = world.edge("edge-1", world.token(), bounds).start()
+    until(lambda: edge.status() == 200)
+    world.registry.endpoints.remove("fraud")
+    world.put()
+    canary = f"http://127.0.0.1:{world.backends['canary'].backend.port}"
+    plan = PLAN.replace("[{canary: 50%, hold: 3600s}]", "[{shadow: 100%, hold: 3600s}, {canary: 5%}]").replace(
+        "watch: sample-ratio", "watch: disagreement, limit: 1.0"
+    )
+    plan += "  compare: {type: class, field: path}\n"
+    world.registry.rollouts.start("fraud", "fraud@v2", plan, backends=[canary])
+    generation = world.registry.endpoints.show("fraud").generation
+    until(lambda: world.control.generation("default.fraud") == generation)
+    before = pairs(world)
+    for turn in range(3):
+        edge.ask(60)
+        if turn == 0:
+            os.kill(edge.keeper(), signal.SIGKILL)
+            process.keep(edge.folder, (edge.folder / "live.json").read_bytes(), process.program())
+        elif turn == 1:
+            world.again()
+    until(lambda: pairs(world) - before >= 180)
+    assert pairs(world) - before == 180
+
+
+def pairs(world: World) -> int:
+    return world.registry.rollouts.show("fraud").pairs
+
+
 def known(world: World, request: str) -> bool:
     with suppress(RecordNotFound):
         return bool(world.registry.endpoints.which(request))
