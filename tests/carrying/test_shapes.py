@@ -10,10 +10,21 @@ from budwood.client.carrying.stock import logged_of, model_of, run_of, version_o
 from budwood.domain.carrying.records import Point, Series
 from budwood.errors import BudwoodError
 
-NAMES = some.sampled_from(
-    "info data inputs outputs tags params metrics key value timestamp step run_id status end_time dataset_inputs dataset"
-    " name version aliases alias model_id source".split()
+RUNS = ("info", "data", "inputs", "outputs", "tags", "params", "metrics", "key", "value", "timestamp", "step")
+MODELS = (
+    "run_id",
+    "status",
+    "end_time",
+    "dataset_inputs",
+    "dataset",
+    "name",
+    "version",
+    "aliases",
+    "alias",
+    "model_id",
+    "source",
 )
+NAMES = some.sampled_from((*RUNS, *MODELS))
 PLAIN = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=9)
 JSON = some.recursive(
     PLAIN, lambda inner: some.lists(inner, max_size=3) | some.dictionaries(NAMES, inner, max_size=6), max_leaves=20
