@@ -23,7 +23,7 @@ _TIERING: Final = Statement(
     .order_by(tables.tiering.c.number.desc())
     .limit(bindparam("limit"))
 )
-_ANY: Final = Statement(select(tables.tiering.c.id).order_by(tables.tiering.c.id).limit(bindparam("limit")))
+_ANY: Final = Statement(select(tables.tiering.c.id).where(tables.tiering.c.id > bindparam("after")).limit(1))
 _STATE: Final = Statement(select(*tables.tier_state.c).where(tables.tier_state.c.version_id == bindparam("version_id")))
 _USE: Final = Statement(select(*tables.version_use.c).where(tables.version_use.c.version_id == bindparam("version_id")))
 
@@ -38,7 +38,7 @@ class StorageTierReads(LedgerReads):
         return TieringRecord(*row) if row else None
 
     def tiering_anywhere(self) -> bool:
-        return self._session.one(_ANY, limit=1) is not None
+        return self._session.one(_ANY, after=0) is not None
 
     def tier_state(self, version_id: int) -> TierState | None:
         row = self._session.one(_STATE, version_id=version_id)
