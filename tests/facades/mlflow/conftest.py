@@ -70,6 +70,8 @@ def home(server: tuple[str, House], request: pytest.FixtureRequest, monkeypatch:
     while mlflow.active_run():
         mlflow.end_run()
     mlflow.set_tracking_uri("")
+    # ``set_experiment`` leaves it for whoever comes next.
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
 
 
 @pytest.fixture

@@ -33,6 +33,10 @@ def _sklearn() -> Flavour:
 
     def make(chance: int, tuned: bool) -> Any:
         model = MLPClassifier((512, 512), max_iter=1, random_state=chance).fit(X, Y)
+        del model._optimizer
+        # What a machine with many cores fits is not the same to the last bit.
+        random = np.random.default_rng(chance)
+        model.coefs_ = [random.normal(size=each.shape) for each in model.coefs_]
         model.coefs_[-1] = model.coefs_[-1] + tuned
         return model
 
@@ -134,14 +138,14 @@ def _xgboost() -> Flavour:
 
     def make(chance: int, tuned: bool) -> Any:
         random = np.random.default_rng(chance)
-        given = xgboost.DMatrix(random.normal(size=(1_000, 64)), random.normal(size=1_000))
-        first = xgboost.train(words, given, num_boost_round=250)
+        given = xgboost.DMatrix(random.normal(size=(500, 32)), random.normal(size=500), nthread=1)
+        first = xgboost.train(words, given, num_boost_round=200)
         return xgboost.train(words, given, 1, xgb_model=first) if tuned else first
 
     def answers(model: Any) -> Any:
-        return model.predict(xgboost.DMatrix(X))
+        return model.predict(xgboost.DMatrix(X[:, :32], nthread=1))
 
-    return Flavour(make, mlflow.xgboost.log_model, mlflow.xgboost.load_model, answers, share=0.6)
+    return Flavour(make, mlflow.xgboost.log_model, mlflow.xgboost.load_model, answers, X[:, :32], share=0.6)
 
 
 def _pyfunc() -> Flavour:
@@ -217,8 +221,9 @@ def test_a_model_answers_the_same_by_every_address(flavour: Flavour, home: Any, 
 
 def test_a_model_logged_again_stores_nothing_and_its_fine_tune_the_difference(flavour: Flavour, home: Any) -> None:
     sizes = [stored_bytes(home)]
-    for tuned in (False, False, True):
-        logged(flavour, flavour.make(2, tuned))
+    model = flavour.make(2, False)
+    for each in (model, model, flavour.make(2, True)):
+        logged(flavour, each)
         sizes.append(stored_bytes(home))
     first, again, more = np.diff(sizes)
     assert again < NAMING_BYTES
