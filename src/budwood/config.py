@@ -214,6 +214,7 @@ def _no_secret(text: str) -> str:
     scheme, _, rest = text.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"[:200]
 
+
 @dataclass(frozen=True, slots=True)
 class MlflowCredentials:
     """What MLflow's own clients send, by the variables they read it from."""
@@ -227,7 +228,6 @@ def mlflow_credentials() -> MlflowCredentials:
     """For the server that is imported from, or exported to."""
     names = ("USERNAME", "PASSWORD", "TOKEN")
     return MlflowCredentials(*(os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in names))
-
 
 
 def user_registry() -> Path:

@@ -57,7 +57,7 @@
     │   ├── ModelDown          a version that cannot be loaded, so that nobody answers for it
     │   ├── TooManyRequests    more than the namespace's rate
     │   ├── TargetUnreachable  an address outside does not answer, or is none we speak to
-    │   ├── StorageFull, StorageFailed, RegistryBusy, ServerUnreachable
+    │   ├── StorageFull, StorageFailed, RegistryBusy, ServerUnreachable, ClusterGone
     └── Unsupported    understood, not offered                                 exit 8
         ├── FrameworkMissing   an optional library is not installed
         ├── TooNew             written by a newer Budwood

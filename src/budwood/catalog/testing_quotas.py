@@ -8,8 +8,13 @@ class QuotaSuite:
     """The use of tokens, by endpoint, tenant and period."""
 
     def test_what_a_tenant_used_is_kept_by_period(self, catalog: Catalog) -> None:
-        first = TokenUse(3, "acme", 0, 100, 7)
-        uses = (first, TokenUse(3, "acme", 100, 200, 9, 200), TokenUse(3, "", 100, 200, 1), TokenUse(4, "acme", 0, 9, 5))
+        first, other = TokenUse(3, "acme", 0, 100, 7), TokenUse(4, "acme", 0, 9, 5)
+        uses = (
+            first,
+            TokenUse(3, "acme", 100, 200, 9, 200),
+            TokenUse(3, "", 100, 200, 1),
+            TokenUse(4, "acme", 0, 9, 5),
+        )
         for use in (TokenUse(3, "acme", 0, 100, 1, 100), *uses):
             catalog.write(lambda transaction: transaction.put_token_use(use))  # noqa: B023 used at once
         with catalog.read() as view:

@@ -16,8 +16,8 @@ from budwood.domain.rollout.tally import Tally
 from budwood.domain.rollout.verdict import Says, means_of, verdicts
 from budwood.domain.traffic.records import Observation
 from budwood.errors import RecordNotFound
-from budwood.verbs.kept_evidence import evidence_digest
 from budwood.verbs.house import House
+from budwood.verbs.kept_evidence import evidence_digest
 from budwood.verbs.observations import joined_to
 from budwood.verbs.rollout_text import plan_from
 from budwood.verbs.routing import endpoint_named

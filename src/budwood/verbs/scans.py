@@ -17,9 +17,9 @@ from budwood.domain.records import VersionRecord
 from budwood.scan.report import VERSION, Report, Severity, Verdict
 from budwood.store.api import Progress
 from budwood.store.read import Placed, placed_in_file
-from budwood.verbs.kept_evidence import keep_evidence
 from budwood.verbs.guard import policies_guarding
 from budwood.verbs.house import House
+from budwood.verbs.kept_evidence import keep_evidence
 from budwood.verbs.manifests import check_bytes, load_manifest
 from budwood.verbs.resolve import resolve
 from budwood.verbs.workplace import Reads

@@ -16,9 +16,9 @@ from budwood.domain.policy.evidence import Evidence, EvidenceKind
 from budwood.domain.signature import SigningKey, check_statement, read_bundle
 from budwood.errors import BadValue, LimitExceeded, RecordNotFound
 from budwood.govern.signing import holds, key_name, plain_key
-from budwood.verbs.kept_evidence import evidence_digest
 from budwood.verbs.house import House
 from budwood.verbs.identity import person_of
+from budwood.verbs.kept_evidence import evidence_digest
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.resolve import resolve
 from budwood.verbs.trusted import place_of_keys, trusted_keys

@@ -63,9 +63,7 @@ class QuotaReads(PeopleReads):
     def quotas_reached(self, now_ms: int) -> Sequence[TokenUse]:
         found: list[TokenUse] = []
         after, id_, tenant = now_ms, 1 << 62, ""
-        while rows := self._session.all(
-            _REACHED, after_ms=after, after_id=id_, after_tenant=tenant, limit=PAGE_ROWS
-        ):
+        while rows := self._session.all(_REACHED, after_ms=after, after_id=id_, after_tenant=tenant, limit=PAGE_ROWS):
             found += [TokenUse(*row) for row in rows]
             after, id_, tenant = found[-1].refused_until_ms, found[-1].endpoint_id, found[-1].tenant
         return found
