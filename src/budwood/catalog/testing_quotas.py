@@ -8,7 +8,7 @@ class QuotaSuite:
     """The use of tokens, by endpoint, tenant and period."""
 
     def test_what_a_tenant_used_is_kept_by_period(self, catalog: Catalog) -> None:
-        first, other = TokenUse(3, "acme", 0, 100, 7), TokenUse(4, "acme", 0, 9, 5)
+        first = TokenUse(3, "acme", 0, 100, 7)
         uses = (
             first,
             TokenUse(3, "acme", 100, 200, 9, 200),
