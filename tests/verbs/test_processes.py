@@ -75,13 +75,16 @@ def test_processes_killed_at_any_time_lose_nothing_that_was_acknowledged(tmp_pat
     budwood.connect(tmp_path / "r", author="mara").close()
     chance, lines = random.Random(4), list[str]()
     workers = [start(tmp_path / "r", tmp_path, seed, 10_000) for seed in (10, 11)]
-    time.sleep(1.5 + chance.random())
+    for worker in workers:
+        assert worker.stdout
+        lines.append(worker.stdout.readline())  # Both are at work, however long it took them to start.
+    time.sleep(chance.random())
     for worker in workers:
         os.kill(worker.pid, signal.SIGKILL)
         printed, _ = worker.communicate(timeout=60)
         # The last line may be half of one.
         lines += [line for line in printed.splitlines(keepends=True) if line.endswith("\n")]
-    assert lines
+    assert all(lines)
     check(tmp_path / "r", lines)
 
 
