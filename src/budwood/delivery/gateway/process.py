@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -103,8 +104,19 @@ def stop(folder: Path, *, wait_s: float = 10.0) -> bool:
         time.sleep(_STEP_S)
     if _is_alive(found.pid):
         os.kill(found.pid, signal.SIGKILL)
+    _end_those_before(folder, found)
     (folder / "state.json").unlink(missing_ok=True)
     return True
+
+
+def _end_those_before(folder: Path, found: Running) -> None:
+    """One that was replaced a moment ago is ended by the one that replaced it, and that is gone."""
+    for path in folder.glob("pid.*"):
+        with suppress(OSError, ValueError):
+            pid = int(path.read_text(encoding="ascii"))
+            # Another program may have its number by now.
+            if pid != found.pid and os.fsencode(folder / "boot.json") in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGTERM)
 
 
 def running(folder: Path) -> Running | None:
