@@ -1,5 +1,6 @@
 """Servers of MLflow's own with real runs, models and files in them, written by its own client."""
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -59,18 +60,19 @@ def empty_stock() -> Iterator[Stock]:
 
 
 @pytest.fixture(scope="session")
-def filled() -> Callable[[str], None]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], None]:
     """Fill any store that the client can write."""
 
     def fill_it(uri: str) -> None:
         import mlflow
 
-        # The stores without a server ask for it in one place.
+        # The stores without a server ask for it in one place, and a database has its files where one stands.
         mlflow.set_tracking_uri(uri)
-        try:
-            fill(client_of(uri))
-        finally:
-            mlflow.set_tracking_uri("")
+        with contextlib.chdir(tmp_path_factory.mktemp("stands")):
+            try:
+                fill(client_of(uri))
+            finally:
+                mlflow.set_tracking_uri("")
 
     return fill_it
 

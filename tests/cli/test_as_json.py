@@ -41,7 +41,7 @@ def test_what_only_the_registry_needs_is_left_out() -> None:
 
 def test_empty_fields_are_there() -> None:
     assert as_json(Verified(1, 2, 3, 0, 0.5)) == {
-        "versions": 1, "blocks": 2, "packs": 3, "bytes_read": 0, "seconds": 0.5, "problems": [],
+        "versions": 1, "blocks": 2, "packs": 3, "bytes_read": 0, "seconds": 0.5, "problems": [], "mended": [],
     }  # fmt: skip
     written = as_json(Change("a@v1", "a@v2"))
     assert isinstance(written, dict)

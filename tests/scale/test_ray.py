@@ -6,20 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("ray")
-
-import ray
 
 import budwood
 from budwood.errors import ClusterGone, StorageFailed
 from budwood.store.api import Objects
 from budwood.store.backends.folder import FolderObjects
 from budwood.store.ray_crew import RayCrew
+
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
 
 class Nodes:
@@ -41,15 +40,20 @@ class Nodes:
         self._cluster.remove_node(node, allow_graceful=False)
 
     def stop(self) -> None:
+        import ray
+
         ray.shutdown()
         self._cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
+    # Ray brings libraries of its own, and puts them where every test of this process would find them.
+    path = list(sys.path)
     cluster = Nodes()
     yield cluster
     cluster.stop()
+    sys.path[:] = path
 
 
 @pytest.fixture
@@ -85,6 +89,8 @@ def test_a_cluster_verifies_what_threads_verify(nodes: Nodes, folder: Path) -> N
 
 
 def slowly(objects: Objects, given: int) -> tuple[int, str]:
+    import ray
+
     time.sleep(0.2)
     return given, ray.get_runtime_context().get_node_id()
 
