@@ -83,6 +83,8 @@ def test_a_push_is_answered_alike_whether_another_tenant_has_it_or_not(
         if route is blobs.FIND:
             # A pull asks as its threads come to it, and sometimes for one block twice.
             first, second = (sorted({length for lengths in each for length in lengths}) for each in (first, second))
+        if route is pushes.BEGIN:
+            first, second = first[:1], second[:1]  # Asked again where a connection broke off.
         assert sorted(first, key=repr) == sorted(second, key=repr)
 
 
