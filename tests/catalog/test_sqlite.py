@@ -1,7 +1,6 @@
 """What is SQLite's own: opening, schema, errors, processes that share the file, processes that die, forks."""
 
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -34,12 +33,13 @@ from budwood.catalog.sql import (
     transaction,
     view,
 )
-from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing import add_model, add_version, new_version
 from budwood.catalog.testing_index import block_rows
 from budwood.domain.names import Kind
 from budwood.errors import CatalogDamaged, RegistryBusy, RegistryNotFound, StorageFailed, StorageFull, TooNew
+
+from .plans import scanning, statements_of, steps
 
 WRITES_ON = """
     import sys
@@ -394,40 +394,19 @@ SCANS = {
 
 
 def test_every_statement_goes_by_an_index_but_those_that_count(catalog: SqliteCatalog) -> None:
-    statements = {
-        name: thing
-        for module in (
-            *(view, index, transaction, people_view, people_transaction, gate_view, gate_transaction),
-            *(standard_view, standard_transaction),
-            *(retention_view, retention_transaction),
-            *(storage_tier_view, storage_tier_transaction),
-            *(quota_view, quota_transaction),
-        )
-        for name, thing in vars(module).items()
-        if isinstance(thing, Statement)
-    }
+    statements = statements_of(
+        *(view, index, transaction, people_view, people_transaction, gate_view, gate_transaction),
+        *(standard_view, standard_transaction),
+        *(retention_view, retention_transaction),
+        *(storage_tier_view, storage_tier_transaction),
+        *(quota_view, quota_transaction),
+    )
     assert len(statements) > 50
-    session = catalog._borrow()
-    scanning = set()
-    statements |= {f"_LEANING {n}": found for n, found in index._LEANING.items()}
-    statements |= {f"_FIND {n}": found for n, found in index._FIND.items()} | {"_due": people_view._due(2)}
-    for name, statement in statements.items():
-        sql = statement.compiled(sqlite.DIALECT).sql
-        values = dict.fromkeys(re.findall(r":(\w+)", sql))
-        plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
-        if any(re.match("SCAN (?!CONSTANT)", step[3]) for step in plan):
-            scanning.add(name)
-    catalog._return(session)
-    assert scanning == SCANS
+    assert scanning(catalog, statements | {"_due": people_view._due(2)}) == SCANS
 
 
 def test_a_digest_prefix_does_not_read_the_whole_model(catalog: SqliteCatalog) -> None:
-    session = catalog._borrow()
-    sql = view._BY_DIGEST.compiled(sqlite.DIALECT).sql
-    values = dict.fromkeys(re.findall(r":(\w+)", sql))
-    plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
-    catalog._return(session)
-    assert "ix_version_digest" in plan[0][3]
+    assert "ix_version_digest" in steps(catalog, view._BY_DIGEST.compiled(sqlite.DIALECT).sql)[0]
 
 
 def test_a_folder_with_an_odd_name_can_hold_a_catalog(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Traces obey the port in both databases, whether a comparison is rare or common, and pages go by an index."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from budwood.catalog.api import Catalog
 from budwood.catalog.sql import sqlite, trace_search, trace_transaction, trace_view
 from budwood.catalog.sql.postgres import PostgresCatalog
-from budwood.catalog.sql.session import Compiled, Row, Statement
+from budwood.catalog.sql.session import Compiled, Row
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing_traces import TracesSuite, fill_traces
 from budwood.catalog.testing_tracking import add_experiment
@@ -19,6 +18,8 @@ from budwood.catalog.traces_api import TraceSearch
 from budwood.domain.traces.fields import TRACES
 from budwood.domain.traces.patterns import BadPattern, matches
 from budwood.domain.tracking.filters import parse_filter
+
+from .plans import scanning, statements_of, steps
 
 RARE = pytest.mark.parametrize("rare", [0, 2_000])
 
@@ -50,26 +51,10 @@ def catalog(tmp_path: Path) -> Iterator[SqliteCatalog]:
     catalog.close()
 
 
-def steps(catalog: SqliteCatalog, sql: str) -> list[str]:
-    """How the database would go about it."""
-    session = catalog._borrow()
-    values = dict.fromkeys(re.findall(r":(\w+)", sql))
-    plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
-    catalog._return(session)
-    return [step[3] for step in plan]
-
-
 def test_every_statement_of_traces_goes_by_an_index(catalog: SqliteCatalog) -> None:
-    statements = {
-        name: thing
-        for module in (trace_view, trace_transaction)
-        for name, thing in vars(module).items()
-        if isinstance(thing, Statement)
-    }
+    statements = statements_of(trace_view, trace_transaction)
     assert len(statements) > 10
-    for name, statement in statements.items():
-        plan = steps(catalog, statement.compiled(sqlite.DIALECT).sql)
-        assert not [step for step in plan if step.startswith("SCAN") and "CONSTANT" not in step], (name, plan)
+    assert scanning(catalog, statements) == set()
 
 
 @pytest.mark.parametrize("text", ["", "tags.team = 'Team-3'", "span.name = 'ask'", "feedback.quality = 'good'"])

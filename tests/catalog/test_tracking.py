@@ -1,6 +1,5 @@
 """Tracking obeys the port in both databases, with every search walked along an index, sorted, or chosen from few."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,13 +8,15 @@ import pytest
 from budwood.catalog.api import Catalog
 from budwood.catalog.sql import sqlite, tracking_search, tracking_transaction, tracking_view
 from budwood.catalog.sql.postgres import PostgresCatalog
-from budwood.catalog.sql.session import Compiled, Row, Statement
+from budwood.catalog.sql.session import Compiled, Row
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing_tracking import RUN_COUNT, TrackingSuite, add_experiment, fill_runs
 from budwood.catalog.tracking_api import TrackingSearch
 from budwood.domain.tracking.fields import RUNS
 from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.domain.tracking.records import Showing
+
+from .plans import scanning, statements_of, steps
 
 RARE = pytest.mark.parametrize(("rare", "merged"), [(0, 16), (5, 0), (2_000, 16)])
 
@@ -53,23 +54,10 @@ def catalog(tmp_path: Path) -> Iterator[SqliteCatalog]:
     catalog.close()
 
 
-def steps(catalog: SqliteCatalog, sql: str) -> list[str]:
-    """How the database would go about it."""
-    session = catalog._borrow()
-    values = dict.fromkeys(re.findall(r":(\w+)", sql))
-    plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
-    catalog._return(session)
-    return [step[3] for step in plan]
-
-
 def test_every_statement_goes_by_an_index(catalog: SqliteCatalog) -> None:
-    found: dict[str, Statement] = {}
-    for name, thing in [*vars(tracking_view).items(), *vars(tracking_transaction).items()]:
-        several = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, tuple) else [thing]
-        found |= {f"{name} {at}": each for at, each in enumerate(several) if isinstance(each, Statement)}
-    assert len(found) > 60
-    plans = {name: steps(catalog, each.compiled(sqlite.DIALECT).sql) for name, each in found.items()}
-    assert [name for name, plan in plans.items() if any(re.match("SCAN (?!CONSTANT)", step) for step in plan)] == []
+    statements = statements_of(tracking_view, tracking_transaction)
+    assert len(statements) > 60
+    assert scanning(catalog, statements) == set()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from budwood.catalog.api import Transaction, View
 from budwood.delivery.gateway.config import Place
 from budwood.delivery.logs.wire import Answer, read_piece
 from budwood.delivery.xds.service import Control, Node, code_of, let_in, serve, shown
-from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Snapshot, at_once
+from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Snapshot, kill_switches
 from budwood.delivery.xds.tls import Tls
 from budwood.domain.rollout.next_action import Hold
 from budwood.domain.traffic.endpoint import Routing
@@ -174,11 +174,10 @@ class ControlPlane:
             if node.is_connected and self._door.has_let_in(name) and (place := _place(node)) is not None:
                 there.append((name, place, self._door.namespaces(name)))
         routings = {reach: _within(self._routings, reach) for _, _, reach in there}
-        switches: dict[Reach, Snapshot] = {}
+        switches = {reach: kill_switches(of) for reach, of in routings.items()}
         for name, _, reach in there:
             if (had := self._sent.get(name)) is not None:
-                made = switches.setdefault(reach, switches.get(reach) or at_once(had, routings[reach]))
-                await self._publish(name, Snapshot({**had.resources, RUNTIME: made.resources[RUNTIME]}))
+                await self._publish(name, Snapshot({**had.resources, RUNTIME: switches[reach]}))
         self._encoded = {reach: self._encoded.get(reach) or Encoded() for reach in routings}
         told = {reach: {key: each.generation for key, each in of.items()} for reach, of in routings.items()}
         for name, place, reach in there:

@@ -71,9 +71,9 @@ class Snapshot:
         return found.version if found else ""
 
 
-def at_once(had: Snapshot, routings: Mapping[str, Routing]) -> Snapshot:
-    """What a gateway has, with the kill switches as they should be now: the part that cannot wait for the rest."""
-    return Snapshot({**had.resources, RUNTIME: _runtime(routings)})
+def kill_switches(routings: Mapping[str, Routing]) -> Resources:
+    """The part that cannot wait for the rest; what a gateway has of the other types may stay beside it."""
+    return Resources.of([_resource(RUNTIME, runtime(routings))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Encoded:
         ordered = [routings[key] for key in sorted(routings)]
         known = [self._of(routing) for routing in ordered]
         return {
-            RUNTIME: _runtime(routings),
+            RUNTIME: kill_switches(routings),
             CLUSTER: Resources.of(body for each in known for body in each.clusters),
             EXTENSIONS: Resources.of(_resource(EXTENSIONS, made(ordered)) for made in (tokens, quotas)),
             SCOPES: self._scopes(known, ordered),
@@ -181,10 +181,6 @@ def _scope(steps: tuple[str, ...], name: str) -> Resource:
     for step in steps:
         message.key.fragments.add().string_key = step
     return Resource.of(message.name, message.SerializeToString(deterministic=True))
-
-
-def _runtime(routings: Mapping[str, Routing]) -> Resources:
-    return Resources.of([_resource(RUNTIME, runtime(routings))])
 
 
 def _copies(routings: Mapping[str, Routing]) -> Resource:
