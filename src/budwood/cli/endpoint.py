@@ -338,7 +338,7 @@ def draw_answered(screen: Screen, found: "Answered") -> None:
             ("split then", split_text(found.split)),
             ("routed by", found.routed_by + (f": {found.reason}" if found.reason else "")),
             ("took", f"{found.latency_us / 1_000:.1f} ms"),
-            ("digest", found.digest),
+            *((("digest", found.digest),) if found.behind is None else ()),
         )
     )
     if found.behind is not None:
