@@ -2,7 +2,7 @@
 
 Readings are appended to ``readings.jsonl`` as they come; ``--table-only`` writes the table again from what is there.
 The peer is found in the environment that ``python -m benchmarks.peers`` makes, PostgreSQL as the tests find it; stock
-on PostgreSQL wants ``psycopg2-binary`` in that environment, too.
+on PostgreSQL wants ``psycopg[binary]`` in that environment, too.
 """
 
 import argparse
@@ -125,9 +125,9 @@ def everything(side: Side, asked: argparse.Namespace, out: Path) -> Iterator[Rea
 
 def missing_driver(home: Stock, peers: Path) -> str:
     """Stock brings no driver for PostgreSQL."""
-    if not home.database or list(peers.glob("lib/python*/site-packages/psycopg2")):
+    if not home.database or list(peers.glob("lib/python*/site-packages/psycopg")):
         return ""
-    return f"psycopg2 is not installed in {peers.name}"
+    return f"psycopg is not installed in {peers.name}"
 
 
 def _parts(asked: argparse.Namespace) -> tuple[str, ...]:
