@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Select, Table, and_, bindparam, false, func, select, true
 
+from budwood.catalog.sql.comparing import compares
 from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.session import opaque
 from budwood.catalog.sql.tables import metric, model, param, pointer, tag, version
@@ -142,7 +143,7 @@ def compared_number(column: ColumnElement[Any], compare: Compare) -> Condition:
         if not isinstance(compare.value, tuple):
             raise _bad(compare)
         return column.in_([_number_of(compare, value) for value in compare.value])
-    return _ordered(column, compare.operator, _number_of(compare, compare.value))
+    return compares(column, compare.operator, _number_of(compare, compare.value))
 
 
 def _fact_term(fact: Fact, compare: Compare) -> Term:
@@ -221,27 +222,12 @@ def _compared_text(column: ColumnElement[str], compare: Compare) -> Condition:
     text = _text_of(compare, compare.value)
     if compare.operator is Operator.LIKE:
         return false() if _ends_escaping(text) else column.ilike(text, escape="\\")
-    return _ordered(column, compare.operator, text)
+    return compares(column, compare.operator, text)
 
 
 def _ends_escaping(pattern: str) -> bool:
     """Whether nothing stands behind the last backslash: nothing is like that, and PostgreSQL calls it a mistake."""
     return (len(pattern) - len(pattern.rstrip("\\"))) % 2 == 1
-
-
-def _ordered(column: ColumnElement[Any], operator: Operator, value: str | int | float) -> Condition:
-    match operator:
-        case Operator.EQ:
-            return column == value
-        case Operator.NE:
-            return column != value
-        case Operator.LT:
-            return column < value
-        case Operator.LE:
-            return column <= value
-        case Operator.GT:
-            return column > value
-    return column >= value
 
 
 def _text_of(compare: Compare, value: Value) -> str:

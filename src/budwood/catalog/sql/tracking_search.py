@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
+from budwood.catalog.sql.comparing import compares
 from budwood.catalog.sql.session import Compiled, Row, Session, compile_for, opaque
 from budwood.catalog.sql.tracking_tables import (
     HEAD_CHARS,
@@ -445,19 +446,7 @@ def compared_number(column: ColumnElement[Any], each: Comparison) -> Condition:
         return false()
     whole = is_finite(value) and value.is_integer() and abs(value) < 2**62
     number: float = int(value) if whole and not isinstance(column.type, _DOUBLE) else value
-    match each.operator:
-        case Operator.EQ:
-            return column == number
-        case Operator.NE:
-            return column != number
-        case Operator.LT:
-            return column < number
-        case Operator.LE:
-            return column <= number
-        case Operator.GT:
-            return column > number
-        case _:
-            return column >= number
+    return compares(column, each.operator, number)
 
 
 def compared_text(column: ColumnElement[Any], each: Comparison, dialect: Dialect) -> Condition:

@@ -3,20 +3,14 @@
 Whoever sends requests writes parts of a line, so one that is none is counted as garbled and says nothing.
 """
 
-import json
-import math
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
 
 from budwood.domain.compared.answers import redacted
 from budwood.domain.compared.comparison import Compared, Comparison, Kind, Unlike, compare
 from budwood.domain.limits import CAPTURE_LINE_BYTES, DISAGREEMENT_BYTES
-
-_REQUEST: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_MOST: Final = 1 << 53
+from budwood.domain.traffic.log_line import REQUEST_ID, line_of, number_in, text_in
 
 
 class Side(StrEnum):
@@ -121,50 +115,24 @@ def _short(text: str) -> str:
 
 
 def _read(text: bytes) -> Capture | None:
-    if len(text) > CAPTURE_LINE_BYTES:
+    said = line_of(text, CAPTURE_LINE_BYTES)
+    if said is None or said.get("side") not in frozenset(Side):
         return None
-    try:
-        said = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    at, generation, code, latency = (number_in(said, name) for name in ("at", "generation", "code", "us"))
+    request, endpoint = text_in(said, "request"), text_in(said, "endpoint")
+    if at is None or generation is None or code is None or not endpoint or not REQUEST_ID.fullmatch(request):
         return None
-    if not isinstance(said, dict) or said.get("side") not in frozenset(Side):
-        return None
-    at, generation, code, latency = (_number(said, name) for name in ("at", "generation", "code", "us"))
-    request, endpoint = _text(said, "request"), _text(said, "endpoint")
-    if at is None or generation is None or code is None or not endpoint or not _REQUEST.fullmatch(request):
-        return None
-    asked, answered = _text(said, "asked"), _text(said, "answered")
+    asked, answered = text_in(said, "asked"), text_in(said, "answered")
     return Capture(
         Side(said["side"]),
         int(at * 1_000),
         request,
         endpoint,
         int(generation),
-        _text(said, "cluster").rpartition(".")[2],
+        text_in(said, "cluster").rpartition(".")[2],
         int(code),
         int(latency) if latency is not None else -1,
         asked,
         answered,
-        (_number(said, "answered_bytes") or 0) > len(answered.encode("utf-8", "surrogatepass")),
+        (number_in(said, "answered_bytes") or 0) > len(answered.encode("utf-8", "surrogatepass")),
     )
-
-
-def _number(said: dict[str, Any], name: str) -> float | None:
-    value = said.get(name)
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value if 0 <= value < _MOST else None
-
-
-def _text(said: dict[str, Any], name: str) -> str:
-    value = said.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)

@@ -6,15 +6,14 @@
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from budwood.domain.limits import KEY_CHARS, OBSERVATION_FIELDS
 from budwood.domain.traffic.hashing import xxh64
+from budwood.domain.traffic.log_line import REQUEST_ID
 
-_REQUEST: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _KNOWN: Final = frozenset({"metric", "user", "request", "value", "at", "fields"})
 _LARGEST: Final = 1e15
 _AHEAD_MS: Final = 60_000
@@ -67,7 +66,7 @@ def _read(line: str, now_ms: int) -> Said | None:
         return None
     if not isinstance(user, str) or not isinstance(request, str) or len(user) > 4 * KEY_CHARS:
         return None
-    if not user and not _REQUEST.fullmatch(request):
+    if not user and not REQUEST_ID.fullmatch(request):
         return None
     try:
         user.encode()

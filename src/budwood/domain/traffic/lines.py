@@ -4,14 +4,12 @@ The names of the fields are what ``delivery/gateway/config.py`` tells a gateway 
 as garbled and says nothing.
 """
 
-import json
-import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from budwood.domain.limits import LOG_LINE_BYTES
+from budwood.domain.traffic.log_line import REQUEST_ID, line_of, number_in, text_in
 
 FIELDS: Final = (
     *("at", "request", "endpoint", "generation", "why", "cluster", "tenant", "user", "code", "flags", "us"),
@@ -20,9 +18,7 @@ FIELDS: Final = (
 SPLIT: Final = frozenset({"split", "shadow"})
 """Why a request went where it did, when it was the split that said so."""
 
-_REQUEST: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_NOTHING: Final = frozenset({None, "-", ""})
-_MOST: Final = 1 << 53
+_NOTHING: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +71,17 @@ def arm_of_cluster(cluster: str) -> str:
 
 
 def _read(text: bytes) -> Line | None:
-    if len(text) > LOG_LINE_BYTES:
+    said = line_of(text, LOG_LINE_BYTES)
+    if said is None:
         return None
-    try:
-        said = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(said, dict):
-        return None
-    at, request = _number(said, "at"), _text(said, "request")
-    generation, code, latency = (_number(said, name) for name in ("generation", "code", "us"))
+    at, request = number_in(said, "at"), _text(said, "request")
+    generation, code, latency = (number_in(said, name) for name in ("generation", "code", "us"))
     endpoint = _text(said, "endpoint")
     if not endpoint:
         return Line(0, request, "", 0, "", "", 0, -1)
-    if at is None or at < 0 or generation is None or code is None or not 0 <= code <= 999:
+    if at is None or generation is None or code is None or code > 999:
         return None
-    if not _REQUEST.fullmatch(request):
+    if not REQUEST_ID.fullmatch(request):
         return None
     return Line(
         int(at * 1_000),
@@ -100,7 +91,7 @@ def _read(text: bytes) -> Line | None:
         _text(said, "why"),
         arm_of_cluster(_text(said, "cluster")),
         int(code),
-        int(latency) if latency is not None and latency >= 0 else -1,
+        int(latency) if latency is not None else -1,
         _text(said, "user"),
         _text(said, "tenant"),
         _text(said, "flags"),
@@ -111,29 +102,14 @@ def _read(text: bytes) -> Line | None:
 
 def _whole(said: dict[str, Any], name: str) -> int:
     """-1 where it says nothing that could be."""
-    value = _number(said, name)
-    return int(value) if value is not None and value >= 0 else -1
-
-
-def _number(said: dict[str, Any], name: str) -> float | None:
-    value = said.get(name)
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value if abs(value) < _MOST else None
+    value = number_in(said, name)
+    return int(value) if value is not None else -1
 
 
 def _text(said: dict[str, Any], name: str) -> str:
-    value = said.get(name)
-    return "" if not isinstance(value, str) or value in _NOTHING else value
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
+    """A gateway writes ``-`` where there is nothing to say."""
+    value = text_in(said, name)
+    return "" if value == _NOTHING else value
 
 
 def in_order(lines: Iterable[Line]) -> list[Line]:
