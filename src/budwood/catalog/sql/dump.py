@@ -6,11 +6,13 @@ last number it gave, so that a restored catalog never gives a number twice.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import LargeBinary, Table, TextClause, bindparam, insert, select, text, tuple_
+from sqlalchemy import LargeBinary, Table, TextClause, bindparam, select, text, tuple_
 from sqlalchemy.engine import Dialect
 
+from budwood.catalog.sql.changes import insert_row
 from budwood.catalog.sql.schema import METADATA
 from budwood.catalog.sql.session import Row, Session, Statement
 from budwood.store.archive import TableShape
@@ -45,7 +47,9 @@ def counters(session: Session) -> dict[str, int]:
 def load(session: Session, name: str, rows: Iterable[Sequence[Any]]) -> None:
     """Put rows into a table, as ``rows_of`` gave them."""
     columns = [column.name for column in METADATA.tables[name].columns]
-    session.change_many(_inserting(name), (dict(zip(columns, row, strict=True)) for row in rows))
+    given = (dict(zip(columns, row, strict=True)) for row in rows)
+    while page := list(islice(given, PAGE)):
+        session.change_many(_inserting(name), page)
 
 
 def empty(session: Session, name: str) -> None:
@@ -81,8 +85,7 @@ def _reading(name: str) -> tuple[Statement, Statement]:
 
 @cache
 def _inserting(name: str) -> Statement:
-    table = METADATA.tables[name]
-    return Statement(insert(table).values({column.name: bindparam(column.name) for column in table.columns}))
+    return insert_row(METADATA.tables[name])
 
 
 @cache

@@ -44,6 +44,8 @@ _CONNECTION: Final[Mapping[str, str | int]] = {
 TRAFFIC: Final = "budwood_traffic"
 """The channel on which it is said that traffic was moved."""
 
+MANY: Final = 8
+"""From so many rows on, lists of columns are less work than a statement each."""
 _SETTINGS: Final = (
     "SET client_encoding = 'UTF8'",
     # Estimates of a general plan are far off at times, and compiling a query that reads fifty rows never pays.
@@ -173,6 +175,10 @@ class PostgresSession:
         self.change_many(statement, [values])
 
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
+        if (together := statement.of_lists) is not None:
+            rows = list(rows)
+            if len(rows) >= MANY:
+                statement, rows = together.statement, [together.values(rows)]
         compiled = statement.compiled(self.dialect)
         try:
             for row in rows:

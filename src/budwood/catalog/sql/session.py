@@ -5,6 +5,7 @@ third of the time a reference may take to resolve, and a compiled string with na
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
@@ -20,13 +21,18 @@ Build = ClauseElement | Callable[[Dialect], ClauseElement]
 
 
 class Statement:
-    """One statement, compiled for each dialect at its first use. A function builds it where dialects differ."""
+    """One statement, compiled for each dialect at its first use. A function builds it where dialects differ.
 
-    __slots__ = ("_build", "_compiled")
+    ``of_lists`` is the same for many rows at once, where a database takes lists. Where there is none, many rows are
+    many statements.
+    """
 
-    def __init__(self, build: Build) -> None:
+    __slots__ = ("_build", "_compiled", "of_lists")
+
+    def __init__(self, build: Build, of_lists: "OfLists | None" = None) -> None:
         self._build = build
         self._compiled: dict[str, Compiled] = {}
+        self.of_lists = of_lists
 
     def compiled(self, dialect: Dialect) -> "Compiled":
         found = self._compiled.get(dialect.name)
@@ -34,6 +40,22 @@ class Statement:
             built = self._build if isinstance(self._build, ClauseElement) else self._build(dialect)
             found = self._compiled[dialect.name] = compile_for(dialect, built)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class OfLists:
+    """A statement whose values are lists, one a column. Those in ``doubles`` hold numbers with a fraction: a list that
+    mixes them with whole ones has no type."""
+
+    statement: Statement
+    doubles: frozenset[str]
+
+    def values(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+        """Of rows that all name the same columns."""
+        lists = {name: [row[name] for row in rows] for name in rows[0]}
+        for name in self.doubles:
+            lists[name] = [None if each is None else float(each) for each in lists[name]]
+        return lists
 
 
 class Compiled:

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from budwood.catalog.sql.changes import insert_numbered, upsert
+from budwood.catalog.sql.changes import add_once, insert_numbered, upsert
 from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.trace_tables import trace, trace_link
@@ -85,7 +85,7 @@ _MOVE_SERIES: Final = Statement(
     .where(run_metric.c.id == bindparam("of_id"))
     .values({name: bindparam(f"to_{name}") for name in ("nan", "value", "at_ms", "step")})
 )
-_ADD_POINT: Final = upsert(metric_point, *(column.name for column in metric_point.c))
+_ADD_POINT: Final = add_once(metric_point, *(column.name for column in metric_point.c))
 _ADD_PARAM: Final = upsert(run_param, "run_id", "key")
 _PUT_TAG: Final = upsert(run_tag, "run_id", "key")
 _REMOVE_TAG: Final = Statement(
