@@ -7,11 +7,14 @@ third of the time a reference may take to resolve, and a compiled string with na
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Select, case
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, visitors
+from sqlalchemy.sql.cache_key import CacheKey
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.util import LRUCache
 
 from budwood.errors import CatalogDamaged
 
@@ -38,7 +41,7 @@ class Statement:
         found = self._compiled.get(dialect.name)
         if found is None:
             built = self._build if isinstance(self._build, ClauseElement) else self._build(dialect)
-            found = self._compiled[dialect.name] = compile_for(dialect, built)
+            found = self._compiled[dialect.name] = _Form.of(dialect, built).with_values()
         return found
 
 
@@ -126,10 +129,47 @@ def known(words: type[Word], word: str) -> Word:
 
 
 def compile_for(dialect: Dialect, built: ClauseElement) -> Compiled:
-    compiled = built.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    # Values still to come are compiled as None; those the statement brought along are not.
-    fixed = {name: value for name, value in (compiled.params or {}).items() if value is not None}
-    return Compiled(str(compiled), fixed, _types_of(built) if isinstance(built, Select) else ())
+    """A question that brings its values. One that was built alike before, but for them, is not compiled again: that
+    takes longer than most answers."""
+    key = built._generate_cache_key()
+    form = _FORMS.get((dialect, key.key)) if key is not None else None
+    if form is None:
+        form = _Form.of(dialect, built, key)
+        # A list is written out, one value after the other: another is another text.
+        if form.compiler.post_compile_params:
+            return form.with_values()
+        if key is not None:
+            _FORMS[dialect, key.key] = form
+    return form.with_values(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A statement without its values."""
+
+    sql: str
+    types: Sequence[frozenset[type]]
+    compiler: SQLCompiler
+
+    @classmethod
+    def of(cls, dialect: Dialect, built: ClauseElement, key: CacheKey | None = None) -> "_Form":
+        compiler = built.compile(dialect=dialect, cache_key=key, compile_kwargs={"render_postcompile": True})
+        assert isinstance(compiler, SQLCompiler)
+        return cls(str(compiler), _types_of(built) if isinstance(built, Select) else (), compiler)
+
+    def with_values(self, key: CacheKey | None = None) -> Compiled:
+        """Those of the statement with this key; without one, those of the statement it was compiled from."""
+        if key is None:
+            values = self.compiler.params
+        else:
+            values = self.compiler.construct_params(extracted_parameters=key.bindparams)
+        # Values still to come are compiled as None; those the statement brought along are not.
+        return Compiled(self.sql, {name: value for name, value in values.items() if value is not None}, self.types)
+
+
+SHAPES: Final = 200
+"""So many questions are remembered; each takes some tens of kilobytes."""
+_FORMS: Final[LRUCache[tuple[Dialect, Any], _Form]] = LRUCache(SHAPES)
 
 
 def _types_of(built: "Select[Any]") -> Sequence[frozenset[type]]:
