@@ -12,7 +12,7 @@ from budwood.domain.logged_search import LOGGED_MODELS, ModelOrder, OnDataset, i
 from budwood.domain.tracking import checks
 from budwood.domain.tracking.filters import parse_filter
 from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, Metric, Run, RunMetric
-from budwood.domain.tracking.tokens import read_token, write_token
+from budwood.domain.tracking.tokens import mark_of, read_token, write_token
 from budwood.errors import BadValue, LimitExceeded, RecordNotFound
 from budwood.verbs.house import House
 from budwood.verbs.tracking import found
@@ -22,6 +22,11 @@ Work = Callable[[Transaction], Described]
 VERSIONS_TAG: Final = "mlflow.modelVersions"
 VERSIONS_NOTED: Final = 100
 _NOT_IN_NAMES: Final = frozenset("/:.%\"'")
+_DIFFERENCES: Final = (
+    "Experiment IDs in the page token do not match",
+    "Filter string in the page token does not match",
+    "Order by in the page token does not match",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +196,7 @@ def find_models(house: House, namespace: str, search: ModelSearch, token: str, l
     """Raises BadFilter, BadValue, LimitExceeded."""
     checks.too_many("experiments", search.experiments, SEARCHED_EXPERIMENTS, "SEARCHED_EXPERIMENTS")
     comparisons = parse_filter(search.filter, LOGGED_MODELS)
-    # A token is good for the search it was given for.
-    mark = [search.experiments, search.filter, [repr(each) for each in (*search.datasets, *search.orders)]]
-    start = int(read_token(mark, token, (int,))[0]) if token else 0
-    if start < 0:
-        raise BadValue("The page token is none of this search.")
+    start = _start(search, token) if token else 0
     numbers = [checks.experiment_number(id_) for id_ in search.experiments]
     inside = bool(search.datasets) or looks_inside(comparisons, search.orders)
     with house.catalog.read() as view:
@@ -215,7 +216,30 @@ def find_models(house: House, namespace: str, search: ModelSearch, token: str, l
             chosen = [each.model for each in page]
             page = [Described(*pair) for pair in zip(chosen, view.said_of(chosen), strict=True)]
     more = start + limit < len(ordered)
-    return FoundModels(tuple(page), write_token(mark, (start + limit,)) if more else "")
+    return FoundModels(tuple(page), _token(search, start + limit) if more else "")
+
+
+def _start(search: ModelSearch, token: str) -> int:
+    """Where the page of a token begins. Raises BadValue for one of another search, and says what is different."""
+    start, *before = read_token(_datasets(search), token, (int, str, str, str))
+    for was, now, difference in zip(before, _marks(search), _DIFFERENCES, strict=True):
+        if was != now:
+            raise BadValue(f"{difference} what this search asks for.")
+    if int(start) < 0:
+        raise BadValue("Invalid page token: it begins before the first page.")
+    return int(start)
+
+
+def _token(search: ModelSearch, start: int) -> str:
+    return write_token(_datasets(search), (start, *_marks(search)))
+
+
+def _datasets(search: ModelSearch) -> list[str]:
+    return [repr(each) for each in search.datasets]
+
+
+def _marks(search: ModelSearch) -> tuple[str, str, str]:
+    return mark_of(search.experiments), mark_of(search.filter), mark_of([repr(each) for each in search.orders])
 
 
 def _there(view: View, namespace: str, id_: str, *, deleted_too: bool = False) -> LoggedModel:

@@ -58,7 +58,7 @@ def test_comparisons_are_joined_by_and_in_any_case() -> None:
 @pytest.mark.parametrize(
     ("text", "position", "said"),
     [
-        ("metrics.acc >", 14, "Expected numeric"),
+        ("metrics.acc >", 14, "Invalid clause.*a value belongs behind >"),
         ("metrics.acc > 'x'", 15, "Expected numeric"),
         ("params.lr = 0.1", 13, "Expected a quoted string"),
         ("params.lr > '0.1'", 11, "Invalid comparator"),
@@ -71,7 +71,12 @@ def test_comparisons_are_joined_by_and_in_any_case() -> None:
         ("'acc' = 'x'", 1, "begins with a field"),
         ("params.a = 'x", 12, "quote has no end"),
         ("status IS NULL", 8, "only supported"),
-        ("run_id IN ()", 12, "non-empty list"),
+        ("run_id IN ()", 12, "non-empty list.*empty list"),
+        ("run_id IN (,)", 12, "ill-formed list"),
+        ("run_id IN ('a',,'b')", 16, "ill-formed list"),
+        ("run_id IN (1)", 12, "different type"),
+        ("run_id IN (", 12, "Invalid clause.*no end"),
+        ("run_id IN", 10, "Invalid clause.*a value belongs behind IN"),
         ("run_id IN ('a' 'b')", 16, "expected ','"),
         ("status IN ('a')", 8, "Invalid comparator"),
         ("datasets.size = 'x'", 1, "Valid keys are"),

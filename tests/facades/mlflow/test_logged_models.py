@@ -106,8 +106,14 @@ def test_pages_follow_each_other_and_a_token_is_good_for_its_search_alone(client
     last = client.search_logged_models(["0"], max_results=2, page_token=page.token)
     assert [each.name for each in last] == ["net-0"]
     assert not last.token
-    with pytest.raises(RestException, match="INVALID_PARAMETER_VALUE"):
-        client.search_logged_models(["0"], filter_string="name = 'a'", page_token=page.token)
+    other = client.create_experiment("other")
+    for experiment, rest, different in (
+        (other, {}, "Experiment IDs"),
+        ("0", {"filter_string": "name = 'a'"}, "Filter string"),
+        ("0", {"order_by": [{"field_name": "name"}]}, "Order by"),
+    ):
+        with pytest.raises(RestException, match=f"INVALID_PARAMETER_VALUE: {different} in the page token do"):
+            client.search_logged_models([experiment], page_token=page.token, **rest)
 
 
 @pytest.mark.parametrize(

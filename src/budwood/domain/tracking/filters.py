@@ -239,6 +239,8 @@ class _Reader:
 
     def _value(self, place: Place, kind: Kind, operator: Operator) -> Value:
         token = self._take()
+        if token.shape is Shape.END:
+            raise self._bad(token, f"Invalid clause(s) in filter string: a value belongs behind {operator}")
         if operator in _LISTED:
             return self._list(token, place, kind)
         if kind in (Kind.NUMBER, Kind.NUMBERED_CHOICE) or operator in _RANKED:
@@ -273,10 +275,7 @@ class _Reader:
             if each.shape is not Shape.STRING and not is_number:
                 if values and each.marks(")"):
                     return tuple(values)  # A comma behind the last one, as Python writes a tuple of one.
-                message = "expected a non-empty list of string values, but got empty list"
-                if not each.marks(")"):
-                    message = "expected string value, punctuation, or whitespace, but got different type in list"
-                raise self._bad(each, f"While parsing a list in the query, {message}")
+                raise self._bad(each, _no_item(each))
             values.append(each.text)
             mark = self._take()
             if mark.marks(")"):
@@ -348,6 +347,18 @@ def _split(token: Token) -> tuple[str, str | None]:
         before, quote, quoted = key.partition(next(each for each in key if each in "`\"'"))
         key = before + quoted.removesuffix(quote)
     return head, key
+
+
+def _no_item(token: Token) -> str:
+    """What is wrong with a list that has this where one of its values belongs."""
+    if token.shape is Shape.END:
+        return "Invalid clause(s) in filter string: a list has no end"
+    wanted, got = "a non-empty list of string values", "ill-formed list"
+    if token.marks(")"):
+        got = "empty list"
+    elif not token.marks(","):
+        wanted, got = "string value, punctuation, or whitespace", "different type in list"
+    return f"While parsing a list in the query, expected {wanted}, but got {got}"
 
 
 def is_finite(value: Value) -> bool:

@@ -20,7 +20,7 @@ _INT_END: Final = 1 << 63
 
 def write_token(search: object, keys: Sequence[Key]) -> str:
     """``search`` is anything whose repr tells searches apart."""
-    return base64.urlsafe_b64encode(canon.dumps([_mark(search), *keys])).decode()
+    return base64.urlsafe_b64encode(canon.dumps([mark_of(search), *keys])).decode()
 
 
 def read_token(search: object, token: str, kinds: Sequence[type]) -> tuple[Key, ...]:
@@ -32,11 +32,16 @@ def read_token(search: object, token: str, kinds: Sequence[type]) -> tuple[Key, 
         parts = canon.loads(written)
     except (ValueError, binascii.Error, RecursionError):
         raise _bad() from None
-    if not isinstance(parts, list) or len(parts) != len(kinds) + 1 or parts[0] != _mark(search):
+    if not isinstance(parts, list) or len(parts) != len(kinds) + 1 or parts[0] != mark_of(search):
         raise _bad()
     if base64.urlsafe_b64encode(written).decode() != token:
         raise _bad()
     return tuple(_checked(key, kind) for key, kind in zip(parts[1:], kinds, strict=True))
+
+
+def mark_of(search: object) -> str:
+    """Sixteen letters that differ between searches."""
+    return hashlib.sha256(repr(search).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _checked(key: object, kind: type) -> Key:
@@ -47,11 +52,6 @@ def _checked(key: object, kind: type) -> Key:
     if isinstance(key, int) and not -_INT_END <= key < _INT_END:
         raise _bad()
     return key
-
-
-def _mark(search: object) -> str:
-    """Sixteen letters that differ between searches."""
-    return hashlib.sha256(repr(search).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _bad() -> BadValue:
