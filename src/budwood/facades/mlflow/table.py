@@ -10,6 +10,7 @@ from budwood.facades.mlflow import (
     assessments,
     evaluation,
     experiments,
+    graph,
     issues,
     labels,
     logged_models,
@@ -43,4 +44,5 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *trace_measures.ENDPOINTS,
     *assessments.ENDPOINTS,
     *otlp.ENDPOINTS,
+    *graph.ENDPOINTS,
 )
