@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,10 +17,13 @@ from budwood.cli.help import examples
 from budwood.domain.limits import SERVED_VERSIONS, SERVING_BATCH, SERVING_CORES, SERVING_IDLE_S, SERVING_MEMORY_BYTES
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from budwood.client.registry import Registry
     from budwood.client.version import Version
     from budwood.delivery.serving.host import Asked, Happened, Limits, Pulled, Served
     from budwood.delivery.serving.kinds import Runtime
+    from budwood.delivery.serving.rpc import Rpc
     from budwood.domain.manifest import Manifest
 
 EPILOG: Final = examples(
@@ -63,6 +67,10 @@ Batch = Annotated[
         help="Predict so many rows of several requests together, when they come faster than answers; 0 for never.",
     ),
 ]
+GrpcPort = Annotated[
+    int | None,
+    typer.Option("--grpc-port", min=0, max=65535, help="Answer over gRPC too, all versions at this port; 0 for any."),
+]
 By = Annotated[str, typer.Option("--runtime", metavar="budwood|mlserver", help="Whose server answers.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Load it though the scan does not call it clean.")]
 Cache = Annotated[Path, typer.Option("--cache", metavar="FOLDER", help="Where files are pulled to.")]
@@ -92,6 +100,7 @@ def serve_model(
     python: Python = "",
     runtime: By = "budwood",
     batch: Batch = 0,
+    grpc_port: GrpcPort = None,
     trust: Trust = False,
     cache: Cache = CACHE,
     json: Json = False,
@@ -123,8 +132,9 @@ def serve_model(
                 one.wait()
             if endpoint:
                 _register(registry, endpoint, versions[0], serving, host)
-        _say(serving, endpoint, host, as_json=json)
-        ending.wait()
+        with _rpc(serving, host, grpc_port) as rpc:
+            _say(serving, endpoint, host, f"{_reached(host)}:{rpc.port}" if rpc else "", as_json=json)
+            ending.wait()
     finally:
         close_all(serving)
 
@@ -230,6 +240,21 @@ def _served(asked: "Asked", host: str, port: int) -> "Served":
     return Served(asked, listener, handed_on(), _told)
 
 
+def _rpc(serving: "Sequence[Served]", host: str, port: int | None) -> "AbstractContextManager[Rpc | None]":
+    """The same versions over gRPC, where that is asked for. Raises ModelDown, Unsupported."""
+    from budwood.errors import Unsupported
+
+    if port is None:
+        return nullcontext()
+    if any(each.asked.runtime.name == "mlserver" for each in serving):
+        raise Unsupported("MLServer's answers are not carried over gRPC.", hint="Leave --grpc-port or --runtime out.")
+    try:
+        from budwood.delivery.serving.rpc import Rpc
+    except ImportError:
+        raise Unsupported("gRPC is not installed.", hint="pip install 'budwood[gateway]'") from None
+    return closing(Rpc(serving, host, port))
+
+
 def _told(happened: "Happened") -> None:
     took = f" in {happened.seconds:.1f} s" if happened.seconds else ""
     detail = f": {happened.detail}" if happened.detail else ""
@@ -258,7 +283,7 @@ def _reached(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _say(serving: "Sequence[Served]", endpoint: str, host: str, *, as_json: bool) -> None:
+def _say(serving: "Sequence[Served]", endpoint: str, host: str, rpc: str, *, as_json: bool) -> None:
     """Flushed: whoever started us waits for it."""
     rows = [
         {
@@ -267,6 +292,7 @@ def _say(serving: "Sequence[Served]", endpoint: str, host: str, *, as_json: bool
             "digest": each.asked.digest,
             "runtime": each.asked.runtime.name,
             "endpoint": endpoint,
+            "grpc": rpc,
         }
         for each in serving
     ]
@@ -277,6 +303,8 @@ def _say(serving: "Sequence[Served]", endpoint: str, host: str, *, as_json: bool
     else:
         for row, each in zip(rows, serving, strict=True):
             sys.stdout.write(f"{row['version']} answers at {row['url']} ({each.asked.runtime.title})\n")
+        if rpc:
+            sys.stdout.write(f"They answer over gRPC at {rpc}.\n")
         if endpoint:
             sys.stdout.write(f"They are arms of the endpoint {endpoint}: budwood endpoint show {endpoint}\n")
     sys.stdout.flush()

@@ -115,6 +115,12 @@ class Served:
         return port
 
     @property
+    def reached(self) -> str:
+        """At which address who is on this machine reaches it."""
+        host: str = self._listener.getsockname()[0]
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (it is looked up, not bound)
+
+    @property
     def pid(self) -> int:
         """Its process; 0 while there is none."""
         process = self._process

@@ -40,6 +40,7 @@ _IMPLEMENTATIONS: Final[Mapping[str, str]] = {
     "lightgbm": "mlserver_lightgbm:LightGBMModel",
     "hugging-face": "mlserver_huggingface:HuggingFaceRuntime",
 }
+_MLFLOW: Final = "mlserver_mlflow:MLflowRuntime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ def mlserver_for(paths: Sequence[str], predictor: str = "") -> Runtime:
     """The same by MLServer's runtimes; ``predictor`` is one of your own. Raises Unsupported."""
     if predictor:
         return Runtime(MLSERVER, "", predictor)
+    if "MLmodel" in paths:
+        return Runtime(MLSERVER, "", _MLFLOW)
     found = runtime_for(paths)
     if found.name not in _IMPLEMENTATIONS:
         hint = "Leave --runtime out, or name an MLServer runtime of your own: --predictor module:Class"

@@ -5,6 +5,7 @@ Nothing is loaded here before the files were verified and their scan was clean, 
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,12 +135,9 @@ def _torch(_: Path, file: Path, __: str) -> Model:
 def _hugging_face(folder: Path, _: Path, __: str) -> Model:
     """Texts in; labels and scores, a text, or vectors out. Code that came with the model is never run."""
     import numpy as np
-    from transformers import AutoConfig, pipeline
+    from transformers import pipeline
 
-    architectures = AutoConfig.from_pretrained(folder).architectures or [""]
-    ends = {"ForSequenceClassification": "text-classification"}
-    ends |= dict.fromkeys(("ForCausalLM", "LMHeadModel"), "text-generation")  # GPT-2 and its kin end in the latter.
-    task = next((task for end, task in ends.items() if architectures[0].endswith(end)), "feature-extraction")
+    task = task_of(folder)
     pipe = pipeline(task, model=str(folder), trust_remote_code=False)
 
     def predict(tensors: Tensors) -> dict[str, Any]:
@@ -152,6 +150,14 @@ def _hugging_face(folder: Path, _: Path, __: str) -> Model:
         return {"embedding": np.stack([np.mean(vectors[0], axis=0) for vectors in pipe(texts)]).astype("float32")}
 
     return Model(predict, {"text": np.array(["Warm."], dtype=object)}, [_takes("text", "BYTES", [-1])])
+
+
+def task_of(folder: Path) -> str:
+    """What a Hugging Face model is for, by the name of its architecture."""
+    architectures = json.loads((folder / "config.json").read_bytes()).get("architectures") or [""]
+    ends = {"ForSequenceClassification": "text-classification"}
+    ends |= dict.fromkeys(("ForCausalLM", "LMHeadModel"), "text-generation")  # GPT-2 and its kin end in the latter.
+    return next((task for end, task in ends.items() if architectures[0].endswith(end)), "feature-extraction")
 
 
 def _only(tensors: Tensors) -> Any:

@@ -1,12 +1,16 @@
-"""Open Inference's JSON tensors, to and from what models take: numpy's arrays where it is installed, else lists.
+"""Open Inference's tensors, to and from what models take: numpy's arrays where it is installed, else lists.
 
-A ``null`` in a tensor of floating-point numbers is a missing value: NaN. JSON has no other way to say so.
+Their values are in the JSON, or behind it (``binary.py``). A ``null`` in a tensor of floating-point numbers is a
+missing value: NaN. JSON has no other way to say so.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, TypeAlias
+
+from .binary import packed, unpacked
 
 Plain: TypeAlias = dict[str, Any]
 DATATYPES: Final = {
@@ -17,6 +21,7 @@ DATATYPES: Final = {
     "FP64": "float64",
     "BYTES": "object",
 }
+_BINARY_ONLY: Final = "BF16"
 _NAMES: Final = {dtype: name for name, dtype in DATATYPES.items()}
 _DIMENSIONS: Final = 16
 
@@ -25,46 +30,130 @@ class Wrong(Exception):
     """The request is wrong; the text is for who sent it."""
 
 
-def inputs_of(request: object) -> dict[str, Any]:
-    """The tensors of a request by name. Raises Wrong."""
+@dataclass(frozen=True)
+class Outputs:
+    """``behind`` are the bytes of those that were asked for in binary."""
+
+    said: list[Plain] = field(default_factory=list)
+    behind: list[bytes] = field(default_factory=list)
+
+
+def inputs_of(request: object, behind: "memoryview | bytes" = b"") -> dict[str, Any]:
+    """The tensors of a request by name; ``behind`` is what came behind its JSON. Raises Wrong."""
     given = request.get("inputs") if isinstance(request, Mapping) else None
     if not isinstance(given, list) or not given:
         raise Wrong('A request is {"inputs": [{"name": …, "shape": …, "datatype": …, "data": …}]}.')
     found: dict[str, Any] = {}
+    left = memoryview(behind)
     for each in given:
         if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
             raise Wrong("Each input is an object with a name.")
-        found[each["name"]] = _tensor(each, f"The input {each['name'][:80]!r}")
+        what = f"The input {each['name'][:80]!r}"
+        if each["name"] in found:
+            raise Wrong(f"{what} is there twice.")
+        size = _binary_size(each, what)
+        if size is None:
+            found[each["name"]] = _tensor(each, what)
+            continue
+        if size > len(left):
+            raise Wrong(f"{what} has {size} bytes, and {len(left)} are left behind the JSON.")
+        found[each["name"]] = _binary_tensor(each, left[:size], what)
+        left = left[size:]
+    if len(left):
+        raise Wrong(f"{len(left)} bytes behind the JSON belong to no input.")
     return found
 
 
-def outputs_of(answer: object, wanted: object = None) -> list[Plain]:
-    """A model's answer as Open Inference writes it; of several outputs those that were asked for. Raises Wrong."""
+def outputs_of(answer: object, request: Mapping[str, Any] | None = None) -> Outputs:
+    """A model's answer as Open Inference writes it: those outputs that the request asks for, as it asks. Raises
+    Wrong."""
     named = dict(answer) if isinstance(answer, Mapping) else {"predict": answer}
-    if isinstance(wanted, list) and wanted:
-        names = [each.get("name") if isinstance(each, Mapping) else None for each in wanted]
-        if unknown := [name for name in names if name not in named]:
-            raise Wrong(f"There is no output {str(unknown[0])[:80]!r}; there is {', '.join(named)}.")
-        named = {str(name): named[str(name)] for name in names}
-    return [_written(name, value) for name, value in named.items()]
+    made = Outputs()
+    for name, is_binary in _wanted(request or {}, list(named)).items():
+        if name not in named:
+            raise Wrong(f"There is no output {str(name)[:80]!r}; there is {', '.join(map(str, named))}.")
+        shape, datatype, values = _described(named[name])
+        said: Plain = {"name": str(name), "shape": shape, "datatype": datatype}
+        if is_binary:
+            made.behind.append(_packed(datatype, values, str(name)))
+            said["parameters"] = {"binary_data_size": len(made.behind[-1])}
+        else:
+            said["data"] = _listed(datatype, values, str(name))
+        made.said.append(said)
+    return made
+
+
+def _wanted(request: Mapping[str, Any], every: Sequence[Any]) -> dict[Any, bool]:
+    """Each output that is asked for, and whether in binary; all of them where none is named."""
+    unless_said = _flag(request, "binary_data_output", "The request", unless=False)
+    asked = request.get("outputs")
+    if not isinstance(asked, list) or not asked:
+        return dict.fromkeys(every, unless_said)
+    if not all(isinstance(each, Mapping) and isinstance(each.get("name"), str) for each in asked):
+        raise Wrong("Each output is an object with a name.")
+    return {each["name"]: _flag(each, "binary_data", "An output", unless=unless_said) for each in asked}
+
+
+def _flag(given: Mapping[str, Any], name: str, what: str, *, unless: bool) -> bool:
+    said = _parameters(given, what).get(name, unless)
+    if not isinstance(said, bool):
+        raise Wrong(f"{what} has {name}, and it is true or false.")
+    return said
+
+
+def _binary_size(given: Mapping[str, Any], what: str) -> int | None:
+    """None for a tensor whose values are in the JSON."""
+    size = _parameters(given, what).get("binary_data_size")
+    if size is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise Wrong(f"{what} has a binary_data_size, and it is a number of bytes.")
+    if "data" in given:
+        raise Wrong(f"{what} has data and binary_data_size; it has one of them.")
+    return size
+
+
+def _parameters(given: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    said = given.get("parameters") or {}
+    if not isinstance(said, Mapping):
+        raise Wrong(f"{what} has parameters, and they are an object.")
+    return said
 
 
 def _tensor(given: Mapping[str, Any], what: str) -> Any:
-    shape, datatype, values = given.get("shape"), given.get("datatype"), given.get("data")
-    if datatype not in DATATYPES:
+    datatype, values = given.get("datatype"), given.get("data")
+    if datatype == _BINARY_ONLY:
+        raise Wrong(f"{what} has the datatype {_BINARY_ONLY}, which is sent in binary only.")
+    shape = _shape(given, what)
+    if not isinstance(values, list):
+        raise Wrong(f"{what} needs data as a list, or a binary_data_size among its parameters.")
+    flat = _flat(values, what)
+    if len(flat) != math.prod(shape):
+        raise Wrong(f"{what} has {len(flat)} values, and its shape {shape} asks for {math.prod(shape)}.")
+    return _array(flat, shape, str(datatype), what)
+
+
+def _binary_tensor(given: Mapping[str, Any], behind: memoryview, what: str) -> Any:
+    shape = _shape(given, what)
+    try:
+        flat = unpacked(given["datatype"], math.prod(shape), behind)
+        return flat.reshape(tuple(shape)) if hasattr(flat, "reshape") else _nested(flat, shape)
+    except (ValueError, OverflowError) as error:
+        raise Wrong(f"{what} {error}.") from None
+
+
+def _shape(given: Mapping[str, Any], what: str) -> list[int]:
+    """And a datatype that there is."""
+    shape, datatype = given.get("shape"), given.get("datatype")
+    if datatype not in (*DATATYPES, _BINARY_ONLY):
         raise Wrong(f"{what} has the datatype {str(datatype)[:20]!r}; there are {', '.join(DATATYPES)}.")
     if (
         not isinstance(shape, list)
         or len(shape) > _DIMENSIONS
-        or not all(isinstance(side, int) and not isinstance(side, bool) and side >= 0 for side in shape)
+        or not all(isinstance(side, int) and not isinstance(side, bool) and 0 <= side < 1 << 63 for side in shape)
     ):
         raise Wrong(f"{what} needs a shape, a list of whole numbers.")
-    if not isinstance(values, list):
-        raise Wrong(f"{what} needs data as a list. Binary tensors are not understood.")
-    flat = _flat(values, what)
-    if len(flat) != math.prod(shape):
-        raise Wrong(f"{what} has {len(flat)} values, and its shape {shape} asks for {math.prod(shape)}.")
-    return _array(flat, shape, datatype, what)
+    return shape
 
 
 def _flat(values: list[Any], what: str) -> list[Any]:
@@ -104,29 +193,53 @@ def _nested(flat: list[Any], shape: Sequence[int]) -> list[Any]:
     return flat
 
 
-def _written(name: object, value: object) -> Plain:
-    shape, datatype, flat = _described(value)
-    return {"name": str(name), "shape": shape, "datatype": datatype, "data": flat}
+def _packed(datatype: str, values: Any, name: str) -> bytes:
+    try:
+        return packed(datatype, values)
+    except UnicodeEncodeError:
+        raise Wrong(f"The output {name[:80]!r} has texts that no bytes say.") from None
 
 
-def _described(value: Any) -> tuple[list[int], str, list[Any]]:
-    """Shape, datatype, values. What numpy can hold, numpy describes."""
+def _listed(datatype: str, values: Any, name: str) -> list[Any]:
+    """As JSON has them."""
+    if datatype == "BYTES":
+        try:
+            texts = [each.decode() if isinstance(each, bytes) else each for each in values]
+            "".join(texts).encode()
+        except UnicodeError:
+            raise Wrong(f"The output {name[:80]!r} is no text. Ask for it in binary: binary_data.") from None
+        return texts
+    if not hasattr(values, "tolist"):
+        return [None if isinstance(each, float) and not math.isfinite(each) else each for each in values]
+    flat: list[Any] = values.tolist()
+    if datatype.startswith("FP") and not _are_finite(values):
+        return [each if math.isfinite(each) else None for each in flat]
+    return flat
+
+
+def _are_finite(values: Any) -> bool:
+    import numpy as np
+
+    return bool(np.isfinite(values).all())
+
+
+def _described(value: Any) -> tuple[list[int], str, Any]:
+    """Shape, datatype, flat values. What numpy can hold, numpy describes."""
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        # Of torch's numbers numpy lacks this one, and no other that the protocol has.
+        value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
     try:
         import numpy as np
     except ImportError:
         return _described_plainly(value)
     array = np.asarray(value)
+    flat = array.reshape(-1)
     if array.dtype.kind in "OUS":
-        texts = [each.decode() if isinstance(each, bytes) else str(each) for each in array.reshape(-1).tolist()]
-        return list(array.shape), "BYTES", texts
+        return list(array.shape), "BYTES", [each if isinstance(each, bytes) else str(each) for each in flat.tolist()]
     if array.dtype.name not in _NAMES:
-        array = array.astype("float32")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        flat = [each if math.isfinite(each) else None for each in array.reshape(-1).tolist()]
-        return list(array.shape), _NAMES[array.dtype.name], flat
-    return list(array.shape), _NAMES[array.dtype.name], array.reshape(-1).tolist()
+        flat = flat.astype("float32")
+    return list(array.shape), _NAMES[flat.dtype.name], flat
 
 
 def _described_plainly(value: Any) -> tuple[list[int], str, list[Any]]:
@@ -141,4 +254,4 @@ def _described_plainly(value: Any) -> tuple[list[int], str, list[Any]]:
         return shape, "INT64", values
     if all(isinstance(each, int | float) for each in values):
         return shape, "FP64", values
-    return shape, "BYTES", [str(each) for each in values]
+    return shape, "BYTES", [each if isinstance(each, bytes) else str(each) for each in values]

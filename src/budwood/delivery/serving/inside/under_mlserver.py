@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .runtimes import task_of
+
 if TYPE_CHECKING:
     from .worker import Told
 
@@ -91,10 +93,14 @@ async def _serve(told: "Told", say: Say, host: socket.socket) -> None:
 def _model(told: "Told") -> dict[str, Any]:
     uri = str(Path(told.folder) / told.file) if told.file else told.folder
     batching = {"max_batch_size": told.batch, "max_batch_time": 0.005} if told.batch else {}
+    # Of its own runtimes this one alone does not see in the files what the model is for.
+    extra = (
+        {"extra": {"task": task_of(Path(told.folder))}} if told.predictor.startswith("mlserver_huggingface:") else {}
+    )
     return {
         "name": told.model,
         "implementation": told.predictor.replace(":", "."),
-        "parameters": {"uri": uri, "version": told.version},
+        "parameters": {"uri": uri, "version": told.version, **extra},
         **batching,
     }
 

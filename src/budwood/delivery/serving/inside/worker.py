@@ -12,20 +12,21 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 from .batching import Batcher
+from .binary import HEAD, parted
 from .runtimes import Model, Tensors, load
 from .tensors import Wrong, inputs_of, outputs_of
 
 _STEP_S: Final = 0.05
 _DRAIN_S: Final = 10.0
 _KEPT_S: Final = 3600.0
-_SERVER: Final = {"name": "budwood", "version": "1", "extensions": []}
+_SERVER: Final = {"name": "budwood", "version": "1", "extensions": ["binary_tensor_data"]}
 
 
 @dataclass(frozen=True)
@@ -239,23 +240,25 @@ class _Answers(BaseHTTPRequestHandler):
         with self.server.busy():
             self._answer(*self._infer(body))
 
-    def _infer(self, body: bytes) -> tuple[int, dict[str, Any]]:
+    def _infer(self, body: bytes) -> tuple[int, dict[str, Any], Sequence[bytes]]:
+        """The status, what is said in JSON, and what is behind it."""
         told = self.server.told
         try:
-            request = json.loads(body, parse_constant=_no_constant)
-            tensors = inputs_of(request)
+            head, behind = parted(body, self.headers.get_all(HEAD, []))
+            request = json.loads(head, parse_constant=_no_constant)
+            tensors = inputs_of(request, behind)
         except (Wrong, ValueError, RecursionError) as error:
-            return 400, {"error": str(error)}
+            return 400, {"error": str(error)}, ()
         try:
-            predicted = self.server.predict(tensors)
-            outputs = outputs_of(predicted, request.get("outputs"))
+            outputs = outputs_of(self.server.predict(tensors), request)
         except Wrong as error:
-            return 400, {"error": str(error)}
+            return 400, {"error": str(error)}, ()
         except Exception as error:
             # Whatever a model raises is its failure, and not the end of the process.
-            return 500, {"error": f"The model failed: {type(error).__name__}: {error}"[:2_000]}
+            return 500, {"error": f"The model failed: {type(error).__name__}: {error}"[:2_000]}, ()
         named = {"id": str(request["id"])} if "id" in request else {}
-        return 200, {"model_name": told.model, "model_version": told.version, **named, "outputs": outputs}
+        said = {"model_name": told.model, "model_version": told.version, **named, "outputs": outputs.said}
+        return 200, said, outputs.behind
 
     def _body(self) -> bytes | None:
         """None when it was answered already."""
@@ -266,6 +269,9 @@ class _Answers(BaseHTTPRequestHandler):
         if int(length) > self.server.told.body_bytes:
             self._refuse(413, f"A request has at most {self.server.told.body_bytes} bytes.")
             return None
+        if self.headers.get("content-encoding", "identity") != "identity":
+            self._refuse(415, "Bodies are not unpacked here: send it as it is, without content-encoding.")
+            return None
         return self.rfile.read(int(length))
 
     def _refuse(self, status: int, text: str) -> None:
@@ -273,15 +279,18 @@ class _Answers(BaseHTTPRequestHandler):
         self.close_connection = True
         self._answer(status, {"error": text})
 
-    def _answer(self, status: int, said: dict[str, Any]) -> None:
-        body = json.dumps(said).encode()
+    def _answer(self, status: int, said: dict[str, Any], behind: Sequence[bytes] = ()) -> None:
+        head = json.dumps(said).encode()
         self.send_response_only(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
+        self.send_header("content-type", "application/octet-stream" if behind else "application/json")
+        if behind:
+            self.send_header(HEAD, str(len(head)))
+        self.send_header("content-length", str(len(head) + sum(map(len, behind))))
         if self.close_connection:
             self.send_header("connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        for piece in (head, *behind):
+            self.wfile.write(piece)
         self.wfile.flush()
 
 
