@@ -106,6 +106,7 @@ def told(one_gateway: Gateway, one_endpoint: Endpoint, backend: tuple[Says, Back
     mapped = replace(headed, name="mapped", request_fields=RULES, response_fields=ANSWERS)
     routings = (
         mapped,
+        replace(plain, name="plain"),
         replace(plain, name="fields", schema=SCHEMA),
         replace(plain, name="tensors", schema=TENSORS),
         replace(mapped, name="texts", quota=Quota(100, 60)),
@@ -148,8 +149,8 @@ def test_fields_are_moved_on_the_way_back(told: Gateway, says: Says) -> None:
     says.answer = b'{"error": "no"}'
     says.status = 422
     assert ask(told, "mapped", b"{}").body == says.answer
-    says.again().headers = {"content-type": "text/event-stream"}
-    says.answer = b"data: {}\n\n"
+    says.again().headers = {"content-type": "text/plain"}
+    says.answer = b"{}"
     assert ask(told, "mapped", b"{}").body == says.answer
 
 
@@ -265,6 +266,56 @@ def test_a_request_has_the_tensors_that_the_schema_asks_for(
     heard = ask(told, "tensors", json.dumps({"inputs": inputs}).encode())
     assert heard.status == (400 if why else 200)
     assert why in (heard.why if why else "")
+
+
+# Tensors in binary, behind the JSON
+
+HEAD = "inference-header-content-length"
+BEHIND = bytes(range(256)) + b'}]"\r\n'
+
+
+def test_what_is_behind_the_json_is_left_as_it_is_when_fields_are_moved(told: Gateway, says: Says) -> None:
+    head = b'{"customer": {"id": 1}, "debug": 1, "amount": 2}'
+    heard = ask(told, "mapped", head + BEHIND, **{HEAD: str(len(head))})
+    assert heard.status == 200
+    length = int(says.heard[HEAD])
+    assert says.body[length:] == BEHIND
+    assert json.loads(says.body[:length])["user_id"] == 1
+    assert says.heard["content-length"] == str(len(says.body))
+    says.answer = b'{"outputs": 1}' + BEHIND
+    says.headers = {"content-type": "application/octet-stream", HEAD: "14"}
+    heard = ask(told, "mapped", b"{}")
+    length = int(heard.headers[HEAD])
+    assert (json.loads(heard.body[:length]), heard.body[length:]) == ({"predictions": 1, "model": "fraud"}, BEHIND)
+
+
+def test_binary_tensors_are_held_to_the_schema_by_what_the_json_says_of_them(told: Gateway, says: Says) -> None:
+    good, bad = (json.dumps({"inputs": [tensor(data=None, datatype=each)]}).encode() for each in ("FP64", "FP32"))
+    assert ask(told, "tensors", good + BEHIND, **{HEAD: str(len(good))}).status == 200
+    assert says.body == good + BEHIND
+    heard = ask(told, "tensors", bad + BEHIND, **{HEAD: str(len(bad))})
+    assert (heard.status, "not of datatype" in heard.why) == (400, True)
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "1e1", "9999", "9" * 30, "2", "48, 48"])
+def test_a_length_of_the_json_that_cannot_be_is_refused(told: Gateway, says: Says, said: str) -> None:
+    heard = ask(told, "tensors", json.dumps({"inputs": [tensor()]}).encode(), **{HEAD: said})
+    assert (heard.status, says.body) == (400, b"")
+
+
+@pytest.mark.parametrize("said", ["9999", "x", "3"])
+def test_a_binary_answer_that_lies_is_an_error_of_the_version(told: Gateway, says: Says, said: str) -> None:
+    says.answer, says.headers = b"{}", {"content-type": "application/octet-stream", HEAD: said}
+    heard = ask(told, "mapped", b"{}")
+    assert (heard.status, heard.why) == (502, "the answer does not fit")
+    assert HEAD not in heard.headers
+
+
+def test_binary_bodies_pass_an_endpoint_without_rules_as_they_are(told: Gateway, says: Says) -> None:
+    says.answer, says.headers = b"{}" + BEHIND, {"content-type": "application/octet-stream", HEAD: "2"}
+    heard = ask(told, "plain", b"{}" + BEHIND, **{HEAD: "2"})
+    assert (heard.status, heard.body, heard.headers[HEAD]) == (200, says.answer, "2")
+    assert (says.body, says.heard[HEAD]) == (b"{}" + BEHIND, "2")
 
 
 JSON = st.recursive(

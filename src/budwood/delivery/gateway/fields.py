@@ -23,6 +23,7 @@ _DEPTH: Final = 200
 _SCRIPT: Final = Template(r"""
 local byte, find, match, sub = string.byte, string.find, string.match, string.sub
 local most, fields, depth = $most, $fields, $depth
+local head_header = "inference-header-content-length"
 
 local function bad(why) error({why = why}, 0) end
 
@@ -300,10 +301,18 @@ local function mapped(text, rules, wanted)
   return "it cannot be read"
 end
 
-local function set(handle, body, text)
-  local size = body:setBytes(text)
-  local headers = handle:headers()
+-- With tensors in binary a body has them behind its JSON, and a header says how long the JSON is.
+local function parted(headers, text)
+  local said = headers:get(head_header)
+  if not said then return text, "" end
+  if not find(said, "^%d+$$") or #said > 9 or tonumber(said) > #text then return nil end
+  return sub(text, 1, tonumber(said)), sub(text, tonumber(said) + 1)
+end
+
+local function set(headers, body, text, behind)
+  local size = body:setBytes(text .. behind)
   if headers:get("content-length") then headers:replace("content-length", string.format("%d", size)) end
+  if headers:get(head_header) then headers:replace(head_header, string.format("%d", #text)) end
 end
 
 function envoy_on_request(handle)
@@ -315,10 +324,84 @@ function envoy_on_request(handle)
   if body:length() > most then
     return handle:respond({[":status"] = "413"}, "the body is longer than $most bytes")
   end
-  local text = body:getBytes(0, body:length())
-  local why, made = mapped(text, rules, wanted)
+  local text, behind = parted(handle:headers(), body:getBytes(0, body:length()))
+  local why, made = "it is shorter than its " .. head_header, nil
+  if text then why, made = mapped(text, rules, wanted) end
   if why then return handle:respond({[":status"] = "400"}, "the body does not fit: " .. why) end
-  if made ~= text then set(handle, body, made) end
+  if made ~= text then set(handle:headers(), body, made, behind) end
+end
+
+-- An event, as a list of lines with their ends, by the rules. What it says in several lines is one text.
+local function mapped_event(event, rules)
+  local said, others = {}, {}
+  for _, line in ipairs(event) do
+    local text = match(line, "^data: ?(.-)\r?\n?$$")
+    -- Clients may end a line where a \r is, and would read there what is not looked at here.
+    if find(line, "\r[^\n]") then return "it is no event" end
+    if text then
+      said[#said + 1] = text
+    elseif match(line, "^:") or match(line, "^event") or match(line, "^id") or match(line, "^retry") then
+      others[#others + 1] = line
+    elseif match(line, "[^\r\n]") then
+      return "it is no event"
+    end
+  end
+  local text = table.concat(said, "\n")
+  if text == "" or text == "[DONE]" then return nil, table.concat(event) end
+  local why, made = mapped(text, rules)
+  if why then return why end
+  return nil, table.concat(others) .. "data: " .. string.gsub(made, "\r?\n", "\ndata: ") .. "\n\n"
+end
+
+local refused = '{"error":{"code":502,"message":"the answer does not fit"}}'
+
+-- Events pass as soon as they are whole; a piece may begin and end anywhere. Behind one that cannot be followed nothing
+-- passes any more, because rules may be there to take something away.
+local function stream(handle, rules)
+  handle:headers():remove("content-length")
+  local event, line, held, why, last = {}, {}, 0, nil, nil
+
+  local function ended(text, is_end)
+    line[#line + 1] = text
+    local whole_line = table.concat(line)
+    line = {}
+    event[#event + 1] = whole_line
+    if not is_end and match(whole_line, "[^\r\n]") then return "" end
+    local made
+    why, made = mapped_event(event, rules)
+    event, held = {}, 0
+    return why and "data: " .. refused .. "\n\n" or made
+  end
+
+  local function passed(text)
+    local parts, from = {}, 1
+    while not why do
+      local at = find(text, "\n", from, true)
+      held = held + (at or #text) - from + 1
+      if held > most or #event > fields then
+        why = "it is too long"
+        parts[#parts + 1] = "data: " .. refused .. "\n\n"
+      elseif not at then
+        line[#line + 1] = sub(text, from)
+        break
+      else
+        parts[#parts + 1] = ended(sub(text, from, at), false)
+        from = at + 1
+      end
+    end
+    return table.concat(parts)
+  end
+
+  for chunk in handle:bodyChunks() do
+    last = chunk
+    local length = chunk:length()
+    if length > 0 then chunk:setBytes(passed(chunk:getBytes(0, length))) end
+  end
+  -- What was begun and not ended. Behind trailers there is no piece left that could hold it.
+  if not why and held > 0 and last then
+    local made = ended("", true)
+    pcall(function() last:setBytes(last:getBytes(0, last:length()) .. made) end)
+  end
 end
 
 function envoy_on_response(handle)
@@ -327,21 +410,28 @@ function envoy_on_response(handle)
   renamed(headers, context:get("response_headers"))
   local rules = context:get("response")
   if not rules or headers:get(":status") ~= "200" then return end
-  if not find(headers:get("content-type") or "", "^application/json") then return end
-  local packed = headers:get("content-encoding")
+  local kind, packed = headers:get("content-type") or "", headers:get("content-encoding")
+  local is_stream = find(kind, "^text/event%-stream")
+  if is_stream and not packed then return stream(handle, rules) end
+  if not is_stream and not find(kind, "^application/json") and not headers:get(head_header) then return end
   local body = handle:body(true)
-  local why, made = "it is packed", nil
+  headers = handle:headers()  -- what was held before the wait is gone
+  local why, made, text, behind = "it is packed", nil, nil, ""
   if body:length() > most then
     why = "it is longer than $most bytes"
   elseif not packed then
-    why, made = mapped(body:getBytes(0, body:length()), rules)
+    why = "it is shorter than its " .. head_header
+    text, behind = parted(headers, body:getBytes(0, body:length()))
+    if text then why, made = mapped(text, rules) end
   end
   if why then
-    handle:headers():replace(":status", "502")
-    handle:headers():remove("content-encoding")
-    made = '{"error":{"code":502,"message":"the answer does not fit"}}'
+    headers:replace(":status", "502")
+    headers:remove("content-encoding")
+    headers:remove(head_header)
+    headers:replace("content-type", "application/json")
+    made, behind = refused, ""
   end
-  set(handle, body, made)
+  set(headers, body, made, behind)
 end
 """)
 SCRIPT: Final = _SCRIPT.substitute(most=MAPPED_BODY_BYTES, fields=MAPPED_FIELDS, depth=_DEPTH)
