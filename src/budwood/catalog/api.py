@@ -21,6 +21,7 @@ from budwood.catalog.gates_api import GatesTransaction, GatesView
 from budwood.catalog.ledger_api import LedgerTransaction, LedgerView
 from budwood.catalog.lineage_api import LineageTransaction, LineageView
 from budwood.catalog.listing_api import ListingTransaction, ListingView
+from budwood.catalog.mcp_api import McpTransaction, McpView
 from budwood.catalog.people_api import PeopleTransaction, PeopleView, Reach
 from budwood.catalog.retention_api import RetentionTransaction, RetentionView
 from budwood.catalog.standards_api import StandardsTransaction, StandardsView
@@ -121,6 +122,7 @@ class View(
     TrackingView,
     ArtifactsView,
     EvaluationView,
+    McpView,
     Protocol,
 ):
     """What can be read. ``reach`` names the namespaces a caller may know of; None is all there are."""
@@ -239,6 +241,7 @@ class Transaction(
     TrackingTransaction,
     ArtifactsTransaction,
     EvaluationTransaction,
+    McpTransaction,
     Protocol,
 ):
     """What can be read and changed. Names and numbers are checked by the domain before they come here."""

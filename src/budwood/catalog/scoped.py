@@ -14,6 +14,7 @@ from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
 from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage, IssueSearch
 from budwood.catalog.listing_api import ListedModels, ListedVersions, ListingSearch
 from budwood.catalog.people_api import Reach
+from budwood.catalog.scoped_mcp import ScopedMcp
 from budwood.catalog.traces_api import Linked, MeasuredRow, TracePage, TraceSearch
 from budwood.catalog.tracking_api import ExperimentPage, RunPage, TrackingSearch
 from budwood.domain.access import Role, Within
@@ -74,6 +75,9 @@ _UNGUARDED: Final = """
     remove_evaluation_tag add_evaluation_uses remove_evaluation_uses add_evaluation_records change_evaluation_records
     remove_evaluation_records add_scorer remove_scorer set_sampling add_scorer_version remove_scorer_version
     add_label_schema change_label_schema remove_label_schema add_issue change_issue
+    mcp_version mcp_releases find_mcp_versions mcp_endpoints mcp_endpoint_count change_mcp_server remove_mcp_server
+    add_mcp_version change_mcp_version put_mcp_alias remove_mcp_alias put_mcp_tag remove_mcp_tag put_mcp_version_tag
+    remove_mcp_version_tag change_mcp_endpoint remove_mcp_endpoint remove_mcp_endpoints_to
     tier_state version_use put_tier_state note_use
     token_use token_uses put_token_use
 """
@@ -111,7 +115,7 @@ class ScopedCatalog:
         """The catalog below is not this one's to close."""
 
 
-class _Scoped:
+class _Scoped(ScopedMcp):
     """A view or transaction within reach."""
 
     __slots__ = ("_inner", "_reach")

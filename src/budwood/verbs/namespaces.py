@@ -17,6 +17,7 @@ from budwood.errors import (
 )
 from budwood.verbs.held import check_free
 from budwood.verbs.house import House
+from budwood.verbs.mcp.found import check_no_servers
 from budwood.verbs.tracking.found import check_untracked
 
 NO_QUOTA = Quota()

@@ -19,6 +19,7 @@ from budwood.catalog.sql.gate_transaction import GateWrites
 from budwood.catalog.sql.ledger_transaction import FRESH, LedgerWrites, Salts, keep, sealed
 from budwood.catalog.sql.lineage_transaction import LineageWrites
 from budwood.catalog.sql.listing_transaction import ListingWrites
+from budwood.catalog.sql.mcp_transaction import McpWrites
 from budwood.catalog.sql.people_tables import namespace, staged
 from budwood.catalog.sql.people_transaction import PeopleWrites
 from budwood.catalog.sql.retention_transaction import RetentionWrites
@@ -146,6 +147,7 @@ class SqlTransaction(
     LedgerWrites,
     LineageWrites,
     ListingWrites,
+    McpWrites,
     RetentionWrites,
     StandardWrites,
     StorageTierWrites,

@@ -20,6 +20,7 @@ from budwood.catalog.sql.evaluation_view import EvaluationReads
 from budwood.catalog.sql.lineage_tables import edge
 from budwood.catalog.sql.lineage_view import LineageReads
 from budwood.catalog.sql.listing_view import ListingReads
+from budwood.catalog.sql.mcp_view import McpReads
 from budwood.catalog.sql.people_tables import namespace as namespaces
 from budwood.catalog.sql.retention_tables import gone
 from budwood.catalog.sql.retention_view import RetentionReads, gone_from
@@ -253,6 +254,7 @@ class SqlView(
     DerivedReads,
     EvaluationReads,
     LineageReads,
+    McpReads,
     RetentionReads,
     StandardReads,
     StorageTierReads,

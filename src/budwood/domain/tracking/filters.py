@@ -33,6 +33,10 @@ class Kind(Enum):
     CONTENT = auto()
     EXACT = auto()
     JUDGED = auto()
+    # Of MCP servers: texts with an order, one of which may be listed, and versions, ordered by precedence.
+    ORDERED_TEXT = auto()
+    ORDERED_CHOICE = auto()
+    RELEASE = auto()
 
 
 class Operator(StrEnum):
@@ -69,7 +73,11 @@ _ALLOWED: Final = {
     Kind.CONTENT: frozenset({Operator.LIKE, Operator.ILIKE}),
     Kind.EXACT: frozenset({Operator.EQ}),
     Kind.JUDGED: _TEXTUAL | _RANKED | {Operator.RLIKE},
+    Kind.ORDERED_TEXT: _TEXTUAL | _RANKED,
+    Kind.ORDERED_CHOICE: _TEXTUAL | _RANKED | _LISTED,
+    Kind.RELEASE: _ORDERED,
 }
+_QUOTED: Final = frozenset({Kind.ORDERED_TEXT, Kind.ORDERED_CHOICE, Kind.RELEASE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +251,7 @@ class _Reader:
             raise self._bad(token, f"Invalid clause(s) in filter string: a value belongs behind {operator}")
         if operator in _LISTED:
             return self._list(token, place, kind)
-        if kind in (Kind.NUMBER, Kind.NUMBERED_CHOICE) or operator in _RANKED:
+        if kind in (Kind.NUMBER, Kind.NUMBERED_CHOICE) or (operator in _RANKED and kind not in _QUOTED):
             if token.shape is Shape.WORD and _NUMBER.fullmatch(token.text):
                 return float(token.text)
             if kind is Kind.NUMBERED_CHOICE and token.shape is Shape.STRING and token.text.isdigit():

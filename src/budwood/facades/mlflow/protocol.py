@@ -48,6 +48,8 @@ _PREFIXES: Final = (
     *("/api/2.0mlflow", "/ajax-api/2.0mlflow", "/get-artifact", "/model-versions/get-artifact", "/v1/traces"),
     *("/gateway/", "/graphql", "/version", "/health"),
 )
+_MCP_SERVER: Final = "/mcp-servers/{name}"
+_MCP_SERVER_APART: Final = "/mcp-servers/{domain}/{slug}"
 
 
 def owns(path: str) -> bool:
@@ -56,8 +58,11 @@ def owns(path: str) -> bool:
 
 
 def addresses(path: str) -> tuple[str, ...]:
-    """What a browser of MLflow's asks under /ajax-api is the same."""
-    return (path, "/ajax" + path.replace("/api", "-api", 1)) if path.startswith("/api/") else (path,)
+    """What a browser of MLflow's asks under /ajax-api is the same. An MCP server's name may be two segments."""
+    if not path.startswith("/api/"):
+        return (path,)
+    written = (path, path.replace(_MCP_SERVER, _MCP_SERVER_APART)) if _MCP_SERVER in path else (path,)
+    return (*written, *("/ajax" + each.replace("/api", "-api", 1) for each in written))
 
 
 def read(request: Request) -> Mapping[str, Json]:

@@ -1,0 +1,1 @@
+"""MCP servers: what they are, and the rules of their registry."""
