@@ -98,6 +98,7 @@ def remove_namespace(house: House, name: str) -> NamespaceRecord:
             raise StillInUse(f"Something is being pushed to {record.name}.", hint="Wait until it is done.")
         check_free(transaction, record.name, record.name)
         check_untracked(transaction, record.name)
+        check_no_servers(transaction, record.name)
         transaction.remove_stored_files(record.name, "")
         transaction.forget_logged_models(record.name)
         transaction.forget_experiments(record.name)
