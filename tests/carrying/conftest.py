@@ -14,6 +14,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before it is imported: it wou
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 
 from budwood.wiring import served
+from tests.carrying.judged import everything_judged, fill_judging, fill_traces, standing_at
 from tests.servers.running import TOKEN, serving
 from tests.servers.stock import Stock, stock_server
 
@@ -48,7 +49,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def stock() -> Iterator[Stock]:
     """A server with everything in it that is carried; tests read it only."""
     with stock_server() as server:
-        fill(client_of(server.uri))
+        fill(client_of(server.uri), server.uri)
         yield server
 
 
@@ -70,7 +71,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], None]:
         mlflow.set_tracking_uri(uri)
         with contextlib.chdir(tmp_path_factory.mktemp("stands")):
             try:
-                fill(client_of(uri))
+                fill(client_of(uri), uri)
             finally:
                 mlflow.set_tracking_uri("")
 
@@ -108,14 +109,25 @@ def client_of(uri: str) -> Any:
     return MlflowClient(uri, registry_uri=uri)
 
 
-def fill(client: Any) -> None:
-    """Two experiments, nested and deleted runs, histories with NaN, data, files, models, aliases, stages, prompts."""
+@pytest.fixture
+def judged() -> Callable[..., Mapping[str, Any]]:
+    """The same of traces and of what judges them."""
+    return everything_judged
+
+
+def fill(client: Any, uri: str) -> None:
+    """Two experiments, nested and deleted runs, histories with NaN, data, files, models, aliases, stages, prompts; and
+    traces, with what judges them where the store can keep it."""
     churn = client.create_experiment("churn", tags={"team": "risk", "mlflow.note.content": "Wer bleibt?"})
     gone = client.create_experiment("gone")
     runs = [_run(client, churn, number) for number in range(4)]
     client.set_tag(runs[1], "mlflow.parentRunId", runs[0])
     _data(client, runs[2])
     _models(client, churn, runs)
+    with standing_at(uri, churn):
+        traces = fill_traces(client)
+        if not uri.startswith("file:"):
+            fill_judging(client, churn, runs[2], traces)
     client.delete_run(runs[3])
     _run(client, gone, 9)
     client.delete_experiment(gone)

@@ -38,8 +38,16 @@ def test_what_the_client_is_told_here_is_what_it_is_told_there(both: Any, team: 
     assert shown(both.here) == shown(both.there)
     assert counts(carried) == {
         "experiments": 3, "runs": 5, "metric points": 166, "logged models": 1, "models": 4, "versions": 6,
-        "aliases": 1, "stages": 1, "files": 6,
+        "aliases": 1, "stages": 1, "traces": 2, "spans": 4, "evaluation datasets": 1, "evaluation records": 3,
+        "scorers": 1, "label schemas": 1, "issues": 1, "files": 6,
     }  # fmt: skip
+
+
+def test_traces_and_what_judges_them_come_as_they_are(both: Any, team: str, stock: Stock, judged: Any) -> None:
+    with budwood.connect(team, token=TOKEN) as registry:
+        carried = registry.import_mlflow(stock.uri, "risk")
+    assert carried.equal, carried.differences
+    assert judged(both.here) == judged(both.there)
 
 
 def test_files_come_bit_for_bit_and_versions_load_by_number_alias_and_stage(

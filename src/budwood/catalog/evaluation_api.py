@@ -55,6 +55,9 @@ class EvaluationView(Protocol):
     def evaluation_dataset(self, namespace: str, dataset: str) -> EvaluationDataset | None:
         """With its tags."""
 
+    def evaluation_id_is_known(self, id_: str) -> bool:
+        """Whether a dataset, a scorer, a label schema or an issue has this id, in any namespace."""
+
     def evaluation_dataset_count(self, namespace: str) -> int: ...
     def find_evaluation_datasets(
         self, namespace: str, search: EvaluationSearch, *, token: str = "", limit: int = 1000

@@ -71,7 +71,8 @@ _UNGUARDED: Final = """
     assessments_of spans_of span_count traces_before remove_trace_tag put_spans put_assessment remove_assessment
     remove_traces
     evaluation_uses evaluation_records evaluation_marked scorer scorers_newest scorer_versions scorer_version
-    label_schema_named label_schemas issue_count change_evaluation_dataset remove_evaluation_dataset put_evaluation_tags
+    label_schema_named label_schemas issue_count evaluation_id_is_known
+    change_evaluation_dataset remove_evaluation_dataset put_evaluation_tags
     remove_evaluation_tag add_evaluation_uses remove_evaluation_uses add_evaluation_records change_evaluation_records
     remove_evaluation_records add_scorer remove_scorer set_sampling add_scorer_version remove_scorer_version
     add_label_schema change_label_schema remove_label_schema add_issue change_issue

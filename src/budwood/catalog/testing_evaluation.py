@@ -64,6 +64,15 @@ class EvaluationSuite:
             assert view.evaluation_dataset_count("default") == 1
         assert names(catalog) == ["qa-1"]
 
+    def test_an_id_is_known_wherever_it_is(self, catalog: Catalog) -> None:
+        catalog.write(lambda transaction: transaction.add_namespace("risk", at_ms=1))
+        dataset = add_dataset(catalog, 1, "risk")
+        issue = add_issue(catalog, add_experiment(catalog, 1).id, 1, 0)
+        with catalog.read() as view:
+            assert view.evaluation_id_is_known(dataset.dataset)
+            assert view.evaluation_id_is_known(issue.issue)
+            assert not view.evaluation_id_is_known("d-default-1")
+
     def test_a_dataset_changes_in_what_may_change(self, catalog: Catalog) -> None:
         before = add_dataset(catalog, 1, a="1", b="2")
         after = replace(before, digest="d2", updated_ms=9, updated_by="juno", schema="{}", records=3)

@@ -86,7 +86,7 @@ def import_mlflow(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Bring over experiments, runs, metrics, models, versions, aliases, stages and artifacts.
+    """Bring over experiments, runs, models, versions, artifacts, traces, evaluation datasets and scorers.
 
     Run it again to go on, or for what is new. Everything is compared afterwards: exit code 6 when something differs.
     Passwords are read from MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
@@ -121,7 +121,7 @@ def export_mlflow(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Write experiments, runs, metrics, models, versions, aliases, stages and artifacts into an MLflow server.
+    """Write experiments, runs, models, versions, artifacts, traces and what judges them into an MLflow server.
 
     Run it again to go on. Everything is compared afterwards: exit code 6 when something differs.
     Passwords are read from MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.

@@ -11,6 +11,14 @@ from budwood.domain.carrying.records import (
     CarriedVersion,
     Series,
 )
+from budwood.domain.carrying.traced import (
+    CarriedDataset,
+    CarriedIssue,
+    CarriedLabel,
+    CarriedRecord,
+    CarriedScorer,
+    CarriedTrace,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,52 @@ class StageTitled:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeTraces:
+    """All of one experiment, as with runs. Their spans come by themselves."""
+
+    source: str
+    traces: tuple[CarriedTrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSpans:
+    """Each is JSON."""
+
+    trace: str
+    spans: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTraces:
+    """To a run, by hand."""
+
+    run: str
+    traces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeDataset:
+    source: str
+    dataset: CarriedDataset
+
+
+@dataclass(frozen=True, slots=True)
+class TakeRecords:
+    dataset: str
+    records: tuple[CarriedRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeJudging:
+    """What judges in one experiment."""
+
+    source: str
+    scorers: tuple[CarriedScorer, ...] = ()
+    labels: tuple[CarriedLabel, ...] = ()
+    issues: tuple[CarriedIssue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """How many there are now of what was sent."""
 
@@ -124,6 +178,38 @@ class ReadFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTraces:
+    """Those of an experiment, or those named. ``run``: those of it alone, and those that were linked to it."""
+
+    experiment: str = ""
+    traces: tuple[str, ...] = ()
+    run: str = ""
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSpans:
+    """``after`` is how many were told."""
+
+    trace: str
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRecords:
+    dataset: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJudging:
+    """Of an experiment; the token is of its issues, which come page by page behind the rest."""
+
+    experiment: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ExperimentsRead:
     experiments: tuple[CarriedExperiment, ...]
     token: str = ""
@@ -163,3 +249,37 @@ class VersionsRead:
 class FilesRead:
     files: tuple[CarriedFile, ...]
     after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TracesRead:
+    traces: tuple[CarriedTrace, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpansRead:
+    """``after`` is 0 at the end."""
+
+    spans: tuple[str, ...]
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetsRead:
+    datasets: tuple[CarriedDataset, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsRead:
+    records: tuple[CarriedRecord, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingRead:
+    scorers: tuple[CarriedScorer, ...] = ()
+    labels: tuple[CarriedLabel, ...] = ()
+    issues: tuple[CarriedIssue, ...] = ()
+    token: str = ""

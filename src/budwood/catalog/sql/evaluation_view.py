@@ -45,6 +45,10 @@ _DATASET: Final = Statement(
     .join_from(evaluation_dataset, namespace, namespace.c.id == evaluation_dataset.c.namespace_id)
     .where(evaluation_dataset.c.dataset == bindparam("dataset"), _here)
 )
+_IDS: Final = tuple(
+    Statement(select(column).where(column == bindparam("id")))
+    for column in (evaluation_dataset.c.dataset, scorer.c.scorer, label_schema.c.schema, issue.c.issue)
+)
 _COUNT: Final = Statement(
     select(func.count())
     .select_from(evaluation_dataset)
@@ -140,6 +144,9 @@ class EvaluationReads(LedgerReads):
     def evaluation_dataset(self, namespace: str, dataset: str) -> EvaluationDataset | None:
         row = self._session.one(_DATASET, namespace=namespace, dataset=dataset)
         return self._datasets(namespace, [row])[0] if row is not None else None
+
+    def evaluation_id_is_known(self, id_: str) -> bool:
+        return any(self._session.one(each, id=id_) is not None for each in _IDS)
 
     def evaluation_dataset_count(self, namespace: str) -> int:
         count: int = self._session.all(_COUNT, namespace=namespace)[0][0]

@@ -5,14 +5,16 @@ walked again, and its report says what is so, not what was done. What one thing 
 what does not answer ends it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Final
 
+from budwood.client.carrying.batches import batched, send
+from budwood.client.carrying.bring_traced import BringingTraced
 from budwood.client.carrying.counts import Counts
 from budwood.client.carrying.files import Files
-from budwood.client.carrying.ours import Ours, batched, path_at
+from budwood.client.carrying.ours import Ours, path_at
 from budwood.client.carrying.reader import LOGGED, RUN, Reader, Root
 from budwood.client.carrying.refusing import refusals
 from budwood.client.carrying.versions import Registry
@@ -24,14 +26,11 @@ from budwood.domain.carrying.records import (
     CarriedModel,
     CarriedRun,
 )
-from budwood.domain.limits import CARRIED_AT_ONCE, MIB
+from budwood.domain.limits import CARRIED_AT_ONCE
 from budwood.domain.tracking.records import DEFAULT_EXPERIMENT_NAME
-from budwood.errors import BudwoodError, NameTaken, Unavailable
-from budwood.verbs.wire import encode
+from budwood.errors import NameTaken
 
-SENT_BYTES: Final = 6 * MIB
 THREADS: Final = 4
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -51,12 +50,15 @@ class Bringing:
         models = list(self.reader.models())
         self._refuse_taken(experiments, models)
         numbers = self._experiments(experiments)
+        traced = BringingTraced(self.reader.traced, self.ours.traced, self.counts)
         with ThreadPoolExecutor(THREADS) as threads:
             for each in experiments:
                 if each.id in numbers:
                     # Logged models first: the runs that read or wrote them name them.
                     self._logged(threads, each, numbers[each.id])
-                    self._runs(threads, each, numbers[each.id])
+                    runs = self._runs(threads, each, numbers[each.id])
+                    traced.experiment(threads, each.id, numbers[each.id], runs)
+        traced.datasets(numbers)
         Registry(self.reader, self.ours, self.files, self.counts, self.roots, self.with_files).all(models)
 
     # Experiments
@@ -103,7 +105,9 @@ class Bringing:
 
     # Runs
 
-    def _runs(self, threads: ThreadPoolExecutor, experiment: CarriedExperiment, number: str) -> None:
+    def _runs(self, threads: ThreadPoolExecutor, experiment: CarriedExperiment, number: str) -> list[str]:
+        """The ids of those that are here then."""
+        came: list[str] = []
         for some in batched(self.reader.runs(experiment.id), CARRIED_AT_ONCE):
             self.counts.found("runs", len(some))
             wanted = [replace(each, experiment=number) for each in some]
@@ -111,7 +115,7 @@ class Bringing:
             before = self.ours.runs_named(ids)
             new = [each for each in wanted if _run_told(each) != _run_told(before.get(each.run))]
             self.counts.kept("runs", len(wanted) - len(new))
-            self._send("runs", new, self.ours.take_runs, lambda each: each.run)
+            send(self.counts, "runs", new, self.ours.take_runs, lambda each: each.run)
             there = self.ours.runs_named(ids)
             here = [each for each in wanted if each.run in there]
             list(threads.map(self._points, here, [before.get(each.run) for each in here]))
@@ -122,6 +126,8 @@ class Bringing:
                 self.roots[each.location.rstrip("/")] = path_at(after[each.run].location)
             if self.with_files:
                 list(threads.map(lambda each: self._files(Root(RUN, each.run, each.location)), here))
+            came += [each.run for each in here]
+        return came
 
     def _points(self, run: CarriedRun, before: CarriedRun | None) -> None:
         """Those of all its metrics."""
@@ -150,7 +156,7 @@ class Bringing:
             before = self.ours.logged_named(ids)
             new = [each for each in wanted if _logged_told(each) != _logged_told(before.get(each.model))]
             self.counts.kept("logged models", len(wanted) - len(new))
-            self._send("logged models", new, self.ours.take_logged, lambda each: each.model)
+            send(self.counts, "logged models", new, self.ours.take_logged, lambda each: each.model)
             after = self.ours.logged_named(ids)
             for each in wanted:
                 told = _logged_told(after.get(each.model))
@@ -165,37 +171,6 @@ class Bringing:
 
     def _files(self, root: Root) -> None:
         self.files.bring(root, self.roots[root.location.rstrip("/")])
-
-    def _send(
-        self, kind: str, items: Sequence[T], take: Callable[[Iterable[T]], None], name: Callable[[T], str]
-    ) -> None:
-        """Many at once; where such a request is refused, one at a time, so that one bad run does not stop others."""
-        for some in by_size(items):
-            try:
-                take(some)
-                self.counts.brought(kind, len(some))
-            except Unavailable:
-                raise
-            except BudwoodError:
-                for each in some:
-                    with refusals(self.counts, kind, name(each)):
-                        take([each])
-                        self.counts.brought(kind)
-
-
-def by_size(items: Iterable[T]) -> Iterator[list[T]]:
-    """As many as one request may hold, and at least one."""
-    held: list[T] = []
-    size = 0
-    for each in items:
-        bytes_ = len(encode(each))
-        if held and size + bytes_ > SENT_BYTES:
-            yield held
-            held, size = [], 0
-        held.append(each)
-        size += bytes_
-    if held:
-        yield held
 
 
 def _experiment_told(each: CarriedExperiment) -> compare.Told:

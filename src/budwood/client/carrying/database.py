@@ -1,25 +1,25 @@
 """The database of an MLflow server, read by plain SQL of its tables: SQLite and PostgreSQL, of its versions 2 and 3.
 
 Nothing is written: the file is opened read-only, a server's session is. The tables that a version has not yet, such as
-those of logged models, are empty here. Texts are cut by the database, so that a giant one never comes.
+those of logged models, are empty here.
 """
 
-import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from sqlalchemy import Engine, bindparam, create_engine, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import QueuePool
 
 from budwood.client.carrying import shapes
+from budwood.client.carrying.database_traced import DatabaseTraced
 from budwood.client.carrying.folders import Folders
 from budwood.client.carrying.reader import Root
+from budwood.client.carrying.tables import Row, Tables
 from budwood.domain.carrying.records import (
     CarriedExperiment,
     CarriedFile,
@@ -32,40 +32,26 @@ from budwood.domain.carrying.records import (
 )
 from budwood.domain.limits import BUSY_S, CARRIED_AT_ONCE, CARRIED_TEXT_BYTES
 from budwood.domain.tracking.records import Dataset, DatasetUse, ModelUse
-from budwood.errors import BadValue, FrameworkMissing, Malformed, SourceNotFound
-
-Row = Mapping[str, Any]
-_NEEDED: Final = frozenset({"alembic_version", "experiments", "runs", "metrics", "params", "tags"})
-_OLDEST: Final = "latest_metrics"
-_BRACES: Final = re.compile(r"\{([a-z_.]+)\}")
+from budwood.errors import BadValue, FrameworkMissing, SourceNotFound
 
 
 class DatabaseReader:
-    """``reader.Reader`` over SQL. ``workspace`` is one of the server's, where it has several."""
+    """``reader.Reader`` over SQL."""
 
-    def __init__(self, engine: Engine, name: str, folders: Folders, workspace: str = "") -> None:
-        self._engine, self._name, self._folders = engine, name, folders
-        self._workspace = workspace or "default"
-        try:
-            looked = inspect(engine)
-            tables = frozenset(looked.get_table_names())
-            self._columns = {table: {c["name"] for c in looked.get_columns(table)} for table in tables}
-        except SQLAlchemyError as error:
-            raise _unread(name, error) from error
-        if not tables >= _NEEDED | {_OLDEST}:
-            hint = "Let its server upgrade it first: mlflow db upgrade URI" if tables >= _NEEDED else ""
-            raise BadValue(f"{name} is no database of an MLflow server that can be read.", hint=hint)
+    def __init__(self, tables: Tables, folders: Folders) -> None:
+        self._tables, self._folders = tables, folders
+        self.traced = DatabaseTraced(tables, folders)
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._tables.name
 
     def experiments(self) -> Iterator[CarriedExperiment]:
         tags = defaultdict[Any, dict[str, str]](dict)
-        for row in self._rows("SELECT experiment_id, key, {value} AS value FROM experiment_tags"):
+        for row in self._tables.rows("SELECT experiment_id, key, {value} AS value FROM experiment_tags"):
             tags[row["experiment_id"]][shapes.text(row, "key")] = shapes.text(row, "value")
-        where = self._of_workspace("experiments")
-        for row in self._rows(f"SELECT * FROM experiments {where} ORDER BY experiment_id"):  # noqa: S608
+        where = self._tables.of_workspace("experiments")
+        for row in self._tables.rows(f"SELECT * FROM experiments {where} ORDER BY experiment_id"):  # noqa: S608
             yield CarriedExperiment(
                 shapes.text(row, "experiment_id"),
                 shapes.text(row, "name"),
@@ -79,7 +65,7 @@ class DatabaseReader:
     def runs(self, experiment: str) -> Iterator[CarriedRun]:
         after = ""
         while True:
-            page = self._rows(
+            page = self._tables.rows(
                 "SELECT * FROM runs WHERE experiment_id = :experiment AND run_uuid > :after ORDER BY run_uuid"
                 " LIMIT :limit",
                 experiment=int(experiment),
@@ -92,7 +78,7 @@ class DatabaseReader:
             yield from self._whole_runs(page)
 
     def points(self, run: CarriedRun, key: str) -> Sequence[Point]:
-        rows = self._rows(
+        rows = self._tables.rows(
             "SELECT timestamp, step, value, is_nan FROM metrics WHERE run_uuid = :run AND key = :key",
             run=run.run,
             key=key,
@@ -100,9 +86,9 @@ class DatabaseReader:
         return sorted({_point(row) for row in rows})
 
     def logged(self, experiment: str) -> Iterator[CarriedLogged]:
-        if "logged_models" not in self._columns:
+        if "logged_models" not in self._tables.columns:
             return
-        rows = self._rows(
+        rows = self._tables.rows(
             "SELECT * FROM logged_models WHERE experiment_id = :experiment ORDER BY model_id",
             experiment=int(experiment),
         )
@@ -110,7 +96,7 @@ class DatabaseReader:
             yield from self._whole_logged(rows[at : at + CARRIED_AT_ONCE])
 
     def models(self) -> Iterator[CarriedModel]:
-        if "registered_models" not in self._columns:
+        if "registered_models" not in self._tables.columns:
             return
         tags = self._registered_tags("registered_model_tags", ("name",))
         aliases = defaultdict[str, dict[str, int]](dict)
@@ -158,16 +144,16 @@ class DatabaseReader:
         return self._folders.open(root.location, path)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._tables.close()
 
     # Runs and logged models with all that belongs to them
 
     def _whole_runs(self, page: Sequence[Row]) -> Iterator[CarriedRun]:
         ids = [row["run_uuid"] for row in page]
-        params = self._words("params", "run_uuid", "key", "value", ids)
-        tags = self._words("tags", "run_uuid", "key", "value", ids)
+        params = self._tables.words("params", "run_uuid", "key", "value", ids)
+        tags = self._tables.words("tags", "run_uuid", "key", "value", ids)
         keys = defaultdict[str, list[str]](list)
-        for row in self._of("SELECT run_uuid, key FROM latest_metrics WHERE run_uuid IN :ids", ids):
+        for row in self._tables.of("SELECT run_uuid, key FROM latest_metrics WHERE run_uuid IN :ids", ids):
             keys[row["run_uuid"]].append(shapes.text(row, "key"))
         datasets, models = self._datasets(ids), self._model_uses(ids)
         for row in page:
@@ -192,9 +178,9 @@ class DatabaseReader:
 
     def _datasets(self, ids: Sequence[str]) -> Mapping[str, list[DatasetUse]]:
         found = defaultdict[str, list[DatasetUse]](list)
-        if not {"datasets", "inputs", "input_tags"} <= self._columns.keys():
+        if not {"datasets", "inputs", "input_tags"} <= self._tables.columns.keys():
             return found
-        rows = self._of(
+        rows = self._tables.of(
             "SELECT i.input_uuid, i.destination_id, d.name, d.digest, d.dataset_source_type AS source_type,"
             " {d.dataset_source} AS source, {d.dataset_schema} AS schema_, {d.dataset_profile} AS profile"
             " FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id"
@@ -202,7 +188,7 @@ class DatabaseReader:
             ids,
         )
         inputs = [row["input_uuid"] for row in rows]
-        tags = self._words("input_tags", "input_uuid", "name", "value", inputs) if inputs else {}
+        tags = self._tables.words("input_tags", "input_uuid", "name", "value", inputs) if inputs else {}
         fields = ("name", "digest", "source_type", "source", "schema_", "profile")
         for row in rows:
             dataset = Dataset(*(shapes.text(row, field) for field in fields))
@@ -211,9 +197,9 @@ class DatabaseReader:
 
     def _model_uses(self, ids: Sequence[str]) -> Mapping[str, list[ModelUse]]:
         found = defaultdict[str, list[ModelUse]](list)
-        if "logged_models" not in self._columns:
+        if "logged_models" not in self._tables.columns:
             return found
-        rows = self._of(
+        rows = self._tables.of(
             "SELECT source_type, source_id, destination_id, step FROM inputs WHERE source_id IN :ids"
             " AND source_type IN ('RUN_INPUT', 'RUN_OUTPUT')",
             ids,
@@ -226,10 +212,10 @@ class DatabaseReader:
 
     def _whole_logged(self, page: Sequence[Row]) -> Iterator[CarriedLogged]:
         ids = [row["model_id"] for row in page]
-        params = self._words("logged_model_params", "model_id", "param_key", "param_value", ids)
-        tags = self._words("logged_model_tags", "model_id", "tag_key", "tag_value", ids)
+        params = self._tables.words("logged_model_params", "model_id", "param_key", "param_value", ids)
+        tags = self._tables.words("logged_model_tags", "model_id", "tag_key", "tag_value", ids)
         measured = defaultdict[str, list[Measured]](list)
-        for row in self._of("SELECT * FROM logged_model_metrics WHERE model_id IN :ids", ids):
+        for row in self._tables.of("SELECT * FROM logged_model_metrics WHERE model_id IN :ids", ids):
             at, step = shapes.whole(row, "metric_timestamp_ms"), shapes.whole(row, "metric_step")
             point = Point.of(at, step, shapes.real({"value": row["metric_value"]}, "value"))
             dataset = (shapes.text(row, "dataset_name"), shapes.text(row, "dataset_digest"))
@@ -253,51 +239,19 @@ class DatabaseReader:
                 shapes.newest(measured[id_]),
             )
 
-    # SQL
+    # The registry
 
     def _registered(self, table: str, title: str = "") -> Sequence[Row]:
-        if table not in self._columns:
+        if table not in self._tables.columns:
             return []
-        where = self._of_workspace(table, "name = :title" if title else "")
-        return self._rows(f"SELECT * FROM {table} {where}", **({"title": title} if title else {}))  # noqa: S608
+        where = self._tables.of_workspace(table, "name = :title" if title else "")
+        return self._tables.rows(f"SELECT * FROM {table} {where}", **({"title": title} if title else {}))  # noqa: S608
 
     def _registered_tags(self, table: str, by: Sequence[str], title: str = "") -> dict[tuple[Any, ...], dict[str, str]]:
         found = defaultdict[tuple[Any, ...], dict[str, str]](dict)
         for row in self._registered(table, title):
             found[tuple(row[each] for each in by)][shapes.text(row, "key")] = shapes.text(row, "value")
         return found
-
-    def _words(self, table: str, of: str, key: str, value: str, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-        found = defaultdict[str, dict[str, str]](dict)
-        sql = f"SELECT {of} AS of_, {key} AS key, {{{value}}} AS value FROM {table} WHERE {of} IN :ids"  # noqa: S608
-        for row in self._of(sql, ids):
-            found[row["of_"]][shapes.text(row, "key")] = shapes.text(row, "value")
-        return found
-
-    def _of_workspace(self, table: str, more: str = "") -> str:
-        """The condition; the name of a workspace is bound like every value."""
-        conditions = [more] if more else []
-        if "workspace" in self._columns[table]:
-            conditions.append("workspace = :workspace")
-        return f"WHERE {' AND '.join(conditions)}" if conditions else ""
-
-    def _of(self, sql: str, ids: Sequence[str]) -> Sequence[Row]:
-        return self._rows(sql, ids=list(ids))
-
-    def _rows(self, sql: str, **values: Any) -> Sequence[Row]:
-        """``{column}`` is its text, cut where it would be too long."""
-        for column in _BRACES.findall(sql):
-            sql = sql.replace(f"{{{column}}}", f"substr({column}, 1, {CARRIED_TEXT_BYTES // 4})")
-        statement = text(sql)
-        if "ids" in values:
-            statement = statement.bindparams(bindparam("ids", expanding=True))
-        if ":workspace" in sql:
-            values["workspace"] = self._workspace
-        try:
-            with self._engine.connect() as connection:
-                return [dict(row) for row in connection.execute(statement, values).mappings()]
-        except SQLAlchemyError as error:
-            raise _unread(self._name, error) from error
 
 
 def open_database(uri: str, artifacts: Sequence[Path], workspace: str) -> DatabaseReader:
@@ -311,12 +265,13 @@ def open_database(uri: str, artifacts: Sequence[Path], workspace: str) -> Databa
         place = path.resolve()
         beside = [place.parent / each for each in ("mlartifacts", "mlruns") if (place.parent / each).is_dir()]
         engine = create_engine("sqlite://", creator=lambda: _read_only(place), poolclass=QueuePool)
-        return DatabaseReader(engine, f"sqlite:///{place}", Folders((*artifacts, *beside)), workspace)
+        tables = Tables(engine, f"sqlite:///{place}", workspace)
+        return DatabaseReader(tables, Folders((*artifacts, *beside)))
     if kind in ("postgresql", "postgres"):
         engine = _postgres(uri)
         port = f":{parts.port}" if parts.port else ""
         name = f"postgresql://{parts.hostname or ''}{port}{parts.path}"
-        return DatabaseReader(engine, name, Folders(tuple(artifacts)), workspace)
+        return DatabaseReader(Tables(engine, name, workspace), Folders(tuple(artifacts)))
     hint = "SQLite and PostgreSQL are read. For others, import from the address of the server itself."
     raise BadValue(f"A database of kind {kind[:40]!r} is not read.", hint=hint)
 
@@ -343,8 +298,3 @@ def _postgres(uri: str) -> Engine:
 def _point(row: Row) -> Point:
     at, step = shapes.whole(row, "timestamp"), shapes.whole(row, "step")
     return Point(at, step, 0.0, True) if row["is_nan"] else Point.of(at, step, shapes.real(row, "value"))
-
-
-def _unread(name: str, error: SQLAlchemyError) -> Malformed:
-    said = str(getattr(error, "orig", None) or error).splitlines()
-    return Malformed(f"{name} cannot be read: {said[0][:300] if said else type(error).__name__}")

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 from budwood.client.carrying.counts import Counts, Tell
-from budwood.client.carrying.importing import TRACES
 from budwood.client.carrying.journal import Journal
 from budwood.client.carrying.ours import Ours
 from budwood.client.carrying.planned import Planning
@@ -17,7 +16,7 @@ from budwood.client.place import Place
 from budwood.config import mlflow_credentials, user_cache
 from budwood.domain.carrying.report import Carried
 
-IDS = "The server gave its own ids to experiments, runs and logged models, and its own times to what it keeps."
+IDS = "The server gave its own ids to all but traces and versions, and its own times to what it keeps."
 
 
 def export_mlflow(
@@ -43,7 +42,6 @@ def export_mlflow(
                 files = SendingFiles(ours, there, journal, counts, Path(scratch))
                 Sending(ours, there, files, counts, with_files).all()
             counts.note(IDS)
-        counts.note(TRACES)
         return counts.report(place.name, web.name, namespace, dry=dry)
     finally:
         web.close()

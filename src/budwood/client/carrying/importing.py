@@ -19,8 +19,6 @@ from budwood.client.place import Place
 from budwood.config import mlflow_credentials, user_cache
 from budwood.domain.carrying.report import Carried
 
-TRACES = "Traces, evaluation data sets and scorers are not carried."
-
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
@@ -44,7 +42,6 @@ def import_mlflow(place: Place, request: ImportRequest, tell: Tell) -> Carried:
             Planning(reader, counts, request.with_files).all()
         else:
             _bring(place, request, reader, counts)
-        counts.note(TRACES)
         return counts.report(reader.name, place.name, request.namespace, dry=request.dry)
     finally:
         reader.close()

@@ -4,9 +4,7 @@ What is in it may have been put there by anybody: documents are read as plain va
 that is no id is passed over.
 """
 
-import os
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +14,17 @@ from urllib.parse import unquote
 
 from budwood.client.carrying import shapes
 from budwood.client.carrying.folders import Folders
+from budwood.client.carrying.mlruns_traced import FolderTraced
+from budwood.client.carrying.plain_files import (
+    META,
+    folders_in,
+    is_file,
+    is_folder,
+    lines_in,
+    meta_of,
+    names_in,
+    values_in,
+)
 from budwood.client.carrying.reader import LOGGED, RUN, Root
 from budwood.domain.artifacts import MODEL_ID
 from budwood.domain.carrying.records import (
@@ -28,12 +37,9 @@ from budwood.domain.carrying.records import (
     Measured,
     Point,
 )
-from budwood.domain.limits import CARRIED_KEYS, CARRIED_TEXT_BYTES, PATH_DEPTH
 from budwood.domain.tracking.records import Dataset, DatasetUse, ModelUse
-from budwood.errors import BadValue, LimitExceeded, Malformed, SourceNotFound
-from budwood.verbs.yaml_text import document_from
+from budwood.errors import BadValue, Malformed, SourceNotFound
 
-META: Final = "meta.yaml"
 TRASH: Final = ".trash"
 DELETED: Final = "Deleted_Internal"
 _RUN: Final = re.compile(r"[0-9a-f]{32}")
@@ -54,9 +60,13 @@ class FolderReader:
     def name(self) -> str:
         return self.folder.as_uri()
 
+    @property
+    def traced(self) -> FolderTraced:
+        return FolderTraced(self.folders, self._experiment_folders)
+
     def experiments(self) -> Iterator[CarriedExperiment]:
         for place in self._experiment_folders().values():
-            said = self._meta(place)
+            said = meta_of(place)
             yield CarriedExperiment(
                 shapes.text(said, "experiment_id"),
                 shapes.text(said, "name"),
@@ -64,48 +74,48 @@ class FolderReader:
                 shapes.whole(said, "creation_time"),
                 shapes.whole(said, "last_update_time"),
                 place.parent.name == TRASH or shapes.text(said, "lifecycle_stage") == "deleted",
-                self._values(place / "tags"),
+                values_in(place / "tags"),
             )
 
     def runs(self, experiment: str) -> Iterator[CarriedRun]:
         place = self._experiment_folders().get(experiment)
-        for run in _folders(place) if place else ():
-            if _RUN.fullmatch(run.name) and _is_file(run / META):
+        for run in folders_in(place) if place else ():
+            if _RUN.fullmatch(run.name) and is_file(run / META):
                 yield self._run(run)
 
     def points(self, run: CarriedRun, key: str) -> Sequence[Point]:
         place = self._experiment_folders()[run.experiment] / run.run / "metrics"
-        return sorted({_point(line.split(" ")) for line in self._lines(place, key)})
+        return sorted({_point(line.split(" ")) for line in lines_in(place, key)})
 
     def logged(self, experiment: str) -> Iterator[CarriedLogged]:
         place = self._experiment_folders().get(experiment)
-        for model in _folders(place / "models") if place else ():
-            if MODEL_ID.fullmatch(model.name) and _is_file(model / META):
+        for model in folders_in(place / "models") if place else ():
+            if MODEL_ID.fullmatch(model.name) and is_file(model / META):
                 yield self._logged(model)
 
     def models(self) -> Iterator[CarriedModel]:
-        for place in _folders(self.folder / "models"):
-            if not _is_file(place / META):
+        for place in folders_in(self.folder / "models"):
+            if not is_file(place / META):
                 continue
-            said = self._meta(place)
-            aliases = {key: _number(value) for key, value in self._values(place / "aliases").items()}
+            said = meta_of(place)
+            aliases = {key: _number(value) for key, value in values_in(place / "aliases").items()}
             yield CarriedModel(
                 # Its folder's name and no other: a title is looked for as a folder.
                 place.name,
                 shapes.text(said, "description"),
                 shapes.whole(said, "creation_timestamp"),
                 shapes.whole(said, "last_updated_timestamp"),
-                self._values(place / "tags"),
+                values_in(place / "tags"),
                 aliases,
             )
 
     def versions(self, title: str) -> Iterator[CarriedVersion]:
         found = {}
-        for place in _folders(self.folder / "models" / title):
-            if (named := _VERSION.fullmatch(place.name)) and _is_file(place / META):
+        for place in folders_in(self.folder / "models" / title):
+            if (named := _VERSION.fullmatch(place.name)) and is_file(place / META):
                 found[int(named[1])] = place
         for number in sorted(found):
-            said = self._meta(found[number])
+            said = meta_of(found[number])
             source, stage = shapes.text(said, "source"), shapes.text(said, "current_stage") or "None"
             if stage == DELETED:
                 continue
@@ -122,7 +132,7 @@ class FolderReader:
                 shapes.whole(said, "creation_timestamp"),
                 shapes.whole(said, "last_updated_timestamp"),
                 stage,
-                self._values(found[number] / "tags"),
+                values_in(found[number] / "tags"),
             )
 
     def files(self, root: Root) -> Sequence[CarriedFile]:
@@ -139,8 +149,8 @@ class FolderReader:
     def _experiment_folders(self) -> dict[str, Path]:
         """By id; one that is in the trash, too."""
         found = {}
-        for place in (*_folders(self.folder), *_folders(self.folder / TRASH)):
-            if _EXPERIMENT.fullmatch(place.name) and _is_file(place / META):
+        for place in (*folders_in(self.folder), *folders_in(self.folder / TRASH)):
+            if _EXPERIMENT.fullmatch(place.name) and is_file(place / META):
                 found[place.name] = place
         return found
 
@@ -150,15 +160,15 @@ class FolderReader:
             return root.location
         for place in self._experiment_folders().values():
             own = place / root.id if root.kind == RUN else place / "models" / root.id
-            if _is_folder(own) and (_is_folder(own / "artifacts") or not root.location):
+            if is_folder(own) and (is_folder(own / "artifacts") or not root.location):
                 return str(own / "artifacts")
         return root.location
 
     # Runs and logged models
 
     def _run(self, place: Path) -> CarriedRun:
-        said = self._meta(place)
-        tags = self._values(place / "tags")
+        said = meta_of(place)
+        tags = values_in(place / "tags")
         end = said.get("end_time")
         return CarriedRun(
             place.name,
@@ -170,38 +180,38 @@ class FolderReader:
             None if end is None else shapes.whole(said, "end_time"),
             shapes.text(said, "artifact_uri"),
             shapes.text(said, "lifecycle_stage") == "deleted",
-            self._values(place / "params"),
+            values_in(place / "params"),
             tags,
             tuple(self._datasets(place)),
             tuple(self._models(place)),
-            tuple(_names(place / "metrics")),
+            tuple(names_in(place / "metrics")),
         )
 
     def _datasets(self, run: Path) -> Iterator[DatasetUse]:
-        for use in _folders(run / "inputs"):
-            said = self._meta(use)
+        for use in folders_in(run / "inputs"):
+            said = meta_of(use)
             kept = run.parent / "datasets" / use_id(said, "source_id")
-            if _use_type(said, "source_type") == "DATASET" and _is_file(kept / META):
-                data = self._meta(kept)
+            if _use_type(said, "source_type") == "DATASET" and is_file(kept / META):
+                data = meta_of(kept)
                 fields = ("name", "digest", "source_type", "source", "schema", "profile")
                 tags = {str(key): str(value) for key, value in shapes.inner(said, "tags").items()}
                 yield DatasetUse(Dataset(*(shapes.text(data, field) for field in fields)), tags)
 
     def _models(self, run: Path) -> Iterator[ModelUse]:
-        for use in _folders(run / "inputs"):
-            said = self._meta(use)
+        for use in folders_in(run / "inputs"):
+            said = meta_of(use)
             if _use_type(said, "source_type") == "MODEL":
                 yield ModelUse(use_id(said, "source_id"))
-        for use in _folders(run / "outputs"):
-            said = self._meta(use)
+        for use in folders_in(run / "outputs"):
+            said = meta_of(use)
             yield ModelUse(use_id(said, "destination_id"), shapes.whole(said, "step"), True)
 
     def _logged(self, place: Path) -> CarriedLogged:
-        said = self._meta(place)
+        said = meta_of(place)
         measured = [
             _measured(key, line.split(" "))
-            for key in _names(place / "metrics")
-            for line in self._lines(place / "metrics", key)
+            for key in names_in(place / "metrics")
+            for line in lines_in(place / "metrics", key)
         ]
         return CarriedLogged(
             place.name,
@@ -214,27 +224,10 @@ class FolderReader:
             shapes.whole(said, "creation_timestamp"),
             shapes.whole(said, "last_updated_timestamp"),
             shapes.text(said, "lifecycle_stage") == "deleted",
-            self._values(place / "tags"),
-            self._values(place / "params"),
+            values_in(place / "tags"),
+            values_in(place / "params"),
             shapes.newest(measured),
         )
-
-    # Files
-
-    def _meta(self, place: Path) -> Mapping[str, Any]:
-        said = document_from(_read(place / META), BadValue, most=CARRIED_TEXT_BYTES, limit="CARRIED_TEXT_BYTES")
-        if not isinstance(said, dict):
-            raise Malformed(f"{place / META} is no document of MLflow's.")
-        return said
-
-    def _values(self, place: Path) -> dict[str, str]:
-        """A file a value; a key with slashes is a path."""
-        return {name: _read(place / name) for name in _names(place)}
-
-    def _lines(self, place: Path, key: str) -> Iterator[str]:
-        for line in _read(place / key).splitlines():
-            if line.strip():
-                yield line.strip()
 
 
 def open_folder(uri: str, artifacts: Sequence[Path]) -> FolderReader:
@@ -282,51 +275,3 @@ def _number(text: str) -> int:
     if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
         raise Malformed(f"{text[:50]!r} is no number of a version.")
     return int(text)
-
-
-def _names(folder: Path, above: str = "", depth: int = 0) -> list[str]:
-    """The files below a folder, by their paths in it; links are none. Raises LimitExceeded."""
-    if depth > PATH_DEPTH or not _is_folder(folder):
-        return []
-    found: list[str] = []
-    for entry in sorted(os.scandir(folder), key=lambda each: each.name):
-        if entry.is_dir(follow_symlinks=False):
-            found += _names(folder / entry.name, f"{above}{entry.name}/", depth + 1)
-        elif entry.is_file(follow_symlinks=False):
-            found.append(f"{above}{entry.name}")
-        if len(found) > CARRIED_KEYS:
-            raise LimitExceeded(f"{folder} holds too many values.", limit="CARRIED_KEYS")
-    return found
-
-
-def _folders(place: Path) -> list[Path]:
-    if not _is_folder(place):
-        return []
-    return sorted(place / entry.name for entry in os.scandir(place) if entry.is_dir(follow_symlinks=False))
-
-
-def _is_folder(place: Path) -> bool:
-    try:
-        return stat.S_ISDIR(place.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def _is_file(place: Path) -> bool:
-    try:
-        return stat.S_ISREG(place.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def _read(place: Path) -> str:
-    """A text. Raises Malformed, LimitExceeded."""
-    try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(CARRIED_TEXT_BYTES + 1)
-        if len(content) > CARRIED_TEXT_BYTES:
-            raise LimitExceeded(f"{place} is larger than is read.", limit="CARRIED_TEXT_BYTES")
-        return content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(f"{place} cannot be read as text.") from error

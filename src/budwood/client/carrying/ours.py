@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from budwood.client.carrying.batches import batched
+from budwood.client.carrying.ours_traced import OursTraced
 from budwood.client.carrying.reader import Root
 from budwood.client.place import Place
 from budwood.domain import asks_carrying as asks
@@ -23,7 +24,6 @@ from budwood.domain.limits import CARRIED_AT_ONCE, POINTS_AT_ONCE
 from budwood.domain.routes import carrying as routes
 from budwood.domain.routes.route import Route
 
-T = TypeVar("T")
 LOCATION: Final = "mlflow-artifacts:/"
 
 
@@ -33,6 +33,7 @@ class Ours:
     def __init__(self, place: Place, namespace: str, source: str = "") -> None:
         self._place, self._namespace, self._source = place, namespace, source
         self._holes: Mapping[str, str] = {"namespace": namespace}
+        self.traced = OursTraced(self._ask, source)
 
     @property
     def name(self) -> str:
@@ -174,10 +175,3 @@ class Ours:
 def path_at(location: str) -> str:
     """Where a location of ours lies, below the namespace."""
     return location.removeprefix(LOCATION).strip("/")
-
-
-def batched(several: Iterable[T], count: int) -> Iterator[tuple[T, ...]]:
-    """So many at once, in order; the last may be fewer."""
-    coming = iter(several)
-    while some := tuple(islice(coming, count)):
-        yield some

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from budwood.client.carrying.counts import Counts
 from budwood.client.carrying.reader import LOGGED, RUN, Reader, Root
 from budwood.client.carrying.refusing import refusals
+from budwood.domain.carrying.compare_traced import judged_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,13 @@ class Planning:
                 logged += 1
                 self.counts.found("logged models")
                 self._files([Root(LOGGED, model.model, model.location)])
+            traces = self._traced(experiment.id)
             deleted = ", deleted" if experiment.deleted else ""
             self.counts.note(
-                f"experiment {experiment.id} {experiment.name!r}{deleted}: {runs} runs, {logged} logged models"
+                f"experiment {experiment.id} {experiment.name!r}{deleted}: {runs} runs, {logged} logged models,"
+                f" {traces} traces"
             )
+        self.counts.found("evaluation datasets", sum(1 for _ in self.reader.traced.datasets()))
         for each in self.reader.models():
             self.counts.found("models")
             self.counts.found("aliases", len(each.aliases))
@@ -39,6 +43,14 @@ class Planning:
             self.counts.found("stages", sum(version.stage not in ("", "None") for version in versions))
             aliases = "".join(f", {alias} at {number}" for alias, number in sorted(each.aliases.items()))
             self.counts.note(f"model {each.title!r}: {len(versions)} versions{aliases}")
+
+    def _traced(self, experiment: str) -> int:
+        """How many traces; what judges them is told, too."""
+        for each in self.reader.traced.judging(experiment):
+            self.counts.found(judged_name(each).kind)
+        traces = sum(1 for _ in self.reader.traced.traces(experiment))
+        self.counts.found("traces", traces)
+        return traces
 
     def _files(self, roots: Iterable[Root]) -> None:
         if not self.with_files:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from budwood.client.carrying.reader_traced import TracedReader
 from budwood.domain.carrying.records import (
     CarriedExperiment,
     CarriedFile,
@@ -41,6 +42,10 @@ class Reader(Protocol):
     @property
     def name(self) -> str:
         """As people are told it, without passwords."""
+
+    @property
+    def traced(self) -> TracedReader:
+        """Of the same place."""
 
     def experiments(self) -> Iterator[CarriedExperiment]:
         """Deleted ones too."""

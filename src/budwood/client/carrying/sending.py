@@ -14,6 +14,7 @@ from budwood.client.carrying.reader import LOGGED, RUN, Root
 from budwood.client.carrying.refusing import refusals
 from budwood.client.carrying.sending_files import SendingFiles
 from budwood.client.carrying.sending_registry import MARK, SendingRegistry
+from budwood.client.carrying.sending_traced import SendingTraced
 from budwood.client.carrying.stock_writer import StockWriter, marked
 from budwood.domain.carrying import compare
 from budwood.domain.carrying.records import (
@@ -54,9 +55,13 @@ class Sending:
             self._make_runs(each)
         for each in experiments:
             self._make_logged(each)
+        traced = SendingTraced(self.ours.traced, self.there.traced, self.counts, self.experiments, self.runs)
         for each in experiments:
-            self._fill_runs(each)
+            runs = self._fill_runs(each)
             self._check_logged(each)
+            if each.id in self.experiments:
+                traced.experiment(each.id, runs)
+        traced.datasets()
         registry = SendingRegistry(
             self.ours, self.there, self.files, self.counts, self.runs, self.logged, self.roots, self.with_files
         )
@@ -131,11 +136,15 @@ class Sending:
                 self.runs[run.run] = self.there.make_run(run, id_).run
                 self.counts.brought("runs")
 
-    def _fill_runs(self, experiment: CarriedExperiment) -> None:
+    def _fill_runs(self, experiment: CarriedExperiment) -> list[str]:
+        """The ids here of those that are there."""
+        went: list[str] = []
         for run in self.ours.runs(experiment.id) if experiment.id in self.experiments else ():
             if run.run in self.runs:
+                went.append(run.run)
                 with refusals(self.counts, "runs", run.run):
                     self._fill_run(run)
+        return went
 
     def _fill_run(self, run: CarriedRun) -> None:
         id_ = self.runs[run.run]

@@ -1,14 +1,15 @@
 """An MLflow server, read over its own endpoints: versions 2 and 3 of it, whatever its stores are."""
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Final
 
 from budwood.client.carrying import shapes
 from budwood.client.carrying.reader import LOGGED, RUN, Root
-from budwood.client.carrying.web import API, Web, path_of
+from budwood.client.carrying.stock_traced import StockTraced
+from budwood.client.carrying.web import API, Web, paged, path_of
 from budwood.domain.artifacts import artifact_path
 from budwood.domain.carrying.records import (
     CarriedExperiment,
@@ -37,6 +38,7 @@ class StockReader:
 
     def __init__(self, web: Web) -> None:
         self.web = web
+        self.traced = StockTraced(web)
 
     @property
     def name(self) -> str:
@@ -64,7 +66,7 @@ class StockReader:
         path = API + "metrics/get-history"
         asked = {"run_id": run.run, "metric_key": key, "max_results": _POINTS}
         return sorted(
-            {shapes.point(each) for each in _paged(lambda more: self.web.get(path, **asked, **more), "metrics")}
+            {shapes.point(each) for each in paged(lambda more: self.web.get(path, **asked, **more), "metrics")}
         )
 
     def logged(self, experiment: str) -> Iterator[CarriedLogged]:
@@ -131,10 +133,10 @@ class StockReader:
         """Paths below the root, with the size of what is a file. Raises SourceNotFound."""
         if root.kind == RUN:
             asked = {"run_id": root.id, "path": folder}
-            listed = list(_paged(lambda more: self.web.get(API + "artifacts/list", **asked, **more), "files"))
+            listed = list(paged(lambda more: self.web.get(API + "artifacts/list", **asked, **more), "files"))
         elif root.kind == LOGGED:
             path = f"{_LOGGED}{path_of(root.id)}/artifacts/directories"
-            listed = list(_paged(lambda more: self.web.get(path, artifact_directory_path=folder, **more), "files"))
+            listed = list(paged(lambda more: self.web.get(path, artifact_directory_path=folder, **more), "files"))
         else:
             where = _below(root.location, folder)
             listed = [
@@ -155,10 +157,10 @@ class StockReader:
         return replace(version, location=shapes.text(said, "artifact_uri") or version.source)
 
     def _posted(self, path: str, body: Mapping[str, object], field: str) -> Iterator[Mapping[str, Any]]:
-        return _paged(lambda more: self.web.post(API + path, {**body, **more}), field)
+        return paged(lambda more: self.web.post(API + path, {**body, **more}), field)
 
     def _got(self, path: str, query: Mapping[str, object], field: str) -> Iterator[Mapping[str, Any]]:
-        return _paged(lambda more: self.web.get(API + path, **query, **more), field)
+        return paged(lambda more: self.web.get(API + path, **query, **more), field)
 
 
 def run_of(each: Mapping[str, Any]) -> CarriedRun:
@@ -254,19 +256,6 @@ def _use(use: Mapping[str, Any]) -> DatasetUse:
     dataset = shapes.inner(use, "dataset")
     fields = ("name", "digest", "source_type", "source", "schema", "profile")
     return DatasetUse(Dataset(*(shapes.text(dataset, field) for field in fields)), shapes.pairs(use, "tags"))
-
-
-def _paged(ask: Callable[[Mapping[str, str]], Mapping[str, Any]], field: str) -> Iterator[Mapping[str, Any]]:
-    """All pages. Raises Malformed for one that leads nowhere new."""
-    token = ""
-    while True:
-        answer = ask({"page_token": token} if token else {})
-        yield from shapes.objects(answer, field)
-        token, before = shapes.text(answer, "next_page_token"), token
-        if not token:
-            return
-        if token == before:
-            raise Malformed("The server gives the same page again and again.")
 
 
 def _below(location: str, path: str) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from budwood.client.carrying import shapes
-from budwood.client.carrying.ours import batched
+from budwood.client.carrying.batches import batched
 from budwood.client.carrying.stock import ARTIFACTS, PROXY, StockReader, logged_of, run_of
+from budwood.client.carrying.stock_traced_writer import StockTracedWriter
 from budwood.client.carrying.web import API, Web, path_of
 from budwood.domain.artifacts import artifact_path
 from budwood.domain.carrying.records import (
@@ -38,6 +39,11 @@ class StockWriter:
 
     web: Web
     reader: StockReader
+
+    @property
+    def traced(self) -> StockTracedWriter:
+        """Of the same server."""
+        return StockTracedWriter(self.web, self.reader.traced)
 
     # Experiments
 

@@ -5,7 +5,7 @@ A server is a stranger: its answers are bounded, its redirects are not followed,
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -14,6 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from budwood.client.carrying import shapes
 from budwood.client.carrying.reader import PIECE_BYTES
 from budwood.config import MlflowCredentials
 from budwood.domain.limits import CARRIED_TEXT_BYTES, CONNECT_S, IDLE_S, REQUEST_TRIES
@@ -59,9 +60,11 @@ class Web:
         """Raises ServerUnreachable, Malformed, RecordNotFound, Unauthenticated, Forbidden, BadValue."""
         return self._asked("GET", path, query, None)
 
-    def post(self, path: str, body: Mapping[str, object], method: str = "POST") -> dict[str, Any]:
+    def post(
+        self, path: str, body: Mapping[str, object], method: str = "POST", headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """The same. Writes are sent again only where nothing came of them."""
-        return self._asked(method, path, {}, body)
+        return self._asked(method, path, {}, body, headers)
 
     @contextmanager
     def fetched(self, path: str, /, **query: object) -> Iterator[Iterator[bytes]]:
@@ -88,9 +91,11 @@ class Web:
         """Close the connections."""
         self._pool.clear()
 
-    def _asked(self, method: str, path: str, query: Mapping[str, object], body: object) -> dict[str, Any]:
+    def _asked(
+        self, method: str, path: str, query: Mapping[str, object], body: object, more: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         content = None if body is None else json.dumps(body).encode()
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        headers = {**({} if body is None else {"Content-Type": "application/json"}), **(more or {})}
         delay = _FIRST_DELAY_S
         for last in range(1, REQUEST_TRIES + 1):
             try:
@@ -142,6 +147,19 @@ class Web:
 def _foreign(secret: str) -> str:
     """What the environment holds for a server of ours is not sent to another."""
     return "" if secret.startswith("bw_") else secret
+
+
+def paged(ask: Callable[[Mapping[str, str]], Mapping[str, Any]], field: str) -> Iterator[Mapping[str, Any]]:
+    """All pages. Raises Malformed for one that leads nowhere new."""
+    token = ""
+    while True:
+        answer = ask({"page_token": token} if token else {})
+        yield from shapes.objects(answer, field)
+        token, before = shapes.text(answer, "next_page_token"), token
+        if not token:
+            return
+        if token == before:
+            raise Malformed("The server gives the same page again and again.")
 
 
 def path_of(path: str) -> str:

@@ -13,6 +13,13 @@ KINDS: Final = (
     "versions",
     "aliases",
     "stages",
+    "traces",
+    "spans",
+    "evaluation datasets",
+    "evaluation records",
+    "scorers",
+    "label schemas",
+    "issues",
     "files",
 )
 

@@ -54,6 +54,16 @@ TAKE_MODEL: Final = _take("models", asks.TakeModel, CarriedModel, "The same with
 TAKE_VERSION: Final = _take(
     "versions", asks.TakeVersion, CarriedVersion, "The same with a version, under its number.", NotFound, QuotaExceeded
 )
+TAKE_TRACES: Final = _take("traces", asks.TakeTraces, asks.Taken, "The same with traces of one experiment.", NotFound)
+TAKE_SPANS: Final = _take("spans", asks.TakeSpans, asks.Taken, "The same with spans of a trace.", NotFound)
+LINK_TRACES: Final = _take("links", asks.LinkTraces, asks.Taken, "Link traces to a run.", NotFound)
+TAKE_DATASET: Final = _take(
+    "evaluation-datasets", asks.TakeDataset, asks.Taken, "The same with an evaluation dataset.", NotFound
+)
+TAKE_RECORDS: Final = _take("evaluation-records", asks.TakeRecords, asks.Taken, "The same with its records.", NotFound)
+TAKE_JUDGING: Final = _take(
+    "judging", asks.TakeJudging, asks.Taken, "The same with scorers, label schemas and issues.", NotFound
+)
 POINT: Final = Route(
     name="carried.point_alias",
     method="POST",
@@ -83,6 +93,13 @@ READ_LOGGED: Final = _read(
 )
 READ_MODELS: Final = _read("models", asks.ReadSome, asks.ModelsRead, "Models and prompts with their aliases.")
 READ_VERSIONS: Final = _read("versions", asks.ReadVersions, asks.VersionsRead, "The versions of a model.")
+READ_TRACES: Final = _read("traces", asks.ReadTraces, asks.TracesRead, "Traces with what is thought of them.")
+READ_SPANS: Final = _read("spans", asks.ReadSpans, asks.SpansRead, "The spans of a trace.")
+READ_DATASETS: Final = _read("evaluation-datasets", asks.ReadSome, asks.DatasetsRead, "Evaluation datasets.")
+READ_RECORDS: Final = _read("evaluation-records", asks.ReadRecords, asks.RecordsRead, "The records of a dataset.")
+READ_JUDGING: Final = _read(
+    "judging", asks.ReadJudging, asks.JudgingRead, "Scorers, label schemas and issues of an experiment."
+)
 READ_FILES: Final = _read("files", asks.ReadFiles, asks.FilesRead, "Files below a folder with their SHA-256.")
 
 ROUTES: Final = (
@@ -92,6 +109,12 @@ ROUTES: Final = (
     TAKE_LOGGED,
     TAKE_MODEL,
     TAKE_VERSION,
+    TAKE_TRACES,
+    TAKE_SPANS,
+    LINK_TRACES,
+    TAKE_DATASET,
+    TAKE_RECORDS,
+    TAKE_JUDGING,
     POINT,
     STAGE,
     READ_EXPERIMENTS,
@@ -100,5 +123,10 @@ ROUTES: Final = (
     READ_LOGGED,
     READ_MODELS,
     READ_VERSIONS,
+    READ_TRACES,
+    READ_SPANS,
+    READ_DATASETS,
+    READ_RECORDS,
+    READ_JUDGING,
     READ_FILES,
 )

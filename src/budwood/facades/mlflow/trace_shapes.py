@@ -6,9 +6,7 @@ Times and durations are texts as messages of Protocol Buffers have them; spans a
 import base64
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from budwood.domain.canon import Json
@@ -21,6 +19,7 @@ from budwood.domain.traces.records import (
     TraceWithAll,
 )
 from budwood.domain.traces.stored import attributes_of
+from budwood.domain.traces.times import duration_read, duration_written, time_read, time_written
 from budwood.errors import BadValue
 from budwood.facades.face import Asked
 from budwood.facades.mlflow.shapes import located, pairs_shown
@@ -28,9 +27,6 @@ from budwood.facades.mlflow.values import Values, filled, inner, missing, needed
 from budwood.verbs.traces.finding import WholeTrace
 from budwood.verbs.traces.telling import Told
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
-_DURATION: Final = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?s")
 _SOURCES: Final = ("SOURCE_TYPE_UNSPECIFIED", "HUMAN", "LLM_JUDGE", "CODE")
 _INT64: Final = 1 << 63
 _TOLD_KEY: Final = "mlflow.trace.infoFinalized"
@@ -135,23 +131,18 @@ def judged(values: Values) -> tuple[AssessmentKind, Json, Mapping[str, str] | No
 
 def time_of(written: str, field: str) -> int:
     """Milliseconds since the epoch. Raises BadValue."""
-    match = _TIME.fullmatch(written)
     try:
-        if match is None:
-            raise ValueError
-        moment = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
-    except (ValueError, OverflowError) as error:
+        return time_read(written)
+    except ValueError as error:
         raise wrong(field, written, "It is no time.") from error
-    return (moment - _EPOCH) // timedelta(milliseconds=1) + int((match[2] or "").ljust(3, "0")[:3])
 
 
 def duration_of(written: str, field: str) -> int:
     """Milliseconds. Raises BadValue."""
-    match = _DURATION.fullmatch(written)
-    if match is None:
-        raise wrong(field, written, "It is no duration.")
-    length_ms = int(match[2]) * 1000 + int((match[3] or "").ljust(3, "0")[:3])
-    return -length_ms if match[1] else length_ms
+    try:
+        return duration_read(written)
+    except ValueError as error:
+        raise wrong(field, written, "It is no duration.") from error
 
 
 def info_shown(asked: Asked, whole: TraceWithAll) -> dict[str, Json]:
@@ -162,10 +153,10 @@ def info_shown(asked: Asked, whole: TraceWithAll) -> dict[str, Json]:
             "type": "MLFLOW_EXPERIMENT",
             "mlflow_experiment": {"experiment_id": str(trace.experiment)},
         },
-        "request_time": _time_shown(trace.at_ms),
+        "request_time": time_written(trace.at_ms),
         "state": str(trace.state),
     }
-    duration = None if trace.duration_ms is None else _duration_shown(trace.duration_ms)
+    duration = None if trace.duration_ms is None else duration_written(trace.duration_ms)
     return {
         **shown,
         **_given(
@@ -204,8 +195,8 @@ def assessment_shown(each: Assessment, trace: str) -> dict[str, Json]:
         "assessment_name": each.name,
         "trace_id": trace,
         "source": {"source_type": each.source_type, "source_id": each.source},
-        "create_time": _time_shown(each.created_ms),
-        "last_update_time": _time_shown(each.updated_ms),
+        "create_time": time_written(each.created_ms),
+        "last_update_time": time_written(each.updated_ms),
         "valid": each.valid,
         **_judged_shown(each),
         **filled(metadata=dict(each.metadata), overrides=each.overrides),
@@ -350,16 +341,6 @@ def _tags(asked: Asked, trace: Trace) -> dict[str, str]:
 
 def _maybe(values: Values, field: str) -> str | None:
     return None if values.get(field) is None else text(values, field)
-
-
-def _time_shown(at_ms: int) -> str:
-    moment = _EPOCH + timedelta(milliseconds=at_ms)
-    return moment.strftime("%Y").rjust(4, "0") + moment.strftime("-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
-
-
-def _duration_shown(length_ms: int) -> str:
-    seconds, rest = divmod(abs(length_ms), 1000)
-    return f"{'-' if length_ms < 0 else ''}{seconds}.{rest:03d}s"
 
 
 def _given(**fields: Json) -> dict[str, Json]:

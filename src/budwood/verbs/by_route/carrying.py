@@ -3,19 +3,24 @@
 from typing import Final
 
 from budwood.domain.asks_carrying import (
+    DatasetsRead,
     ExperimentsRead,
     FilesRead,
+    JudgingRead,
     LoggedRead,
     ModelsRead,
     PointsRead,
+    RecordsRead,
     RunsRead,
+    SpansRead,
     Taken,
+    TracesRead,
     VersionsRead,
 )
 from budwood.domain.carrying.records import CarriedExperiment, CarriedModel, CarriedVersion
 from budwood.domain.routes import carrying as routes
 from budwood.verbs.by_route.asked import Asked, Deed
-from budwood.verbs.carrying import read, take_runs, take_versions
+from budwood.verbs.carrying import read, read_traced, take_judging, take_runs, take_traces, take_versions
 from budwood.verbs.house import House
 from budwood.verbs.listings import pointing
 
@@ -43,6 +48,30 @@ def _model(asked: Asked) -> CarriedModel:
 def _version(asked: Asked) -> CarriedVersion:
     sent = asked.body
     return take_versions.take_version(_writes(asked), _room(asked), sent.source, sent.version, sent.files)
+
+
+def _traces(asked: Asked) -> Taken:
+    return Taken(take_traces.take_traces(_writes(asked), _room(asked), asked.body.source, asked.body.traces))
+
+
+def _spans(asked: Asked) -> Taken:
+    return Taken(take_traces.take_spans(_writes(asked), _room(asked), asked.body.trace, asked.body.spans))
+
+
+def _links(asked: Asked) -> Taken:
+    return Taken(take_traces.link_traces(_writes(asked), _room(asked), asked.body.run, asked.body.traces))
+
+
+def _dataset(asked: Asked) -> Taken:
+    return Taken(take_judging.take_dataset(_writes(asked), _room(asked), asked.body.source, asked.body.dataset))
+
+
+def _records(asked: Asked) -> Taken:
+    return Taken(take_judging.take_records(_writes(asked), _room(asked), asked.body.dataset, asked.body.records))
+
+
+def _judging(asked: Asked) -> Taken:
+    return Taken(take_judging.take_judging(_writes(asked), _room(asked), asked.body))
 
 
 def _point(asked: Asked) -> Taken:
@@ -82,6 +111,26 @@ def _read_versions(asked: Asked) -> VersionsRead:
     return read.read_versions(asked.house, _room(asked), asked.body)
 
 
+def _read_traces(asked: Asked) -> TracesRead:
+    return read_traced.read_traces(asked.house, _room(asked), asked.body)
+
+
+def _read_spans(asked: Asked) -> SpansRead:
+    return read_traced.read_spans(asked.house, _room(asked), asked.body)
+
+
+def _read_datasets(asked: Asked) -> DatasetsRead:
+    return read_traced.read_datasets(asked.house, _room(asked), asked.body.token)
+
+
+def _read_records(asked: Asked) -> RecordsRead:
+    return read_traced.read_records(asked.house, _room(asked), asked.body)
+
+
+def _read_judging(asked: Asked) -> JudgingRead:
+    return read_traced.read_judging(asked.house, _room(asked), asked.body)
+
+
 def _read_files(asked: Asked) -> FilesRead:
     return read.read_files(asked.house, _room(asked), asked.body)
 
@@ -102,6 +151,12 @@ DEEDS: Final = {
     routes.TAKE_LOGGED.name: Deed(_logged),
     routes.TAKE_MODEL.name: Deed(_model),
     routes.TAKE_VERSION.name: Deed(_version, long=True),
+    routes.TAKE_TRACES.name: Deed(_traces, long=True),
+    routes.TAKE_SPANS.name: Deed(_spans, long=True),
+    routes.LINK_TRACES.name: Deed(_links),
+    routes.TAKE_DATASET.name: Deed(_dataset),
+    routes.TAKE_RECORDS.name: Deed(_records, long=True),
+    routes.TAKE_JUDGING.name: Deed(_judging),
     routes.POINT.name: Deed(_point),
     routes.STAGE.name: Deed(_stage),
     routes.READ_EXPERIMENTS.name: Deed(_read_experiments),
@@ -110,5 +165,10 @@ DEEDS: Final = {
     routes.READ_LOGGED.name: Deed(_read_logged),
     routes.READ_MODELS.name: Deed(_read_models),
     routes.READ_VERSIONS.name: Deed(_read_versions),
+    routes.READ_TRACES.name: Deed(_read_traces, long=True),
+    routes.READ_SPANS.name: Deed(_read_spans, long=True),
+    routes.READ_DATASETS.name: Deed(_read_datasets),
+    routes.READ_RECORDS.name: Deed(_read_records),
+    routes.READ_JUDGING.name: Deed(_read_judging),
     routes.READ_FILES.name: Deed(_read_files),
 }

@@ -62,7 +62,7 @@ def take_experiment(house: House, namespace: str, source: str, sent: CarriedExpe
 def take_runs(house: House, namespace: str, source: str, sent: Sequence[CarriedRun]) -> int:
     """All or none. Raises BadValue, LimitExceeded, RecordNotFound, NameTaken for an id of another namespace."""
     check_source(source)
-    number = _experiment_of([each.experiment for each in sent])
+    number = experiment_of([each.experiment for each in sent])
     statuses = [run_status(each.status) for each in sent]
     wholes = [_checked(each) for each in sent]
 
@@ -85,7 +85,7 @@ def take_runs(house: House, namespace: str, source: str, sent: Sequence[CarriedR
                 now if each.deleted else 0,
             )
             _put_run(transaction, namespace, run, each)
-        _record(house, transaction, namespace, experiment, "runs.imported", source, [each.run for each in wholes])
+        record_import(house, transaction, namespace, experiment, "runs.imported", source, [each.run for each in wholes])
         return len(wholes)
 
     return house.catalog.write(work)
@@ -114,7 +114,7 @@ def take_points(house: House, namespace: str, id_: str, series: Sequence[Series]
 def take_logged(house: House, namespace: str, source: str, sent: Sequence[CarriedLogged]) -> int:
     """All or none. Raises BadValue, LimitExceeded, RecordNotFound."""
     check_source(source)
-    number = _experiment_of([each.experiment for each in sent])
+    number = experiment_of([each.experiment for each in sent])
     for each in sent:
         model_id(each.model), model_status(each.status)
         check_text(each.kind, "The type", VALUE_BYTES, "VALUE_BYTES")
@@ -124,7 +124,7 @@ def take_logged(house: House, namespace: str, source: str, sent: Sequence[Carrie
         for each in sent:
             _put_logged(house, transaction, namespace, experiment, each)
         ids = [each.model for each in sent]
-        _record(house, transaction, namespace, experiment, "logged-models.imported", source, ids)
+        record_import(house, transaction, namespace, experiment, "logged-models.imported", source, ids)
         return len(sent)
 
     return house.catalog.write(work)
@@ -137,11 +137,27 @@ def check_source(source: str) -> None:
     check_text(source, "The source", VALUE_BYTES, "VALUE_BYTES")
 
 
-def _experiment_of(named: Sequence[str]) -> str:
-    checks.too_many("runs or models", named, CARRIED_AT_ONCE, "CARRIED_AT_ONCE")
+def experiment_of(named: Sequence[str]) -> str:
+    """The one of all that is sent together. Raises BadValue, LimitExceeded."""
+    checks.too_many("things of one experiment", named, CARRIED_AT_ONCE, "CARRIED_AT_ONCE")
     if len(set(named)) != 1:
         raise BadValue("What is sent together belongs to one experiment.")
     return named[0]
+
+
+def record_import(
+    house: House,
+    transaction: Transaction,
+    namespace: str,
+    experiment: Experiment,
+    action: str,
+    source: str,
+    ids: Sequence[str],
+) -> None:
+    """That things of an experiment came, in the ledger."""
+    body = {"name": experiment.name, "source": source, "ids": list(ids)}
+    subject = f"experiment:{namespace}/{experiment.number}"
+    transaction.add_ledger(house.clock(), house.author, action, subject, body, namespace)
 
 
 def _checked(sent: CarriedRun) -> CarriedRun:
@@ -222,17 +238,3 @@ def _put_logged(
     transaction.put_logged_metrics(
         now.id, [RunMetric(run, metric) for (run, _), metric in zip(measured, kept, strict=True)]
     )
-
-
-def _record(
-    house: House,
-    transaction: Transaction,
-    namespace: str,
-    experiment: Experiment,
-    action: str,
-    source: str,
-    ids: Sequence[str],
-) -> None:
-    body = {"name": experiment.name, "source": source, "ids": list(ids)}
-    subject = f"experiment:{namespace}/{experiment.number}"
-    transaction.add_ledger(house.clock(), house.author, action, subject, body, namespace)
