@@ -47,7 +47,12 @@ def start(
     listen: Annotated[str, typer.Option("--listen", metavar="HOST:PORT", help="Where clients ask.")] = "127.0.0.1:8080",
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Its own; else that of the machine.")] = "",
     token_file: Annotated[
-        Path | None, typer.Option("--token-file", metavar="FILE", help="The token of an account with the role gateway.")
+        Path | None,
+        typer.Option(
+            "--token-file",
+            metavar="FILE",
+            help="The token of an account with the role gateway; read again when it changes.",
+        ),
     ] = None,
     ca: Annotated[
         Path | None,
@@ -73,13 +78,15 @@ def start(
 
     from budwood.delivery.gateway import process, starting
     from budwood.delivery.gateway.config import Place, Shows
+    from budwood.delivery.gateway.renewing import token_in
     from budwood.delivery.logs.files import Bounds
     from budwood.domain.traffic.endpoint import Backend
 
     home = _home(folder)
     host, port = _address(control)
     tls = token_file is not None or ca is not None
-    shows = Shows(_token(token_file), starting.authorities(ca) if tls else "", sends=True)
+    token = token_in(token_file) if token_file is not None else ""
+    shows = Shows(token, starting.authorities(ca) if tls else "", sends=True)
     wanted = starting.Wanted(
         name or socket.gethostname(),
         Place(*_address(listen), str(home / "access.log")),
@@ -87,6 +94,7 @@ def start(
         shows,
         Bounds(log_file << 20, log_disk << 20),
         workers,
+        token_file,
     )
     found, said = starting.start(home, wanted, process.program(envoy))
     if said:
@@ -173,21 +181,6 @@ def _home(folder: Path) -> Path:
     if len(bytes(home / "shadow.sock")) > SOCKET_PATH_BYTES:
         raise BadValue(f"The path of {home} is too long for a socket in it.", hint="Give a shorter --folder.")
     return home
-
-
-def _token(file: Path | None) -> str:
-    """Raises BadValue."""
-    from budwood.errors import BadValue
-
-    if file is None:
-        return ""
-    try:
-        token = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadValue(f"{file} cannot be read as a token: {error}.") from error
-    if not token or len(token) > 1_000 or not token.isprintable() or " " in token:
-        raise BadValue(f"{file} holds no token.", hint="Make one: budwood token make NAME --scope serve")
-    return token
 
 
 def _said_of_logs(logs: "State") -> str:

@@ -1,8 +1,10 @@
-"""``python -m budwood.delivery.gateway.keep FOLDER ENVOY``: stands beside a gateway; keeps what it took.
+"""``python -m budwood.delivery.gateway.keep FOLDER ENVOY PAIR``: stands beside a gateway; keeps what it took.
 
 It hears from the control plane what the gateway took, and writes it to ``last.json``. Where the gateway was started
-alone, it waits for the control plane and has a new process take over. It sends what the gateway writes, and carries no
+alone, or its token was renewed, it has a new process take over. It sends what the gateway writes, and carries no
 request; when it ends, the gateway does not notice. The file holds clients' keys: only its owner reads it.
+
+``PAIR`` is the process that starts this one again when it is killed; this one sees to it that there is such a process.
 """
 
 import fcntl
@@ -15,64 +17,111 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 
-from budwood.delivery.gateway import process
+from budwood.delivery.gateway import process, renewing
 from budwood.delivery.gateway.last_good import KINDS, ROUTES, alone
 from budwood.delivery.gateway.way_home import WayHome
 from budwood.delivery.logs.files import Bounds
 from budwood.delivery.logs.sender import AGAIN_S, LOOKING_S, Sender
 from budwood.delivery.xds.messages import REQUEST, RESPONSE, TYPE, kind_of
-from budwood.errors import BudwoodError
+from budwood.errors import BudwoodError, Forbidden, Unauthenticated
 
 METHOD: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 _STEP_S: Final = 0.1
 _AGAIN_S: Final = 1.0
+_REFUSED_S: Final = 30.0
+_TAKEN_S: Final = 10.0
 _REST: Final = 10
 """How many times as long as a writing took nothing is written after it: of many endpoints the file is large."""
 
 
+@dataclass(slots=True)
+class _Post:
+    """Where this keeper stands. ``refused`` is what it tried last to go on with, and until when it does not again."""
+
+    folder: Path
+    envoy: Path
+    pair: int
+    live: dict[str, Any] = field(repr=False)
+    refused: dict[str, Any] | None = field(default=None, repr=False)
+    until: float = 0.0
+
+    def is_kept(self) -> bool:
+        """By this one, and not by another that took over."""
+        with suppress(OSError, ValueError):
+            return int((self.folder / "keeper.pid").read_text()) == self.pair
+        return False
+
+    def is_ours(self) -> bool:
+        """And there is a gateway to keep."""
+        return self.is_kept() and process.running(self.folder) is not None
+
+    def look(self) -> None:
+        """Whether we are alone, and whether the token was renewed. Another pair then takes over. Raises GatewayDown,
+        OSError."""
+        if os.getppid() != self.pair:
+            process.keep(self.folder, (self.folder / "live.json").read_bytes(), self.envoy)
+            self._hand_over()
+        elif new := renewing.renewed(self.folder, self.live):
+            if new == self.refused and time.monotonic() < self.until:
+                return
+            try:
+                renewing.take(self.folder, new, self.envoy)
+            except (Unauthenticated, Forbidden):
+                self.refused, self.until = new, time.monotonic() + _REFUSED_S
+            else:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        until = time.monotonic() + _TAKEN_S
+        while self.is_kept() and time.monotonic() < until:
+            time.sleep(_STEP_S)
+
+
 def main() -> None:
     """Until the gateway is stopped, or another keeper took over."""
-    folder, envoy = Path(sys.argv[1]), Path(sys.argv[2])
+    folder = Path(sys.argv[1])
     live: dict[str, Any] = json.loads((folder / "live.json").read_bytes())
+    post = _Post(folder, Path(sys.argv[2]), int(sys.argv[3]), live)
     sends = live["node"].get("metadata", {}).get("sends", False)
-    sending = threading.Thread(target=_send, args=(folder, live), name="sending") if sends else None
+    sending = threading.Thread(target=_send, args=(post,), name="sending") if sends else None
     if sending is not None:
         sending.start()
-    while _is_ours(folder):
+    while post.is_ours():
         try:
-            _follow(folder, envoy, live)
+            post.look()
+            _follow(post)
         except (grpc.RpcError, BudwoodError, OSError):
             time.sleep(_AGAIN_S)
     if sending is not None:
         sending.join()
 
 
-def _send(folder: Path, live: dict[str, Any]) -> None:
+def _send(post: _Post) -> None:
     """Until the gateway is stopped and what it wrote was sent, or nobody takes it."""
+    folder, name = post.folder, post.live["node"]["id"]
     bounds = Bounds(**json.loads((folder / "bounds.json").read_bytes())) if (folder / "bounds.json").exists() else None
     with (folder / "sending.lock").open("w") as lock:
-        while _is_ours(folder):
+        while post.is_ours():
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 time.sleep(_STEP_S)  # The one before us is about to end.
                 continue
-            _send_all(
-                folder, Sender(folder, live["node"]["id"], partial(secrets.token_hex, 8), bounds), WayHome.of(live)
-            )
+            _send_all(post, Sender(folder, name, partial(secrets.token_hex, 8), bounds), WayHome.of(post.live))
             return
 
 
-def _send_all(folder: Path, sender: Sender, home: WayHome) -> None:
+def _send_all(post: _Post, sender: Sender, home: WayHome) -> None:
     channel: grpc.Channel | None = None
     while True:
-        ours, runs = _is_keeper(folder), process.running(folder) is not None
+        ours, runs = post.is_kept(), process.running(post.folder) is not None
         try:
             channel = channel or home.channel()
             more = sender.turn(channel, home.metadata)
@@ -96,23 +145,23 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
-def _follow(folder: Path, envoy: Path, live: dict[str, Any]) -> None:
-    home = WayHome.of(live)
+def _follow(post: _Post) -> None:
+    home = WayHome.of(post.live)
     # A gateway that serves what it has is not replaced by one that would be told nothing.
-    home.check(live["node"]["id"])
-    if (folder / "alone").exists():
-        process.replace(folder, (folder / "live.json").read_bytes(), envoy)
-        (folder / "alone").unlink()
+    home.check(post.live["node"]["id"])
+    if (post.folder / "alone").exists():
+        process.replace(post.folder, (post.folder / "live.json").read_bytes(), post.envoy)
+        (post.folder / "alone").unlink()
     with home.channel() as channel:
-        _keep(folder, live, channel, home)
-    if _is_ours(folder):
+        _keep(post, channel, home)
+    if post.is_ours():
         time.sleep(_STEP_S)
 
 
-def _keep(folder: Path, live: dict[str, Any], channel: grpc.Channel, home: WayHome) -> None:
+def _keep(post: _Post, channel: grpc.Channel, home: WayHome) -> None:
     asks: queue.Queue[Any] = queue.Queue()
     heard: queue.Queue[Any] = queue.Queue()
-    node = {"id": live["node"]["id"], "reads": True}
+    node = {"id": post.live["node"]["id"], "reads": True}
     for kind in KINDS:
         asks.put(_request(kind, node))
     ask: Any = channel.stream_stream(
@@ -125,7 +174,8 @@ def _keep(folder: Path, live: dict[str, Any], channel: grpc.Channel, home: WayHo
     bodies: dict[str, list[bytes]] = {}
     tables: dict[str, bytes] = {}
     is_new, rested = False, 0.0
-    while _is_ours(folder):
+    while post.is_ours():
+        post.look()
         with suppress(queue.Empty):
             response = heard.get(timeout=_AGAIN_S)
             if response is None:
@@ -139,7 +189,7 @@ def _keep(folder: Path, live: dict[str, Any], channel: grpc.Channel, home: WayHo
             is_new = True
         if is_new and heard.empty() and len(bodies) == len(KINDS) and time.monotonic() > rested:
             began = time.monotonic()
-            _write(folder / "last.json", alone((folder / "live.json").read_bytes(), bodies))
+            _write(post.folder / "last.json", alone((post.folder / "live.json").read_bytes(), bodies))
             is_new, rested = False, time.monotonic() + _REST * (time.monotonic() - began)
     call.cancel()
 
@@ -158,16 +208,6 @@ def _request(kind: str, node: dict[str, Any], response: Any = None) -> Any:
     if response is not None:
         request.version_info, request.response_nonce = response.version_info, response.nonce
     return request
-
-
-def _is_ours(folder: Path) -> bool:
-    return _is_keeper(folder) and process.running(folder) is not None
-
-
-def _is_keeper(folder: Path) -> bool:
-    with suppress(OSError, ValueError):
-        return int((folder / "keeper.pid").read_text()) == os.getpid()
-    return False
 
 
 def _write(path: Path, content: bytes) -> None:

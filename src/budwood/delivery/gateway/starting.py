@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from budwood.delivery.gateway import process
+from budwood.delivery.gateway import process, renewing
 from budwood.delivery.gateway.config import Place, Shows, boot, written
 from budwood.delivery.gateway.process import Running
 from budwood.delivery.gateway.way_home import WayHome
@@ -22,7 +22,8 @@ _WAITS: Final = "The gateway serves what it took last, until its control plane t
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A gateway as it is asked for."""
+    """A gateway as it is asked for. ``token_file`` is where its token comes from, and is looked for when it is
+    renewed."""
 
     name: str
     place: Place
@@ -30,6 +31,7 @@ class Wanted:
     shows: Shows
     bounds: Bounds
     workers: int
+    token_file: Path | None = None
 
 
 def start(home: Path, wanted: Wanted, envoy: Path) -> tuple[Running, str]:
@@ -37,6 +39,7 @@ def start(home: Path, wanted: Wanted, envoy: Path) -> tuple[Running, str]:
     Unauthenticated, Forbidden."""
     boot_file = written(boot(wanted.name, wanted.place, wanted.control, str(home / "admin.sock"), wanted.shows))
     (home / "bounds.json").write_text(json.dumps(asdict(wanted.bounds)), encoding="ascii")
+    renewing.remember(home, wanted.token_file)
     trouble = _trouble(WayHome.of(json.loads(boot_file)), wanted.name)
     kept = home / "last.json"
     if trouble is not None and kept.exists():

@@ -42,5 +42,9 @@ def _logs(folder: Path) -> State | None:
     try:
         os.kill(int((folder / "keeper.pid").read_text(encoding="ascii")), 0)
     except (OSError, ValueError):
-        return State("waiting", "who sends them was killed; 'budwood gateway start' again", *said.counts)
+        return State(
+            "waiting",
+            "who sends them was killed, and who would start it again; 'budwood gateway start' again",
+            *said.counts,
+        )
     return said
