@@ -33,6 +33,7 @@ VERSIONS: Final = Grammar(
 ENDPOINTS: Final = Grammar(
     "MCP access endpoint",
     attributes={
+        "id": Kind.EXACT,
         "status": Kind.ORDERED_TEXT,
         "server_name": Kind.ORDERED_CHOICE,
         "transport_type": Kind.ORDERED_TEXT,

@@ -4,6 +4,7 @@ A body is a shape: fields, each read by a function of the value and of where it 
 What a definition says beyond the fields that are known is kept; a tool keeps only what is known.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,9 @@ from budwood.errors import BadValue
 from budwood.facades.mlflow.values import Values
 
 _SHOWN: Final = 20
+_NUMBERED: Final = re.compile(r"\.([0-9]+)")
+_OBJECT: Final = "valid dictionary or object to extract fields from"
+_OPTION: Final = "dictionary or an instance of ConnectOptionSettings"
 
 
 class Mistakes:
@@ -67,7 +71,8 @@ def flag(value: Json, at: str, mistakes: Mistakes) -> Json:
     if word in ("true", "1", "1.0", "yes", "y", "on", "t"):
         return True
     if word not in ("false", "0", "0.0", "no", "n", "off", "f"):
-        mistakes.add(at, "Input should be a valid boolean")
+        how = ", unable to interpret input" if word else ""
+        mistakes.add(at, f"Input should be a valid boolean{how}")
     return False
 
 
@@ -98,12 +103,12 @@ def named(read: Read) -> Read:
     return reads
 
 
-def shape(parts: Mapping[str, Part], *, keeps_others: bool = False) -> Read:
-    """The fields that are said, and others where they are kept."""
+def shape(parts: Mapping[str, Part], *, keeps_others: bool = False, wanted: str = _OBJECT) -> Read:
+    """The fields that are said, and others where they are kept; ``wanted`` is told where there are no fields."""
 
     def reads(value: Json, at: str, mistakes: Mistakes) -> Json:
         if not isinstance(value, Mapping):
-            mistakes.add(at, "Input should be a valid dictionary or object to extract fields from")
+            mistakes.add(at, f"Input should be a {wanted}")
             return {}
         found: Body = {}
         for name, part in parts.items():
@@ -135,10 +140,11 @@ def _icon(value: Json, at: str, mistakes: Mistakes) -> Json:
     assert isinstance(found, dict)
     kept = {name: each for name, each in found.items() if each is not None or name not in _ICON_PARTS}
     if kept.pop("source", None) == "version":
+        place = _NUMBERED.sub(r"[\1]", at)
         raise BadValue(
-            f"Invalid icons[{at.rpartition('.')[2]}].source: 'version' is response-only and cannot be written. Writing "
-            "it would persist a version-resolved icon as a server override. Omit source, or send source='server' when "
-            "echoing a server icon."
+            f"Invalid {place}.source: 'version' is response-only and cannot be written. Writing it would persist "
+            "a version-resolved icon as a server override. Omit source, or send source='server' when echoing a server "
+            "icon."
         )
     return kept
 
@@ -210,7 +216,7 @@ _TOOL: Final = shape(
     }
 )
 _tools: Final = Part(several(_TOOL, MCP_TOOLS))
-_options: Final = Part(named(shape({"hidden": Part(flag, is_said=True)})))
+_options: Final = Part(named(shape({"hidden": Part(flag, is_said=True)}, wanted=_OPTION)))
 NEW_SERVER: Final = shape({"name": _needed, "description": _text, "icons": _icons})
 CHANGED_SERVER: Final = shape({"display_name": _text, "description": _text, "icons": _icons})
 NEW_VERSION: Final = shape(

@@ -9,7 +9,6 @@ from budwood.domain.limits import MCP_ENDPOINTS
 from budwood.domain.mcp import checks
 from budwood.domain.mcp.fields import ENDPOINTS
 from budwood.domain.mcp.records import McpEndpoint, McpServer, McpStatus, McpTransport, McpVersion
-from budwood.domain.tracking.checks import check_page
 from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.errors import BadValue, LimitExceeded, RecordNotFound
 from budwood.verbs.held import check_free
@@ -79,7 +78,7 @@ def find_endpoints(
     limit: int,
 ) -> McpEndpointPage:
     """Of one server, or of all. Raises BadFilter, BadValue, LimitExceeded."""
-    check_page("max_results", limit, found.PAGE_ASKED)
+    found.check_limit(limit)
     search = McpSearch(
         parse_filter(text, ENDPOINTS), parse_orders(orders, ENDPOINTS), 0, leading.version, leading.alias
     )

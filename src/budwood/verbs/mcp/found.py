@@ -12,7 +12,7 @@ from budwood.domain.tracking.filters import Order
 from budwood.errors import BadValue, RecordNotFound, StillInUse
 from budwood.verbs.house import House
 
-PAGE_ASKED: Final = 50_000
+_ASKED: Final = 50_000
 """The most rows a client may ask for at once; a page has fewer."""
 
 
@@ -68,6 +68,15 @@ def pointed(view: View, server: McpServer, alias: str) -> McpVersion:
 def no_alias(name: str, alias: str) -> RecordNotFound:
     """For one that is not there."""
     return RecordNotFound(f"Alias '{alias[:300]}' not found for MCP server '{name[:300]}'")
+
+
+def check_limit(asked: int) -> None:
+    """How many rows a page is to have. Raises BadValue."""
+    begins = f"Invalid value {asked} for parameter 'max_results' supplied. It must be"
+    if asked < 1:
+        raise BadValue(f"{begins} a positive integer")
+    if asked > _ASKED:
+        raise BadValue(f"{begins} at most {_ASKED}")
 
 
 def check_orders(orders: Sequence[Order]) -> None:

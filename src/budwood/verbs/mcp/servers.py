@@ -9,7 +9,6 @@ from budwood.domain.limits import MCP_SERVERS, MCP_SERVERS_PAGE, MCP_TAGS
 from budwood.domain.mcp import checks
 from budwood.domain.mcp.fields import SERVERS
 from budwood.domain.mcp.records import Icons, McpEndpoint, McpServer, McpStatus
-from budwood.domain.tracking.checks import check_page
 from budwood.domain.tracking.filters import Comparison, parse_filter, parse_orders
 from budwood.errors import BadValue, LimitExceeded, NamespaceNotFound, NameTaken, RecordNotFound
 from budwood.verbs.held import check_free
@@ -78,7 +77,7 @@ def get_server(house: House, namespace: str, name: str) -> Reached:
 
 def find_servers(house: House, namespace: str, text: str, orders: Sequence[str], token: str, limit: int) -> ReachedPage:
     """Raises BadFilter, BadValue, LimitExceeded."""
-    check_page("max_results", limit, found.PAGE_ASKED)
+    found.check_limit(limit)
     if limit > MCP_SERVERS_PAGE:
         message = f"Invalid value for max_results. It must be at most {MCP_SERVERS_PAGE}, but got {limit}"
         raise BadValue(message)

@@ -14,7 +14,6 @@ from budwood.domain.mcp import checks
 from budwood.domain.mcp.fields import VERSIONS
 from budwood.domain.mcp.records import LATEST, McpServer, McpStatus, McpVersion
 from budwood.domain.mcp.releases import release_key
-from budwood.domain.tracking.checks import check_page
 from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.errors import BadValue, LimitExceeded, NameTaken, RecordNotFound
 from budwood.verbs.held import check_free
@@ -93,7 +92,7 @@ def find_versions(
     house: House, namespace: str, name: str, text: str, orders: Sequence[str], token: str, limit: int
 ) -> McpVersionPage:
     """Of a server that is not there there are none. Raises BadFilter, BadValue, LimitExceeded."""
-    check_page("max_results", limit, found.PAGE_ASKED)
+    found.check_limit(limit)
     search = McpSearch(parse_filter(text, VERSIONS), parse_orders(orders, VERSIONS))
     found.check_orders(search.orders)
     with house.catalog.read() as view:
