@@ -1,6 +1,11 @@
 """Options for the whole suite."""
 
+import os
+
 import pytest
+
+# What one test was sent must not be what another one finds; tests of the cache set a folder and a size of their own.
+os.environ["BUDWOOD_CACHE_GB"] = "0"
 
 pytest_plugins = ["tests.servers.azurite", "tests.servers.issuers", "tests.servers.postgres", "tests.servers.swift"]
 

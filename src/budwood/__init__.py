@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from budwood.client.registry import Registry
     from budwood.client.version import Version
     from budwood.scan.files import scan_files
-    from budwood.wiring import connect, in_memory, restore, training_run
+    from budwood.wiring import block_cache, connect, in_memory, restore, training_run
 
 __version__ = "0.1.0"
 __all__ = [
     "Registry",
     "Version",
     "__version__",
+    "block_cache",
     "connect",
     "errors",
     "in_memory",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "block_cache": "budwood.wiring",
     "connect": "budwood.wiring",
     "in_memory": "budwood.wiring",
     "restore": "budwood.wiring",

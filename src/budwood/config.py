@@ -32,6 +32,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "push_as": "How pushes write: small (at once), quick (each block by itself) or raw (as it is). Default: small.",
     "tier_share": "The share of its time a server's background work on tiers may take, in percent. Default: 25.",
     "ray": "A Ray cluster that helps with heavy work: HOST:PORT, or auto. Default: threads of this process.",
+    "cache_gb": "What blocks that servers and object stores sent may take on this disk, in GB; 0: none. Default: 10.",
     "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
     "oidc_issuer": "What people log in to a server with: https://login.example.com. Default: tokens only.",
     "oidc_client_id": "What the provider knows the server by.",
@@ -77,6 +78,7 @@ class Settings:
     push_as: str = ""
     tier_share: float = 0.25
     ray: str = ""
+    cache_bytes: int = 0
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sign_on: SignOn | None = None
 
@@ -115,6 +117,7 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
         push_as=_one_of(merged, "push_as", ("small", "quick", "raw")),
         tier_share=_percent(merged, "tier_share", 25.0),
         ray=merged.get("ray", ""),
+        cache_bytes=int(_number(merged, "cache_gb", 10.0) * 1e9),
         allow_networks=_networks(merged.get("allow_networks", "")),
         sign_on=_sign_on(merged),
     )
@@ -192,7 +195,7 @@ def server_url(text: str) -> str:
 
 
 def user_cache(name: str) -> Path:
-    """A folder for what may be lost: what is remembered of the files pushed to one server."""
+    """A folder for what may be lost: the cache of blocks, and what is remembered of the files pushed to one server."""
     if root := os.environ.get("XDG_CACHE_HOME"):
         return Path(root) / "budwood" / name
     from platformdirs import user_cache_path

@@ -37,6 +37,8 @@ from budwood.store.api import Objects, Progress
 from budwood.store.backends.folder import FolderObjects, make_root
 from budwood.store.backends.memory import MemoryObjects
 from budwood.store.ballast import FolderBallast
+from budwood.store.cache import BlockCache
+from budwood.store.cache_room import CacheRoom
 from budwood.store.crew import Crew
 from budwood.verbs.bootstrap import BOOTSTRAP_PREFIX
 from budwood.verbs.house import House, NoRoom
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
 CATALOG_FILE: Final = "catalog.sqlite3"
 CACHE_FOLDER: Final = "cache"
+BLOCK_CACHE: Final = "blocks"
 
 
 def connect(
@@ -98,7 +101,9 @@ def connect(
         has_cold_store=bool(settings.cold_store or settings.cold_class),
         cluster=_cluster(root, settings),
     )
-    return Registry(Near(house, str(root), made, settings.grace_s), checkpoints_file())
+    # What lies in a folder is near enough.
+    cache = _block_cache(settings, settings.store) if settings.store else None
+    return Registry(Near(house, str(root), made, settings.grace_s, cache), checkpoints_file())
 
 
 def _far(settings: Settings, token: str, threads: int) -> Registry:
@@ -118,6 +123,7 @@ def _far(settings: Settings, token: str, threads: int) -> Registry:
         ids=_fresh_id,
         scratch=user_cache(hashlib.sha256(settings.url.encode()).hexdigest()[:16]),
         push_as=Arrival(settings.push_as or Arrival.SMALL),
+        cache=_block_cache(settings, settings.url),
     )
     return Registry(Far(transport, work), checkpoints_file())
 
@@ -333,6 +339,17 @@ def _schema(registry: str | Path | None, *, upgrade: bool) -> SchemaState:
 
     path = (settings.registry or user_registry()) / CATALOG_FILE
     return (sqlite_schema.upgrade if upgrade else sqlite_schema.state)(path)
+
+
+def block_cache() -> CacheRoom:
+    """The cache of blocks that servers and object stores sent to this machine, whatever registry they were of."""
+    return CacheRoom(user_cache(BLOCK_CACHE), load().cache_bytes, _now_ms)
+
+
+def _block_cache(settings: Settings, registry: str) -> BlockCache | None:
+    if not settings.cache_bytes:
+        return None
+    return BlockCache(CacheRoom(user_cache(BLOCK_CACHE), settings.cache_bytes, _now_ms), registry)
 
 
 def _checked(author: str) -> str:

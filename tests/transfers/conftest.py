@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,13 +98,14 @@ class Server:
 
 @dataclass
 class Wire:
-    """A proxy before a server that counts what clients send and cuts every connection when told to.
+    """A proxy before a server that counts what clients send and get, and cuts every connection when told to.
 
     ``cut_at``: after so many bytes, once; then ``on_cut`` is called, and when ``dead`` nothing passes any more.
     """
 
     to_port: int
     sent_bytes: int = 0
+    received_bytes: int = 0
     cut_at: int = 0
     dead_after_cut: bool = False
     on_cut: Callable[[], None] = lambda: None
@@ -145,6 +146,8 @@ class Wire:
             while part := source.recv(16_384):
                 if counted and self._counts(len(part)):
                     break
+                if not counted:
+                    self.received_bytes += len(part)
                 target.sendall(part)
         for end in (source, target):
             with suppress(OSError):
@@ -189,6 +192,18 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     one.start()
     yield one
     one.kill()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Server]]:
+    """Two that know nothing of each other, for all tests of a file."""
+    both = [Server(tmp_path_factory.mktemp(name) / "registry") for name in ("one", "other")]
+    for each in both:
+        settle(each.folder)
+        each.start()
+    yield both
+    for each in both:
+        each.kill()
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def draw_pulled(screen: Screen, pulled: "Pulled") -> None:
     if written:
         size, files = size_text(pulled.bytes_written), count(written, "file")
         there = f" ({pulled.unchanged} more already there)" if pulled.unchanged else ""
-        told = f"{size} in {files} to {pulled.target}{there}, verified, {duration_text(pulled.seconds)}"
+        near = f", {size_text(pulled.cached_bytes)} from this machine's cache" if pulled.cached_bytes else ""
+        told = f"{size} in {files} to {pulled.target}{there}, verified{near}, {duration_text(pulled.seconds)}"
     else:
         told = f"{pulled.target} already holds {_all(pulled.files)}, bit for bit"
     screen.line(f"{named(pulled.version)}: {told}")

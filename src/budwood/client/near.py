@@ -25,6 +25,7 @@ from budwood.domain.results import (
 )
 from budwood.domain.trace import Trace
 from budwood.store.api import Progress
+from budwood.store.cache import BlockCache
 from budwood.verbs import browse
 from budwood.verbs.alias import alias, remove_alias
 from budwood.verbs.artifacts import find_entry, read_pieces
@@ -57,10 +58,11 @@ class Near:
     name: str
     made: bool
     grace_s: float
+    cache: BlockCache | None = None
 
     @property
     def work(self) -> Home:
-        return Home(self.house)
+        return Home(self.house, self.cache)
 
     def get(self, reference: str) -> VersionRecord:
         return browse.get(self.house, reference)

@@ -27,7 +27,8 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """``unchanged`` files were already there, bit for bit."""
+    """``unchanged`` files were already there, bit for bit. ``cached_bytes`` of what was written had been brought to this
+    machine before, and were not asked of the registry."""
 
     version: VersionRecord
     target: str
@@ -35,6 +36,35 @@ class Pulled:
     unchanged: int
     bytes_written: int
     seconds: float
+    cached_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRegistry:
+    """What one registry brought to this machine and is still kept. ``used_ms``: the last time any of it was read."""
+
+    name: str
+    blocks: int
+    bytes: int
+    used_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """The cache of blocks of one user on one machine; ``limit_bytes`` 0 is none."""
+
+    folder: str
+    limit_bytes: int
+    bytes: int
+    registries: tuple[CachedRegistry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CachePruned:
+    """``removed_bytes`` went, and this is left."""
+
+    removed_bytes: int
+    state: CacheState
 
 
 @dataclass(frozen=True, slots=True)

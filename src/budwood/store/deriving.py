@@ -12,13 +12,14 @@ from typing import Final
 from budwood.domain.limits import BLOCK_BYTES, DERIVED_DEPTH
 from budwood.domain.manifest import BlockId
 from budwood.errors import Damaged
-from budwood.store.api import BlockRow, depth_on
+from budwood.store.api import BlockIndex, BlockRow, depth_on
+from budwood.store.cache import CachedRow
 from budwood.store.derive import BlockRecipe, Recipe
 from budwood.store.encodings import decode_block
 from budwood.store.encodings.derived import written_function
 from budwood.store.encodings.registry import DERIVED
 from budwood.store.plan import Piece
-from budwood.store.read import BlockReader
+from budwood.store.read import BlockReader, Rows
 
 SMALLEST: Final = 512
 """A shorter block is stored as it is: its row in the index is larger than what could be won."""
@@ -41,9 +42,10 @@ class DerivedBlock:
 class Deriving:
     """Shared by threads; each has its own buffers."""
 
-    def __init__(self, recipes: Recipes, reader: BlockReader) -> None:
+    def __init__(self, recipes: Recipes, reader: BlockReader, index: BlockIndex) -> None:
         self._recipes = recipes
         self._reader = reader
+        self._index = index
         self._local = threading.local()
         self._lock = threading.Lock()
         self._hits: Counter[tuple[Placement, int]] = Counter()
@@ -84,7 +86,7 @@ class Deriving:
         target = self._buffer(len(raw))
         try:
             rows = self._reader.rows(sources)
-            if depth_on([rows[source].depth for source in sources], is_derived=True) is None:
+            if not self._may_be_leant_on(sources, rows):
                 return None
             base = self._reader.base_of(block, memoryview(body), rows)
             decode_block(DERIVED, memoryview(body), base=base, target=target)
@@ -92,6 +94,13 @@ class Deriving:
             # Swept meanwhile, damaged, or no function after all: kept as any other block.
             return None
         return DerivedBlock(body, sources) if target == raw else None
+
+    def _may_be_leant_on(self, sources: Sequence[BlockId], rows: Rows) -> bool:
+        """Whether they lie near enough to the ground. Of what is read from a cache only the index says it."""
+        if any(isinstance(rows[source], CachedRow) for source in sources):
+            rows = self._index.find(sources)
+        depths = [rows[source].depth for source in sources if source in rows]
+        return len(depths) == len(sources) and depth_on(depths, is_derived=True) is not None
 
     def _buffer(self, length: int) -> memoryview:
         buffers: dict[str, memoryview] = self._local.__dict__

@@ -3,6 +3,9 @@
 Every block that leaves the store is checked against the BLAKE3 that names it. A block kept as a difference is
 decoded onto its base first; the base itself needs no check of its own, because a wrong base cannot give the
 right block.
+
+Blocks that were brought to this machine before come from its cache (``cache.py``). It never stands between a reader and
+the registry: what cannot be read with its help is read without it.
 """
 
 import threading
@@ -21,6 +24,7 @@ from budwood.domain.manifest import BlockId, FileEntry, Span
 from budwood.errors import BlockDamaged, PackDamaged
 from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, Objects
+from budwood.store.cache import BlockCache, CachedRow, forget
 from budwood.store.encodings import decode_block
 from budwood.store.encodings.derived import gather
 from budwood.store.encodings.registry import DERIVED
@@ -70,15 +74,18 @@ def grouped(placed: Sequence[Placed]) -> list[list[Placed]]:
 
 
 class BlockReader:
-    """Decodes blocks. Shared by threads; each thread has its own buffers."""
+    """Decodes blocks. Shared by threads; each thread has its own buffers. ``cached_bytes`` of those read came from the
+    cache."""
 
-    def __init__(self, objects: Objects, index: BlockIndex) -> None:
+    def __init__(self, objects: Objects, index: BlockIndex, cache: BlockCache | None = None) -> None:
         keep_freed_memory()
         self._objects = objects
         self._index = index
+        self._cache = cache
         self._local = threading.local()
         self._lock = threading.Lock()
         self._sources: OrderedDict[BlockId, bytes] = OrderedDict()
+        self.cached_bytes = 0
 
     def rows(self, ids: Iterable[BlockId]) -> Rows:
         """The rows of those blocks and of every base they need. Raises BlockDamaged naming what is missing."""
@@ -86,14 +93,16 @@ class BlockReader:
         for _ in range(_LOOKS - 1):
             # A block may be written anew, and what it leaned on swept, between the questions about the two.
             with suppress(BlockDamaged):
-                return self._rows(asked)
-        return self._rows(asked)
+                return self._rows(asked, self._cache)
+        return self._rows(asked, None)
 
-    def _rows(self, ids: Iterable[BlockId]) -> Rows:
+    def _rows(self, ids: Iterable[BlockId], cache: BlockCache | None) -> Rows:
         rows: dict[BlockId, BlockRow] = {}
         wanted = set(ids)
         for _ in range(DEEPEST + 1):
-            found = self._index.find(tuple(wanted))
+            found: dict[BlockId, BlockRow] = dict(cache.find(tuple(wanted))) if cache is not None else {}
+            if left := tuple(wanted - found.keys()):
+                found |= self._index.find(left)
             if missing := wanted - found.keys():
                 raise BlockDamaged(
                     f"{len(missing)} block(s) are not in the store.", block=min(missing).hex(), missing=len(missing)
@@ -107,32 +116,69 @@ class BlockReader:
     def read(self, block: BlockId, rows: Rows, target: memoryview) -> None:
         """Fill ``target`` (exactly the block's raw length) and verify. Raises BlockDamaged, PackDamaged."""
         row = rows[block]
+        try:
+            self._read(row, rows, target)
+        except (BlockDamaged, PackDamaged):
+            if not _forgotten(row, rows):
+                raise
+            fresh = self._rows((block,), None)
+            self._read(fresh[block], fresh, target)
+
+    def _read(self, row: BlockRow, rows: Rows, target: memoryview) -> None:
         if row.raw_length != len(target):
-            raise BlockDamaged("A block has another length than its version says.", block=block.hex())
-        self.decode(row, rows, target)
-        if blake3(target).digest() != block:
-            raise BlockDamaged("A block does not match its digest.", block=block.hex(), pack=row.pack)
+            raise BlockDamaged("A block has another length than its version says.", block=row.id.hex())
+        read = self._decode_where_it_is(row, rows, target)
+        if blake3(target).digest() != row.id:
+            raise BlockDamaged("A block does not match its digest.", block=row.id.hex(), pack=row.pack)
+        if isinstance(read.row, CachedRow):
+            with self._lock:
+                self.cached_bytes += len(target)
+        elif self._cache is not None and self._cache.wants(read.row):
+            self._cache.put(read.row, read.encoded)
 
     def decode(self, row: BlockRow, rows: Rows, target: memoryview) -> None:
         """Fill ``target`` without the final check. Raises BlockDamaged, PackDamaged."""
         try:
-            self._decode(row, rows, target, 0, inside=False)
+            read = self._decode_where_it_is(row, rows, target)
+        except (BlockDamaged, PackDamaged):
+            if not _forgotten(row, rows):
+                raise
+            fresh = self._rows((row.id,), None)
+            read = self._decode_where_it_is(fresh[row.id], fresh, target)
+        self._keep(read, target)
+
+    def _decode_where_it_is(self, row: BlockRow, rows: Rows, target: memoryview) -> "_Read":
+        try:
+            return self._decode(row, rows, target, 0, inside=False)
         except PackDamaged:
             # A sweep may have moved the block to another pack since its row was read; the new row says where.
             fresh = self.rows([row.id])
             if all(fresh[block] == rows.get(block) for block in fresh):
                 raise
-            self._decode(fresh[row.id], fresh, target, 0, inside=False)
+            return self._decode(fresh[row.id], fresh, target, 0, inside=False)
 
-    def _decode(self, row: BlockRow, rows: Rows, target: memoryview, level: int, *, inside: bool) -> None:
+    def _decode(self, row: BlockRow, rows: Rows, target: memoryview, level: int, *, inside: bool) -> "_Read":
         if row.encoding == DERIVED:
             # What it is made of is few bytes, and reading it reads other blocks into the same buffer.
-            encoded = memoryview(bytes(fetch(self._objects, row, self._buffer(_ENCODED, row.length))))
+            encoded = memoryview(bytes(self._fetch(row)))
             base = self._base(row, encoded, rows, level, inside=inside)
         else:
             base = self._base(row, memoryview(b""), rows, level, inside=inside)
-            encoded = fetch(self._objects, row, self._buffer(_ENCODED, row.length))
+            encoded = self._fetch(row)
         decode_block(row.encoding, encoded, base=base, target=target)
+        return _Read(row, encoded)
+
+    def _fetch(self, row: BlockRow) -> memoryview:
+        """The encoded block, until this thread reads the next one."""
+        room = self._buffer(_ENCODED, row.length)
+        if isinstance(row, CachedRow) and self._cache is not None:
+            return self._cache.read_into(row, room)
+        return fetch(self._objects, row, room)
+
+    def _keep(self, read: "_Read", raw: memoryview) -> None:
+        """In the cache, if it is what it is called."""
+        if self._cache is not None and self._cache.wants(read.row) and blake3(raw).digest() == read.row.id:
+            self._cache.put(read.row, read.encoded)
 
     def base_of(self, row: BlockRow, encoded: memoryview, rows: Rows) -> memoryview | None:
         """What a block of these encoded bytes is decoded onto, which is not in force yet; None if it is whole. It may
@@ -158,7 +204,7 @@ class BlockReader:
             return gather(encoded, row.bases, source, self._gathering)
         base_row = rows[row.base]
         base = self._buffer(level, base_row.raw_length)
-        self._decode(base_row, rows, base, level + 1, inside=inside)
+        self._keep(self._decode(base_row, rows, base, level + 1, inside=inside), base)
         return base
 
     def _source(self, row: BlockRow, rows: Rows, level: int, *, inside: bool) -> memoryview:
@@ -169,7 +215,7 @@ class BlockReader:
                 held.move_to_end(row.id)
                 return memoryview(found)
         raw = self._buffer(level, row.raw_length)
-        self._decode(row, rows, raw, level + 1, inside=inside)
+        self._keep(self._decode(row, rows, raw, level + 1, inside=inside), raw)
         with self._lock:
             held[row.id] = bytes(raw)
             while len(held) > DERIVED_SOURCES:
@@ -217,6 +263,34 @@ class BlockReader:
             # Whoever reads a small thing pays for no large one.
             buffers[level] = memoryview(bytearray(BLOCK_BYTES if length > _SMALL_BYTES else _SMALL_BYTES))
         return buffers[level][:length]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A block as it was found: where, and its encoded bytes until the thread reads the next one."""
+
+    row: BlockRow
+    encoded: memoryview
+
+
+def _forgotten(row: BlockRow, rows: Rows) -> bool:
+    """Whether any of what it is decoded from came from the cache; that is not there any more."""
+    found = list(_cached(row, rows))
+    for each in found:
+        forget(each)
+    return bool(found)
+
+
+def _cached(row: BlockRow, rows: Rows) -> Iterator[CachedRow]:
+    """Those from the cache among what it is decoded from."""
+    met, left = {row.id}, [row]
+    while left:
+        each = left.pop()
+        if isinstance(each, CachedRow):
+            yield each
+        new = [base for base in each.bases if base in rows and base not in met]
+        met.update(new)
+        left += [rows[base] for base in new]
 
 
 def read_file(reader: BlockReader, entry: FileEntry) -> bytes:

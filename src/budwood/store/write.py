@@ -28,6 +28,7 @@ from budwood.errors import Damaged
 from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, ForeseeingIndex, Hint, Objects, Progress, Reading
 from budwood.store.bases import Bases, anchored
+from budwood.store.cache import BlockCache
 from budwood.store.deriving import DerivedBlock, Deriving, Recipes
 from budwood.store.encodings import Plan, encode_block, needs_base
 from budwood.store.encodings.registry import DERIVED, RAW
@@ -89,7 +90,8 @@ class BlockWriter:
     """Writes files and small blobs as blocks; ``finish`` makes them durable. Leaving without it discards.
 
     ``recipes`` say of tensors, by file and offset, what they may be functions of. ``known`` maps the content of files
-    already kept to their SHA-256. ``pack_bytes`` is for ``PackSet``, ``checks`` for ``encode_block``.
+    already kept to their SHA-256. ``pack_bytes`` is for ``PackSet``, ``checks`` for ``encode_block``, ``cache`` for
+    reading what is leant on.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class BlockWriter:
         pack_bytes: int = 0,
         checks: bool = True,
         as_is: bool = False,
+        cache: BlockCache | None = None,
     ) -> None:
         keep_freed_memory()
         # Whether what files are made of is written as it is, as fast as the disk takes it.
@@ -113,8 +116,8 @@ class BlockWriter:
         self._index = index
         self._packs = PackSet(objects, names, pack_bytes=pack_bytes, derives=bool(recipes))
         self._checks = checks
-        self._reader = BlockReader(objects, index)
-        self._deriving = Deriving(recipes or {}, self._reader)
+        self._reader = BlockReader(objects, index, cache)
+        self._deriving = Deriving(recipes or {}, self._reader, index)
         self.bases = bases or Bases({})
         self.known = known or {}
         self._progress = progress
@@ -391,7 +394,8 @@ class BlockWriter:
         """None when it was swept meanwhile or is damaged: the block is then kept without a base."""
         target = self._buffer("base", base.raw_length)
         try:
-            self._reader.decode(base, self._reader.rows([base.id]), target)
+            rows = self._reader.rows([base.id])
+            self._reader.decode(rows[base.id], rows, target)
         except Damaged:
             return None
         return target

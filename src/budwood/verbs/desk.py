@@ -9,6 +9,7 @@ from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Reference
 from budwood.domain.storage_tiers.values import Arrival
 from budwood.store.api import BlockIndex, Objects
+from budwood.store.cache import BlockCache
 from budwood.store.read import BlockReader
 from budwood.verbs.browse import get
 from budwood.verbs.choose_base import candidates
@@ -64,9 +65,10 @@ class HomeDesk:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """``workplace.Workplace`` over a house."""
+    """``workplace.Workplace`` over a house. ``cache`` is for one whose packs are far away."""
 
     house: House
+    cache: BlockCache | None = None
 
     @property
     def desk(self) -> HomeDesk:
@@ -114,4 +116,4 @@ class Home:
         return self.house.owns(path)
 
     def reader(self) -> BlockReader:
-        return self.house.reader()
+        return BlockReader(self.house.objects, self.house.index, self.cache)

@@ -59,6 +59,7 @@ def pull(place: Workplace, request: PullRequest, *, progress: Progress = lambda 
         unchanged=len(entries) - len(missing),
         bytes_written=sum(entry.size for entry in missing),
         seconds=(place.clock() - began_ms) / 1000,
+        cached_bytes=reader.cached_bytes,
     )
 
 

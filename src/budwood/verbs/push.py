@@ -261,6 +261,7 @@ def _writer(
         progress=_kept_alive(lease, progress),
         pack_bytes=place.pack_bytes(sum(file.size for file in files)),
         checks=place.checks,
+        cache=place.cache.of_its_own() if place.cache else None,
     )
 
 

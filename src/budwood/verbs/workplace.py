@@ -15,6 +15,7 @@ from budwood.domain.storage_tiers.values import Arrival
 from budwood.domain.transfers import Before
 from budwood.errors import BudwoodError
 from budwood.store.api import BlockIndex, Objects
+from budwood.store.cache import BlockCache
 from budwood.store.read import BlockReader
 from budwood.verbs.draft import Draft, Wishes
 
@@ -99,6 +100,10 @@ class Workplace(Reads, Protocol):
     def scratch(self) -> Path | None: ...
     @property
     def checks(self) -> bool: ...
+    @property
+    def cache(self) -> BlockCache | None:
+        """Blocks that were brought to this machine before; ``reader`` reads them, too."""
+
     def pack_bytes(self, logical_bytes: int) -> int:
         """How large packs should be in a push of so many bytes."""
 

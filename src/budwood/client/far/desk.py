@@ -23,6 +23,7 @@ from budwood.domain.transfers import (
     ReuseVersion,
 )
 from budwood.errors import BadParcel, BudwoodError, LimitExceeded
+from budwood.store.cache import BlockCache
 from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.wire import encode
 from budwood.verbs.workplace import Lease
@@ -39,6 +40,7 @@ class FarDesk:
     clock: Callable[[], int]
     ids: Callable[[], str]
     uploads: Uploads
+    cache: BlockCache | None = None
 
     def version(self, reference: str) -> VersionRecord:
         """See ``Desk.version``."""
@@ -83,6 +85,7 @@ class FarDesk:
             clock=self.clock,
             send=self.uploads.send,
             small=small,
+            cache=self.cache,
         )
         self.uploads.leases[held.mark] = held
         return held

@@ -12,6 +12,7 @@ from budwood.domain.limits import FIND_BLOCKS
 from budwood.domain.manifest import BlockId
 from budwood.domain.transfers import FindBlocks, FoundBlock, FoundBlocks, PackAddress
 from budwood.store.api import BlockRow
+from budwood.store.cache import BlockCache
 
 WANTED_MOST: Final = 500_000
 Ask = Callable[[FindBlocks], FoundBlocks]
@@ -81,10 +82,11 @@ class FarIndex:
 
 
 class PushIndex:
-    """``ForeseeingIndex`` of what one push may share and lean on; it remembers what it was told."""
+    """``ForeseeingIndex`` of what one push may share and lean on; it remembers what it was told. Bases in the ``cache``
+    need not be fetched."""
 
-    def __init__(self, ask: Ask, book: AddressBook) -> None:
-        self._ask, self._book = ask, book
+    def __init__(self, ask: Ask, book: AddressBook, cache: BlockCache | None = None) -> None:
+        self._ask, self._book, self._cache = ask, book, cache
         self._lock = threading.Lock()
         self._known: dict[BlockId, BlockRow | None] = {}
         self._outlined: dict[str, int] = {}
@@ -108,8 +110,10 @@ class PushIndex:
         wanted = list(bases)
         while wanted:
             rows = self.find(wanted)
-            self._book.want(rows.values())
-            wanted = [base for row in rows.values() for base in row.bases]
+            near = self._cache.find(wanted) if self._cache else {}
+            read = [row for block, row in rows.items() if block not in near]
+            self._book.want(read)
+            wanted = [base for row in read for base in row.bases]
 
     def _learn(self, ids: Sequence[BlockId]) -> None:
         with self._lock:

@@ -13,6 +13,7 @@ from budwood.client.far.transport import Transport
 from budwood.domain.limits import AT_ONCE_PACK_BYTES, LEASE_S
 from budwood.domain.routes import pushes
 from budwood.domain.transfers import FindBlocks, FoundBlocks, OpenedPush, OpenPush
+from budwood.store.cache import BlockCache
 
 RENEW_MS: Final = LEASE_S * 1000 // 4
 
@@ -34,6 +35,7 @@ class FarLease:
         clock: Callable[[], int],
         send: SendPack,
         small: bool,
+        cache: BlockCache | None = None,
     ) -> None:
         self._transport, self._model, self._clock, self._send = transport, model, clock, send
         self._lock = threading.Lock()
@@ -43,7 +45,7 @@ class FarLease:
         self._packs = 0
         self._renewed_ms = clock()
         self.mark, self.id, self.namespace = mark, "", namespace
-        self.index = PushIndex(self._find, book)
+        self.index = PushIndex(self._find, book, cache.of_its_own() if cache else None)
         if not small:
             self.open()
 

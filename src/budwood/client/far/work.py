@@ -13,6 +13,7 @@ from budwood.domain.limits import PARCEL_BYTES, PARCEL_BYTES_LEAST
 from budwood.domain.routes import blobs as blob_routes
 from budwood.domain.storage_tiers.values import Arrival
 from budwood.domain.transfers import FindBlocks, FoundBlocks
+from budwood.store.cache import BlockCache
 from budwood.store.read import BlockReader
 
 PARCELS: int = 64
@@ -34,14 +35,16 @@ class FarWork:
         ids: Callable[[], str],
         scratch: Path | None = None,
         push_as: Arrival = Arrival.SMALL,
+        cache: BlockCache | None = None,
     ) -> None:
         self._push_as = push_as
+        self.cache = cache
         blobs, book = Blobs(transport.url), AddressBook()
         uploads = Uploads(transport, blobs)
         self.author, self.threads, self.scratch = author, threads, scratch
         self.clock, self.ids = clock, ids
         self.checks = False
-        self.desk = FarDesk(transport, book, clock, ids, uploads)
+        self.desk = FarDesk(transport, book, clock, ids, uploads, cache)
         self._uploads = uploads
         self.objects = FarObjects(blobs, book, uploads.take, clock)
         self.index = FarIndex(lambda asked: _find(transport, asked), book)
@@ -61,7 +64,7 @@ class FarWork:
 
     def reader(self) -> BlockReader:
         """See ``Reads.reader``."""
-        return BlockReader(self.objects, self.index)
+        return BlockReader(self.objects, self.index, self.cache)
 
     def close(self) -> None:
         """Close the connections for bytes; the transport is its owner's."""
