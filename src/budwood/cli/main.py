@@ -76,6 +76,7 @@ from budwood.cli import list as list_command
 from budwood.cli.face import Typed
 from budwood.cli.failures import PIPE_CLOSED, STOPPED, broken, fail, misused, stopped
 from budwood.cli.help import Command
+from budwood.cli.overview import Overview
 from budwood.errors import BudwoodError, StorageFailed, StorageFull
 
 OVERVIEW: Final = f"""\
@@ -97,6 +98,7 @@ A version is MODEL@1.2.0, @v7, @champion, @production, @sha256:…, @git:…, or
 
 app = typer.Typer(
     name="budwood",
+    cls=Overview,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
