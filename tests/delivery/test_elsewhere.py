@@ -5,6 +5,7 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -15,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 pytest.importorskip("grpc")
@@ -135,16 +135,17 @@ class Edge:
 
     def kill(self, *, behind: bool) -> None:
         """The keeper, or who stands behind it, and see both again."""
-        pair = psutil.Process(self.keeper())
-        (keeper,) = pair.children()
-        (pair if behind else keeper).kill()
-        until(lambda: alive(self.keeper()) and self.kept_by() not in (None, keeper.pid))
-        assert (self.keeper() != pair.pid) is behind
+        before, pair = self.kept_by(), self.keeper()
+        os.kill(pair if behind else before, signal.SIGKILL)
+        until(lambda: alive(self.keeper()) and self.kept_by() not in (0, before))
+        assert (self.keeper() != pair) is behind
 
-    def kept_by(self) -> int | None:
-        with suppress(psutil.NoSuchProcess):
-            return next((each.pid for each in psutil.Process(self.keeper()).children()), None)
-        return None
+    def kept_by(self) -> int:
+        """The child of who stands behind it; 0 while there is none."""
+        pair = self.keeper()
+        with suppress(OSError):
+            return int(Path(f"/proc/{pair}/task/{pair}/children").read_text().strip() or 0)
+        return 0
 
 
 @dataclass
