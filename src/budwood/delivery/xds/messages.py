@@ -13,6 +13,7 @@ from typing import Any, Final
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
+from budwood.delivery.xds.filling import Filler
 from budwood.domain.canon import Json
 
 TYPE: Final = "type.googleapis.com/"
@@ -43,14 +44,15 @@ def number_of(name: str, field: str) -> int:
 
 
 def encoded(name: str, plain: Mapping[str, Json]) -> bytes:
-    """The bytes of a message. Raises ValueError for a field that it does not have."""
-    try:
-        message = json_format.ParseDict(plain, kind_of(name)(), descriptor_pool=_pool())
-    except json_format.ParseError as error:
-        raise ValueError(f"{name}: {error}") from None
+    """The bytes of a message. Raises ValueError for a field that it does not have, and a value that does not fit."""
+    message = kind_of(name)()
+    _FILLER.fill(message, plain)
     # The same values are always the same bytes, so that nothing is sent that did not change.
     content: bytes = message.SerializeToString(deterministic=True)
     return content
+
+
+_FILLER: Final = Filler(kind_of, _pool)
 
 
 def plain(name: str, content: bytes) -> dict[str, Any]:
