@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
@@ -88,7 +88,11 @@ def entry(value: object) -> Callable[[Transaction], object]:
     return work
 
 
-def together(group: GroupWriter, works: list[Callable[[Transaction], object]]) -> list[object]:
+Work = Callable[[Transaction], object]
+Asked = tuple[Callable[[Work], object], Work]
+
+
+def together(group: GroupWriter, works: Sequence[Work | Asked]) -> list[object]:
     """Ask for all of them while the writer is busy with another; their results or errors."""
     busy, release = threading.Event(), threading.Event()
 
@@ -96,9 +100,10 @@ def together(group: GroupWriter, works: list[Callable[[Transaction], object]]) -
         busy.set()
         release.wait(10)
 
-    def ask(work: Callable[[Transaction], object]) -> object:
+    def ask(work: Work | Asked) -> object:
+        write, work = work if isinstance(work, tuple) else (group.write, work)
         try:
-            return group.write(work)
+            return write(work)
         except Exception as error:
             return error
 
@@ -127,6 +132,34 @@ def test_a_lone_write_is_committed_at_once(group: GroupWriter, book: Book) -> No
         assert book.lasting == list(range(n + 1))
     assert book.commits == [1, 1, 1, 1, 1]
     assert book.opened == 1
+
+
+def test_what_can_wait_goes_after_those_who_wait_and_delays_no_commit_of_theirs(group: GroupWriter, book: Book) -> None:
+    works = [(group.write_behind, entry("behind")), (group.write, entry(1)), (group.write, entry(2))]
+    assert together(group, works) == ["behind", 1, 2]
+    assert book.lasting == [1, 2, "behind"]
+    assert book.commits == [2, 1]
+
+
+def test_what_can_wait_has_its_turn_however_many_there_are(
+    group: GroupWriter, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BEHIND_S", 0.01)
+    done = threading.Event()
+
+    def ask_again_and_again() -> None:
+        while not done.is_set():
+            group.write(entry("another"))
+
+    with ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(ask_again_and_again) for _ in range(3)]
+        try:
+            assert group.write_behind(entry("behind")) == "behind"
+        finally:
+            done.set()
+        for each in others:
+            each.result(10)
+    assert "behind" in book.lasting
 
 
 def test_work_that_raises_is_undone_and_its_neighbours_stay(group: GroupWriter, book: Book) -> None:

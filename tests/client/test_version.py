@@ -30,6 +30,9 @@ class Slow:
     def write(self, work: Callable[[Transaction], Any]) -> Any:
         return self._catalog.write(work)
 
+    def write_behind(self, work: Callable[[Transaction], Any]) -> Any:
+        return self._catalog.write_behind(work)
+
     def write_soon(self, work: Callable[[Transaction], Any], done: Callable[[Callable[[], Any]], None]) -> None:
         self._catalog.write_soon(work, done)
 

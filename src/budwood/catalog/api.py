@@ -330,6 +330,9 @@ class Catalog(Protocol):
         Raises what ``work`` raises, StorageFull, StorageFailed, RegistryBusy.
         """
 
+    def write_behind(self, work: Callable[[Transaction], T]) -> T:
+        """Like ``write``, for what can wait: it lets everybody go before who calls ``write``."""
+
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         """Like ``write``, without waiting. ``done`` is given what returns or raises the outcome once that is durable;
         it is called in another thread, must be quick, must not write, and must not raise. Raises RegistryBusy."""

@@ -4,7 +4,7 @@ A routing is never changed: a new one has the next generation. What an engine wr
 when another engine has taken over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from budwood.catalog.quotas_api import QuotasTransaction, QuotasView
@@ -55,6 +55,11 @@ class DeliveryView(QuotasView, Protocol):
         """By name."""
 
     def gateway(self, name: str) -> GatewayRecord | None: ...
+    def taken(self, gateway: str) -> Mapping[int, int]:
+        """The generations of what a gateway has taken, by endpoint."""
+
+    def takers(self, endpoint_id: int) -> Mapping[str, int]:
+        """The generation that each gateway has of an endpoint, by gateway."""
 
     def rollout(self, rollout_id: int) -> Rollout | None: ...
     def running_rollouts(self) -> Sequence[Rollout]:
@@ -99,7 +104,15 @@ class DeliveryTransaction(QuotasTransaction, Protocol):
     def put_gateway(self, gateway: GatewayRecord) -> None:
         """Made or changed."""
 
-    def remove_gateway(self, name: str) -> None: ...
+    def remove_gateway(self, name: str) -> None:
+        """With what it has taken."""
+
+    def put_taken(self, gateway: str, generations: Mapping[int, int]) -> None:
+        """The generations that it has of these endpoints; of others it has what it had."""
+
+    def drop_taken(self, gateway: str, endpoint_ids: Collection[int] | None = None) -> None:
+        """It has nothing of these endpoints any more, or of any."""
+
     def add_rollout(self, rollout: Rollout) -> Rollout:
         """The rollout with its id."""
 

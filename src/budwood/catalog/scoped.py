@@ -106,6 +106,9 @@ class ScopedCatalog:
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self._inner.write(lambda transaction: work(cast(Transaction, _Scoped(transaction, self._reach))))
 
+    def write_behind(self, work: Callable[[Transaction], T]) -> T:
+        return self._inner.write_behind(lambda transaction: work(cast(Transaction, _Scoped(transaction, self._reach))))
+
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         self._inner.write_soon(lambda transaction: work(cast(Transaction, _Scoped(transaction, self._reach))), done)
 

@@ -65,7 +65,7 @@ class DeliverySuite:
 
     def test_a_gateway_is_kept_as_it_last_said(self, catalog: Catalog) -> None:
         for seen in (5, 7):
-            gateway = GatewayRecord("edge-1", "10.0.0.1", seen, True, {"routes": "ab"}, {"listener": "no"}, {"f": seen})
+            gateway = GatewayRecord("edge-1", "10.0.0.1", seen, True, {"routes": "ab"}, {"listener": "no"})
             gateway = replace(gateway, account="edge", positions={"ab12": seen}, lost=3)
             catalog.write(lambda transaction: transaction.put_gateway(gateway))  # noqa: B023 used at once
         with catalog.read() as view:
@@ -74,6 +74,21 @@ class DeliverySuite:
         catalog.write(lambda transaction: transaction.remove_gateway("edge-1"))
         with catalog.read() as view:
             assert list(view.gateways()) == []
+
+    def test_what_gateways_have_taken_is_kept_endpoint_by_endpoint(self, catalog: Catalog) -> None:
+        catalog.write(lambda transaction: transaction.put_gateway(GatewayRecord("edge-1")))
+        for name, generations in (("edge-1", {3: 1, 4: 7}), ("edge-2", {3: 2}), ("edge-1", {3: 5})):
+            catalog.write(lambda transaction: transaction.put_taken(name, generations))  # noqa: B023 used at once
+        with catalog.read() as view:
+            assert view.taken("edge-1") == {3: 5, 4: 7}
+            assert (view.takers(3), view.takers(5)) == ({"edge-1": 5, "edge-2": 2}, {})
+        catalog.write(lambda transaction: transaction.drop_taken("edge-1", [3, 9]))
+        with catalog.read() as view:
+            assert (view.taken("edge-1"), view.taken("edge-2")) == ({4: 7}, {3: 2})
+        catalog.write(lambda transaction: transaction.remove_gateway("edge-1"))
+        catalog.write(lambda transaction: transaction.drop_taken("edge-2"))
+        with catalog.read() as view:
+            assert view.taken("edge-1") == view.taken("edge-2") == {}
 
     def test_a_stale_engine_writes_nothing(self, catalog: Catalog) -> None:
         endpoint = _endpoint(catalog)

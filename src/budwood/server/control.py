@@ -1,40 +1,38 @@
 """The control plane: what the catalog says of traffic goes to the gateways, what they took and wrote comes back.
 
 One thread with a loop of its own speaks to the gateways, so that a slow one never holds up a request to the registry,
-and a busy registry never holds up a roll-back. It looks at the catalog whenever the bell rings, which it does in every
-process when any has moved traffic, and every ``LOOKING_S`` besides: nothing depends on the bell but how soon. Of
-several control planes one runs the rollouts; when it falls silent another takes over, and what the first one still
-writes is refused.
+and a busy registry never holds up a roll-back. The bell rings in every process when any has moved traffic: then the
+control plane glances at the endpoints that it names and tells all gateways what cannot wait, and the rest after that.
+Every ``LOOKING_S`` it looks at everything: nothing depends on the bell but how soon. Of several control planes one runs
+the rollouts; when it falls silent another takes over, and what the first one still writes is refused.
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from budwood.catalog.api import Transaction, View
 from budwood.delivery.gateway.config import Place
 from budwood.delivery.logs.wire import Answer, read_piece
 from budwood.delivery.xds.service import Control, Node, code_of, let_in, serve, shown
-from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Snapshot, kill_switches
+from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Resources, Snapshot, kill_switches
 from budwood.delivery.xds.tls import Tls
 from budwood.domain.rollout.next_action import Hold
 from budwood.domain.traffic.endpoint import Routing
-from budwood.domain.traffic.records import GatewayRecord, RoutingRecord
 from budwood.errors import BadValue, BudwoodError
 from budwood.server.gateway_door import Door
 from budwood.server.gateway_logs import read_in_place, take_piece
+from budwood.server.gateway_words import Word, keep_who_is_here, keep_words, place_of
+from budwood.server.in_force import InForce
 from budwood.verbs.house import House
 from budwood.verbs.observations import count_observations
-from budwood.verbs.rate_sharing import sharers
 from budwood.verbs.rollouts import advance, lead, take_over
-from budwood.verbs.token_quotas import refused_now
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -43,7 +41,11 @@ T = TypeVar("T")
 LOOKING_S: Final = 0.25
 READING_S: Final = 0.25
 PRESENT_S: Final = 10.0
-_COUNTING_MS: Final = 1_000
+COLLECTING_S: Final = 0.1
+KEEPING_S: Final = 0.25
+"""What gateways say is kept so seldom at most: a roll-back waits for whoever writes."""
+OBEYING_S: Final = 0.005
+"""So long nothing else is made while gateways take a kill switch; most have it after one or two milliseconds."""
 Reach = frozenset[str] | None
 _LOG: Final = logging.getLogger("budwood.control")
 
@@ -65,22 +67,24 @@ class ControlPlane:
         self._address = (host, port)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="budwood-control", daemon=True)
-        # Whoever looks never waits for those who count and keep.
+        # Whoever looks never waits for those who count and keep, and whoever glances not for who looks.
+        self._glancer = ThreadPoolExecutor(1, "budwood-glances")
         self._looker = ThreadPoolExecutor(1, "budwood-looks")
         self._workers = ThreadPoolExecutor(4, "budwood-control")
+        self._in_force = InForce(house)
         self._encoded: dict[Reach, Encoded] = {}
-        self._routings: Mapping[str, Routing] = {}
-        self._known: dict[int, RoutingRecord] = {}
-        self._made: dict[int, _Made] = {}
+        self._tellings = _Tellings({})
+        self._places: dict[str, Place] = {}
         self._sent: dict[str, Snapshot] = {}
-        self._told: dict[str, Mapping[str, int]] = {}
-        self._taken: dict[str, Mapping[str, int]] = {}
+        self._told: dict[str, _Telling] = {}
+        self._taken: dict[str, _Telling] = {}
+        self._kept: dict[str, _Telling] = {}
         self._here: dict[str, int] = {}
         self._to_keep: dict[str, Node] = {}
         self._keeping = asyncio.Event()
         self._fences: dict[int, int] = {}
-        self._counted_ms, self._shared = 0, 1
-        self._waking = asyncio.Event()
+        self._waking, self._hurrying = asyncio.Event(), asyncio.Event()
+        self._has_seen_all = False
         self._tasks: list[asyncio.Task[None]] = []
         self.port = 0
 
@@ -90,9 +94,13 @@ class ControlPlane:
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
         self._stop_hearing = self._house.bell.hear(self.moved)
 
-    def moved(self) -> None:
-        """Traffic was moved: look now. From any thread."""
-        self._loop.call_soon_threadsafe(self._waking.set)
+    def moved(self, endpoints: Collection[int] = ()) -> None:
+        """Traffic was moved, of these endpoints or of any: look now. From any thread."""
+        with suppress(RuntimeError):  # It was closed meanwhile.
+            if endpoints:
+                self._glancer.submit(self._glance, tuple(endpoints))
+            else:
+                self._loop.call_soon_threadsafe(self._look_soon)
 
     def generation(self, key: str) -> int:
         """What every connected gateway has of an endpoint: the oldest; 0 when one has none. From any thread."""
@@ -101,7 +109,7 @@ class ControlPlane:
             for name, node in list(self._control.nodes.items())
             if node.is_connected and _is_within(key, self._door.namespaces(name))
         ]
-        return min((self._taken.get(name, {}).get(key, 0) for name in nodes), default=0)
+        return min((_generation(self._taken.get(name), key) for name in nodes), default=0)
 
     def close(self) -> None:
         """The gateways go on with what they have."""
@@ -109,6 +117,7 @@ class ControlPlane:
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._glancer.shutdown()
         self._looker.shutdown()
         self._workers.shutdown()
         self._loop.close()
@@ -117,7 +126,10 @@ class ControlPlane:
         self._control: Control = Control(self._heard, self._admit)
         self._server: grpc.aio.Server
         self._server, self.port = await serve(self._control, *self._address, self._tls, self._take_logs)
-        works = (self._follow(), self._keep(), self._read(), self._advance(), self._say_who_is_here())
+        works = (
+            *(self._hurry(), self._follow(), self._keep()),
+            *(self._read(), self._advance(), self._say_who_is_here()),
+        )
         self._tasks = [asyncio.create_task(each) for each in works]
 
     async def _stop(self) -> None:
@@ -128,71 +140,118 @@ class ControlPlane:
 
     # What the catalog says goes to the gateways
 
+    def _glance(self, endpoints: Collection[int]) -> None:
+        is_all = False
+        try:
+            is_all = self._in_force.glance(endpoints)
+        except BudwoodError as error:
+            _LOG.warning("the gateways hear of it a little later: %s", error)
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._glanced, is_all)
+
+    def _glanced(self, is_all: bool) -> None:
+        self._has_seen_all &= is_all
+        self._hurrying.set()
+
+    def _look_soon(self) -> None:
+        self._has_seen_all = False
+        self._waking.set()
+
+    async def _hurry(self) -> None:
+        """Every gateway hears what cannot wait before any hears the rest."""
+        while True:
+            await self._hurrying.wait()
+            self._hurrying.clear()
+            await self._switch()
+            self._waking.set()
+
+    async def _switch(self) -> None:
+        """Tell the kill switches, and give those who are told a moment to obey."""
+        tellings, taking = self._tell(), []
+        for name, _, reach in self._there():
+            had = self._sent.get(name)
+            # Whoever moved traffic meanwhile tells it themselves.
+            if had is not None and tellings.routings is self._in_force.routings:
+                wanted = Snapshot({**had.resources, RUNTIME: tellings.of(reach).switches})
+                if await self._publish(name, wanted):
+                    taking.append(self._control.taken(name, wanted, (RUNTIME,)))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*taking), OBEYING_S)
+
     async def _follow(self) -> None:
+        looks_at = 0.0  # By the loop's clock: at everything.
         while True:
             try:
-                self._routings, gone = await self._loop.run_in_executor(self._looker, self._look)
-                await self._control.expel(gone)
+                if not self._has_seen_all or self._loop.time() >= looks_at:
+                    looks_at, self._has_seen_all = self._loop.time() + LOOKING_S, True
+                    await self._control.expel(await self._loop.run_in_executor(self._looker, self._look))
+                await self._switch()
                 await self._tell_all()
             except BudwoodError as error:
                 _LOG.warning("the gateways keep what they have: %s", error)
             except Exception:
                 _LOG.exception("the gateways keep what they have")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._waking.wait(), LOOKING_S)
+                await asyncio.wait_for(self._waking.wait(), max(0.0, looks_at - self._loop.time()))
             self._waking.clear()
 
-    def _look(self) -> tuple[Mapping[str, Routing], frozenset[str]]:
-        """What is in force, and the tokens that are no good any more. Only what changed is read anew."""
-        with self._house.catalog.read() as view:
-            newest = view.generations()
-            for id_, generation in newest.items():
-                if id_ not in self._known or self._known[id_].generation != generation:
-                    record = view.routing(id_, generation)
-                    assert record is not None, "the newest generation was made with its endpoint"
-                    self._known[id_] = record
-            self._known = {id_: record for id_, record in self._known.items() if id_ in newest}
-            keys = view.client_keys() if any(each.body.keys for each in self._known.values()) else {}
-            refused, shared = refused_now(view, self._known.values(), self._house.clock()), self._sharers(view)
-        self._made = {
-            id_: _made(self._made.get(id_), record, keys.get(id_, {}), refused.get(id_, {}), shared)
-            for id_, record in self._known.items()
-        }
-        return {made.routing.key: made.routing for made in self._made.values()}, self._door.look_again()
-
-    def _sharers(self, view: View) -> int:
-        """Looked up now and then, and only where somebody may only ask so often."""
-        now_ms = self._house.clock()
-        if now_ms >= self._counted_ms + _COUNTING_MS and any(each.body.is_rated for each in self._known.values()):
-            self._counted_ms, self._shared = now_ms, sharers(view, now_ms)
-        return self._shared
+    def _look(self) -> frozenset[str]:
+        """The tokens that are no good any more."""
+        self._in_force.look()
+        return self._door.look_again()
 
     async def _tell_all(self) -> None:
-        """Every gateway hears what cannot wait before any hears the rest."""
-        there: list[tuple[str, Place, Reach]] = []
-        for name, node in list(self._control.nodes.items()):
-            if node.is_connected and self._door.has_let_in(name) and (place := _place(node)) is not None:
-                there.append((name, place, self._door.namespaces(name)))
-        routings = {reach: _within(self._routings, reach) for _, _, reach in there}
-        switches = {reach: kill_switches(of) for reach, of in routings.items()}
-        for name, _, reach in there:
-            if (had := self._sent.get(name)) is not None:
-                await self._publish(name, Snapshot({**had.resources, RUNTIME: switches[reach]}))
-        self._encoded = {reach: self._encoded.get(reach) or Encoded() for reach in routings}
-        told = {reach: {key: each.generation for key, each in of.items()} for reach, of in routings.items()}
-        for name, place, reach in there:
-            wanted = self._encoded[reach].snapshot(place, routings[reach])
-            self._told[name] = told[reach]
-            await self._publish(name, wanted)
+        tellings, there = self._tell(), self._there()
+        behind = [
+            (name, place, reach)
+            for name, place, reach in there
+            if self._told.get(name) is not tellings.of(reach) or self._places.get(name) != place
+        ]
+        if not behind:
+            return
+        reaches = {reach for _, _, reach in there}
+        snapshots = await self._loop.run_in_executor(self._looker, self._snapshots, behind, reaches, tellings)
+        for name, place, reach in behind:
+            if tellings.routings is not self._in_force.routings:
+                self._waking.set()
+                return
+            self._told[name], self._places[name] = tellings.of(reach), place
+            await self._publish(name, snapshots[name])
             # One that comes back with all of it has nothing to say.
-            if self._taken.get(name) != told[reach]:
-                self._heard(self._control.nodes[name])
+            if self._has_taken(name):
+                self._keep_soon(self._control.nodes[name])
 
-    async def _publish(self, name: str, wanted: Snapshot) -> None:
-        if wanted != self._sent.get(name):
-            self._sent[name] = wanted
-            await self._control.publish(name, wanted)
-            await asyncio.sleep(0)  # It is on its way before more is made.
+    def _there(self) -> "list[tuple[str, Place, Reach]]":
+        """Gateways that may be told something: where they are, and what they may serve."""
+        return [
+            (name, place, self._door.namespaces(name))
+            for name, node in list(self._control.nodes.items())
+            if node.is_connected and self._door.has_let_in(name) and (place := place_of(node)) is not None
+        ]
+
+    def _tell(self) -> "_Tellings":
+        """What is told while these routings are in force."""
+        if self._tellings.routings is not self._in_force.routings:
+            self._tellings = _Tellings(self._in_force.routings)
+        return self._tellings
+
+    def _snapshots(
+        self, behind: "Sequence[tuple[str, Place, Reach]]", reaches: Collection[Reach], tellings: "_Tellings"
+    ) -> Mapping[str, Snapshot]:
+        """Of those that are behind. What was encoded is kept for all who are there."""
+        self._encoded = {reach: self._encoded.get(reach) or Encoded() for reach in reaches}
+        return {
+            name: self._encoded[reach].snapshot(place, tellings.of(reach).routings) for name, place, reach in behind
+        }
+
+    async def _publish(self, name: str, wanted: Snapshot) -> bool:
+        """Whether that is something new."""
+        if wanted == self._sent.get(name):
+            return False
+        self._sent[name] = wanted
+        await self._control.publish(name, wanted)
+        await asyncio.sleep(0)  # It is on its way before more is made.
+        return True
 
     # What the gateways say goes to the catalog
 
@@ -200,56 +259,46 @@ class ControlPlane:
         """In the loop; what is to be kept is kept elsewhere."""
         if self._here.get(node.name) != node.connected:
             self._here[node.name] = node.connected
+            self._kept.pop(node.name, None)
             self._waking.set()
-        sent = self._sent.get(node.name)
-        if sent is not None and all(node.has.get(kind) == sent.version(kind) for kind in (ROUTES, RUNTIME)):
-            self._taken[node.name] = self._told[node.name]
+        self._has_taken(node.name)
+        self._keep_soon(node)
+
+    def _has_taken(self, name: str) -> bool:
+        """Whether it took what it was told, and had not before."""
+        sent, has = self._sent.get(name), self._control.nodes[name].has
+        if sent is None or any(has.get(kind) != sent.version(kind) for kind in (ROUTES, RUNTIME)):
+            return False
+        before, self._taken[name] = self._taken.get(name), self._told[name]
+        return before is not self._taken[name]
+
+    def _keep_soon(self, node: Node) -> None:
         self._to_keep[node.name] = node
         self._keeping.set()
 
     async def _keep(self) -> None:
-        """Of many words that come at once the last of each gateway is kept, in one transaction."""
         while True:
             await self._keeping.wait()
+            await asyncio.sleep(COLLECTING_S)
             self._keeping.clear()
             heard, self._to_keep = self._to_keep, {}
-            said = [_Said.of(node, self._taken.get(name)) for name, node in heard.items()]
+            new = {name: self._taken[name] for name in heard if self._taken.get(name) is not self._kept.get(name)}
+            words = [Word.of(node, new[name].generations if name in new else None) for name, node in heard.items()]
             try:
-                await self._in_thread(self._keep_all, said)
+                await self._in_thread(keep_words, self._house, words)
+                self._kept.update(new)
             except BudwoodError as error:
                 _LOG.warning("what %s said is not kept: %s", ", ".join(sorted(heard)), error)
-
-    def _keep_all(self, said: Sequence["_Said"]) -> None:
-        now = self._house.clock()
-
-        def work(transaction: Transaction) -> None:
-            for each in said:
-                before = transaction.gateway(each.name)
-                if before is not None and not before.is_free:  # Nobody forgot it meanwhile.
-                    transaction.put_gateway(each.added_to(before, now))
-
-        self._house.catalog.write(work)
+            await asyncio.sleep(KEEPING_S - COLLECTING_S)
 
     async def _say_who_is_here(self) -> None:
-        """Again and again: when this is killed nobody says that they are gone."""
         while True:
             await asyncio.sleep(PRESENT_S)
             here = frozenset(name for name, node in self._control.nodes.items() if node.is_connected)
             try:
-                await self._in_thread(self._seen, here)
+                await self._in_thread(keep_who_is_here, self._house, here)
             except BudwoodError as error:
                 _LOG.warning("it is not kept which gateways are here: %s", error)
-
-    def _seen(self, names: frozenset[str]) -> None:
-        now = self._house.clock()
-
-        def work(transaction: Transaction) -> None:
-            for each in transaction.gateways():
-                if each.name in names:
-                    transaction.put_gateway(replace(each, seen_ms=now, connected=True))
-
-        if names:
-            self._house.catalog.write(work)
 
     # Who comes in, and what the gateways wrote is counted
 
@@ -274,7 +323,7 @@ class ControlPlane:
     async def _read(self) -> None:
         while True:
             for name, node in list(self._control.nodes.items()):
-                place = _place(node)
+                place = place_of(node)
                 if place is None or node.place.get("sends") or not self._door.is_bare(name):
                     continue
                 try:
@@ -318,33 +367,30 @@ class ControlPlane:
         return await self._loop.run_in_executor(self._workers, partial(work, *given))
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What a gateway said last. ``generations`` None: it took nothing new."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Telling:
+    """What gateways are told that may serve the same: routings by key, their generations by endpoint."""
 
-    name: str
-    address: str
-    connected: bool
-    has: Mapping[str, str]
-    refused: Mapping[str, str]
-    generations: Mapping[str, int] | None
+    routings: Mapping[str, Routing]
+    generations: Mapping[int, int]
+    switches: Resources
 
-    @classmethod
-    def of(cls, node: Node, generations: Mapping[str, int] | None) -> "_Said":
-        place = _place(node)
-        address = f"{place.host}:{place.port}" if place else ""
-        return cls(node.name, address, node.is_connected, dict(node.has), dict(node.refused), generations)
 
-    def added_to(self, before: GatewayRecord, now_ms: int) -> GatewayRecord:
-        return replace(
-            before,
-            address=self.address or before.address,
-            seen_ms=now_ms,
-            connected=self.connected,
-            took=self.has,
-            refused=self.refused,
-            generations=before.generations if self.generations is None else self.generations,
-        )
+class _Tellings:
+    """What gateways are told while these routings, by endpoint, are in force."""
+
+    def __init__(self, routings: Mapping[int, Routing]) -> None:
+        self.routings = routings
+        self._made: dict[Reach, _Telling] = {}
+
+    def of(self, reach: Reach) -> _Telling:
+        """Those of the namespaces that a gateway may serve."""
+        if reach not in self._made:
+            within = {id_: of for id_, of in self.routings.items() if reach is None or of.endpoint.namespace in reach}
+            routings = {routing.key: routing for routing in within.values()}
+            generations = {id_: routing.generation for id_, routing in within.items()}
+            self._made[reach] = _Telling(routings, generations, kill_switches(routings))
+        return self._made[reach]
 
 
 def is_loopback(host: str) -> bool:
@@ -355,46 +401,10 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _within(routings: Mapping[str, Routing], reach: Reach) -> Mapping[str, Routing]:
-    """Those of the namespaces that a gateway may serve."""
-    if reach is None:
-        return routings
-    return {key: routing for key, routing in routings.items() if routing.endpoint.namespace in reach}
-
-
 def _is_within(key: str, reach: Reach) -> bool:
     return reach is None or key.rpartition(".")[0] in reach
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A routing with what joins it here, and what it was made of."""
-
-    of: tuple[RoutingRecord, Mapping[str, str], Mapping[str, int], int]
-    routing: Routing
-
-
-def _made(
-    before: _Made | None, record: RoutingRecord, clients: Mapping[str, str], refused: Mapping[str, int], shared: int
-) -> _Made:
-    """The very same one while nothing of it changed: of a thousand endpoints that is nearly every one."""
-    of = (record, clients, refused, shared)
-    if before is not None and before.of[0] is record and before.of[1:] == of[1:]:
-        return before
-    return _Made(of, replace(_with_clients(record.routing, clients), refused=refused, sharers=shared))
-
-
-def _with_clients(routing: Routing, clients: Mapping[str, str]) -> Routing:
-    """Clients' keys are in no routing that is kept; they join it here."""
-    body = routing.endpoint
-    if body.keys is None:
-        return routing
-    return replace(routing, endpoint=replace(body, keys=replace(body.keys, clients=clients)))
-
-
-def _place(node: Node) -> Place | None:
-    """Where it said it is; None when it said nothing that could be."""
-    host, port, log = (node.place.get(name) for name in ("host", "port", "log"))
-    if not isinstance(host, str) or not isinstance(port, int | float) or not isinstance(log, str):
-        return None
-    return Place(host, int(port), log)
+def _generation(taken: _Telling | None, key: str) -> int:
+    routing = taken.routings.get(key) if taken else None
+    return routing.generation if routing else 0

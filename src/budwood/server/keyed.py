@@ -84,6 +84,9 @@ class KeyedCatalog:
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self._inner.write(self._once(work))
 
+    def write_behind(self, work: Callable[[Transaction], T]) -> T:
+        return self._inner.write_behind(self._once(work))
+
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         self._inner.write_soon(self._once(work), done)
 

@@ -198,9 +198,9 @@ def shown(view: View, endpoint: EndpointRecord, routing: RoutingRecord) -> Endpo
 
 def observed(view: View, endpoint: EndpointRecord) -> tuple[Observed, ...]:
     """What each gateway took of it. For those who may see the gateways."""
-    key = f"{endpoint.namespace}.{endpoint.name}"
+    taken = view.takers(endpoint.id)
     return tuple(
-        Observed(each.name, each.connected, each.generations.get(key, 0), " ".join(each.refused.values()))
+        Observed(each.name, each.connected, taken.get(each.name, 0), " ".join(each.refused.values()))
         for each in view.gateways()
     )
 

@@ -1,8 +1,7 @@
 """The gateways that a registry knows: told apart by name, and forgotten when they are gone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Final
 
 from budwood.catalog.api import Transaction, View
@@ -20,14 +19,8 @@ def list_gateways(house: House) -> tuple[GatewayShown, ...]:
     """By name, without those whose names are free."""
     now = house.clock()
     with house.catalog.read() as view:
-
-        @cache
-        def newest(key: str) -> int:
-            namespace, _, name = key.rpartition(".")
-            found = view.endpoint(namespace, name)
-            return found.generation if found else 0
-
-        return tuple(_shown(each, now, tuple(_behind(each, newest))) for each in view.gateways() if not each.is_free)
+        newest = view.generations()
+        return tuple(_shown(view, each, newest, now) for each in view.gateways() if not each.is_free)
 
 
 def forget_gateway(house: House, name: str) -> GatewayShown:
@@ -39,7 +32,7 @@ def forget_gateway(house: House, name: str) -> GatewayShown:
 
     def work(transaction: Transaction) -> GatewayShown:
         known = _known(transaction, name)
-        shown = _shown(known, now, ())
+        shown = _shown(transaction, known, {}, now)
         if shown.connected:
             raise StillInUse(f"The gateway {name} is connected.", hint="Stop it first: budwood gateway stop")
         for each in transaction.gateways():
@@ -47,6 +40,7 @@ def forget_gateway(house: House, name: str) -> GatewayShown:
                 transaction.remove_gateway(each.name)
         freed = GatewayRecord(name, seen_ms=now, positions=known.positions, lost=known.lost, is_free=True)
         transaction.put_gateway(freed)
+        transaction.drop_taken(name)
         transaction.add_ledger(now, house.author, "gateway.forgotten", name, {"account": known.account})
         return shown
 
@@ -67,19 +61,23 @@ def _known(view: View, name: str) -> GatewayRecord:
     return found
 
 
-def _behind(record: GatewayRecord, newest: Callable[[str], int]) -> Iterator[str]:
-    return (key for key, generation in sorted(record.generations.items()) if generation < newest(key))
+def _behind(view: View, taken: Mapping[int, int], newest: Mapping[int, int]) -> Iterator[str]:
+    """The endpoints of which it has an older generation."""
+    for id_, generation in taken.items():
+        if generation < newest.get(id_, 0) and (found := view.endpoint_by_id(id_)) is not None:
+            yield f"{found.namespace}.{found.name}"
 
 
-def _shown(record: GatewayRecord, now_ms: int, behind: tuple[str, ...]) -> GatewayShown:
+def _shown(view: View, record: GatewayRecord, newest: Mapping[int, int], now_ms: int) -> GatewayShown:
+    taken = view.taken(record.name)
     return GatewayShown(
         record.name,
         record.account,
         record.address,
         record.connected and now_ms - record.seen_ms < SILENT_MS,
         record.seen_ms,
-        len(record.generations),
-        behind,
+        len(taken),
+        tuple(sorted(_behind(view, taken, newest))),
         record.refused,
         record.lost,
     )

@@ -1,6 +1,6 @@
 """The house: what every verb is given. Wiring builds it; verbs know the ports only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -64,14 +64,16 @@ class NoRoom:
 class TellsMoves(Protocol):
     """Who says at once that traffic was moved, whichever process moved it; see ``catalog/sql/folder_bell.py``."""
 
-    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
-        """``heard`` is called in another thread, now and then for nothing. What is returned ends that."""
+    def hear(self, heard: Callable[[Collection[int]], None]) -> Callable[[], None]:
+        """``heard`` is given the ids of the endpoints whose traffic was moved, none where more may have changed. It is
+        called in another thread, must be quick and must not raise; now and then it is for nothing. What is returned
+        ends that."""
 
 
 class Silence:
     """Where nobody says it."""
 
-    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
+    def hear(self, heard: Callable[[Collection[int]], None]) -> Callable[[], None]:
         return _nothing
 
 

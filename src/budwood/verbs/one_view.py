@@ -23,6 +23,9 @@ class OneView:
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self.inner.write(work)
 
+    def write_behind(self, work: Callable[[Transaction], T]) -> T:
+        return self.inner.write_behind(work)
+
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         self.inner.write_soon(work, done)
 

@@ -65,7 +65,7 @@ def take_captures(house: House, gateway: str, log: str, start: int, content: byt
         transaction.put_gateway(moved_on(record, log, end, sent, now))
         return TakenCaptures(log, end, pairs, read.garbled)
 
-    return house.catalog.write(work)
+    return house.catalog.write_behind(work)
 
 
 def list_disagreements(

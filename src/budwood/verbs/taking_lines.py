@@ -1,13 +1,15 @@
 """Taking in what a gateway wrote of the requests it answered: who answered what, and what running rollouts count.
 
 One transaction takes a piece of a log, adds it to every tally it concerns and moves the gateway's position on, so that
-each line counts once, whoever is killed when. A gateway that is not where we think is told where we are.
+each line counts once, whoever is killed when. A gateway that is not where we think is told where we are. Who answered
+what is kept before that, a few at a time: it may be kept twice, and nobody who writes waits long for it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from budwood.catalog.api import Transaction
+from budwood.catalog.api import Transaction, View
 from budwood.domain.limits import LOG_BATCH_BYTES, SERVED_KEPT_S
 from budwood.domain.observations.folding import Came, exposed, kinds_of
 from budwood.domain.observations.reading import unit_of
@@ -21,6 +23,9 @@ from budwood.verbs.house import House
 from budwood.verbs.logs_sent import ANY, Sent, moved_on
 from budwood.verbs.rollout_text import plan_from
 from budwood.verbs.token_quotas import count_tokens
+
+_AT_ONCE: Final = 100
+"""So many requests are kept in a transaction: a roll-back may wait for one, and each is a page of the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +47,18 @@ def take_lines(house: House, gateway: str, log: str, start: int, content: bytes,
         raise LimitExceeded(f"A piece of a log has at most {LOG_BATCH_BYTES} bytes.", limit="LOG_BATCH_BYTES")
     read = read_lines(content)
     lines, now = in_order(line for line in read.lines if sent.is_about(line.endpoint)), house.clock()
+    with house.catalog.read() as view:
+        record = view.gateway(gateway) or GatewayRecord(gateway)
+        if not content or record.positions.get(log, 0) != start:
+            return Taken(log, record.positions.get(log, 0))
+        routings = _routings(view, lines)
+    _keep_served(house, [served for line in lines if (served := _served(line, routings))], now)
 
     def work(transaction: Transaction) -> Taken:
         record = transaction.gateway(gateway) or GatewayRecord(gateway)
         begins = record.positions.get(log, 0)
-        if start != begins or not content:
+        if start != begins:
             return Taken(log, begins)
-        routings = _routings(transaction, lines)
-        transaction.add_served([served for line in lines if (served := _served(line, routings))])
-        transaction.forget_served(before_ms=now - SERVED_KEPT_S * 1_000)
         count_tokens(transaction, lines, routings, now)
         for rollout in transaction.running_rollouts():
             if sent.is_about(f"{rollout.namespace}.{rollout.endpoint}"):
@@ -59,20 +67,37 @@ def take_lines(house: House, gateway: str, log: str, start: int, content: bytes,
         transaction.put_gateway(moved_on(record, log, end, sent, now))
         return Taken(log, end, len(lines), read.garbled)
 
-    return house.catalog.write(work)
+    return house.catalog.write_behind(work)
 
 
 Routings = dict[tuple[str, int], RoutingRecord | None]
 
 
-def _routings(transaction: Transaction, lines: Sequence[Line]) -> Routings:
-    """Those the lines speak of, by endpoint and generation."""
-    ids = {f"{each.body.namespace}.{each.body.name}": each.endpoint_id for each in transaction.routings_in_force()}
+def _routings(view: View, lines: Sequence[Line]) -> Routings:
+    """Those the lines speak of, by endpoint and generation. They never change, so they are read before anybody
+    waits."""
+    ids: dict[str, int] = {}
+    for key in {line.endpoint for line in lines}:
+        namespace, _, name = key.rpartition(".")
+        if (found := view.endpoint(namespace, name)) is not None:
+            ids[key] = found.id
     wanted = {(line.endpoint, line.generation) for line in lines}
     return {
-        (endpoint, generation): transaction.routing(ids[endpoint], generation) if endpoint in ids else None
+        (endpoint, generation): view.routing(ids[endpoint], generation) if endpoint in ids else None
         for endpoint, generation in wanted
     }
+
+
+def _keep_served(house: House, served: Sequence[Served], now_ms: int) -> None:
+    """Who answered what, for as long as it is kept."""
+    before_ms = now_ms - SERVED_KEPT_S * 1_000
+    for first in range(0, len(served), _AT_ONCE):
+
+        def work(transaction: Transaction, some: Sequence[Served] = served[first : first + _AT_ONCE]) -> None:
+            transaction.add_served(some)
+            transaction.forget_served(before_ms=before_ms, limit=2 * _AT_ONCE)
+
+        house.catalog.write_behind(work)
 
 
 def _served(line: Line, routings: Routings) -> Served | None:

@@ -58,6 +58,17 @@ gateway: Final = Table(
     words("body"),
 )
 
+# What each gateway has of each endpoint. A row is written when that changes.
+taken: Final = Table(
+    "taken",
+    METADATA,
+    Column("gateway", Text, primary_key=True),
+    Column("endpoint_id", Id, primary_key=True, autoincrement=False),
+    big("generation"),
+    Index(None, "endpoint_id"),
+    sqlite_with_rowid=False,
+)
+
 rollout: Final = Table(
     "rollout",
     METADATA,

@@ -1,6 +1,6 @@
 """Changing what is known about traffic, for every SQL database. ``transaction.py`` joins it with the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,12 +18,13 @@ from budwood.catalog.sql.delivery_tables import (
     rollout_event,
     routing,
     served,
+    taken,
     waiting,
 )
 from budwood.catalog.sql.delivery_view import DeliveryReads
 from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.quota_transaction import QuotaWrites
-from budwood.catalog.sql.session import Statement
+from budwood.catalog.sql.session import ANYTHING, Statement
 from budwood.domain.canon import dumps, pack
 from budwood.domain.compared.captures import Capture, Disagreement
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent, RolloutState
@@ -53,6 +54,11 @@ _REMOVE_CLIENT: Final = Statement(
 )
 _PUT_GATEWAY: Final = upsert(gateway, "name")
 _REMOVE_GATEWAY: Final = Statement(delete(gateway).where(gateway.c.name == bindparam("of_name")))
+_PUT_TAKEN: Final = upsert(taken, "gateway", "endpoint_id")
+_DROP_TAKEN: Final = Statement(
+    delete(taken).where(taken.c.gateway == bindparam("of_gateway"), taken.c.endpoint_id == bindparam("of_endpoint"))
+)
+_DROP_ALL_TAKEN: Final = Statement(delete(taken).where(taken.c.gateway == bindparam("of_gateway")))
 _ADD_ROLLOUT: Final = insert_numbered(rollout)
 _CHANGE_ROLLOUT: Final = Statement(
     update(rollout)
@@ -119,7 +125,7 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         return replace(endpoint, id=id_)
 
     def change_endpoint(self, endpoint: EndpointRecord) -> None:
-        self._session.ring()
+        self._session.ring(ANYTHING if endpoint.removed_ms else endpoint.id)
         self._session.change(
             _CHANGE_ENDPOINT,
             of_id=endpoint.id,
@@ -130,7 +136,7 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         )
 
     def add_routing(self, routing: RoutingRecord) -> None:
-        self._session.ring()
+        self._session.ring(routing.endpoint_id)
         assert self.routing(routing.endpoint_id, routing.generation) is None, "a generation is given once"
         self._session.change(
             _ADD_ROUTING,
@@ -160,7 +166,23 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         self._session.change(_PUT_GATEWAY, name=gateway.name, body=dumps(pack(gateway)).decode())
 
     def remove_gateway(self, name: str) -> None:
+        self.drop_taken(name)
         self._session.change(_REMOVE_GATEWAY, of_name=name)
+
+    def put_taken(self, gateway: str, generations: Mapping[int, int]) -> None:
+        self._session.change_many(
+            _PUT_TAKEN,
+            (
+                {"gateway": gateway, "endpoint_id": endpoint_id, "generation": generation}
+                for endpoint_id, generation in generations.items()
+            ),
+        )
+
+    def drop_taken(self, gateway: str, endpoint_ids: Collection[int] | None = None) -> None:
+        if endpoint_ids is None:
+            self._session.change(_DROP_ALL_TAKEN, of_gateway=gateway)
+        for each in endpoint_ids or ():
+            self._session.change(_DROP_TAKEN, of_gateway=gateway, of_endpoint=each)
 
     def add_rollout(self, rollout: Rollout) -> Rollout:
         id_ = self._session.add(_ADD_ROLLOUT, endpoint_id=rollout.endpoint_id, **_row(rollout))

@@ -18,6 +18,7 @@ from budwood.catalog.sql.delivery_tables import (
     rollout_event,
     routing,
     served,
+    taken,
     waiting,
 )
 from budwood.catalog.sql.people_tables import namespace
@@ -25,7 +26,7 @@ from budwood.catalog.sql.quota_view import QuotaReads
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import unpack
 from budwood.domain.compared.captures import Capture, Disagreement
-from budwood.domain.limits import ENDPOINT_CLIENTS, PAGE_ROWS
+from budwood.domain.limits import ENDPOINT_CLIENTS, GATEWAYS, PAGE_ROWS
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent
 from budwood.domain.traffic.records import (
     ClientRecord,
@@ -104,6 +105,18 @@ _CLIENT_KEYS: Final = Statement(
 )
 _GATEWAYS: Final = Statement(select(gateway.c.body).order_by(gateway.c.name).limit(bindparam("limit")))
 _GATEWAY: Final = Statement(select(gateway.c.body).where(gateway.c.name == bindparam("name")))
+_TAKEN: Final = Statement(
+    select(taken.c.endpoint_id, taken.c.generation)
+    .where(taken.c.gateway == bindparam("gateway"), taken.c.endpoint_id > bindparam("after"))
+    .order_by(taken.c.endpoint_id)
+    .limit(bindparam("limit"))
+)
+_TAKERS: Final = Statement(
+    select(taken.c.gateway, taken.c.generation)
+    .where(taken.c.endpoint_id == bindparam("endpoint_id"))
+    .order_by(taken.c.gateway)
+    .limit(bindparam("limit"))
+)
 _rollouts: Final = select(rollout.c.id, rollout.c.fence, rollout.c.body)
 _ROLLOUT: Final = Statement(_rollouts.where(rollout.c.id == bindparam("rollout_id")))
 _RUNNING: Final = Statement(_rollouts.where(rollout.c.running == 1).order_by(rollout.c.id).limit(bindparam("limit")))
@@ -207,6 +220,18 @@ class DeliveryReads(QuotaReads):
     def gateway(self, name: str) -> GatewayRecord | None:
         row = self._session.one(_GATEWAY, name=name)
         return _unpacked(GatewayRecord, row[0]) if row else None
+
+    def taken(self, gateway: str) -> Mapping[int, int]:
+        found: dict[int, int] = {}
+        after = 0
+        while rows := self._session.all(_TAKEN, gateway=gateway, after=after, limit=PAGE_ROWS):
+            found.update((row[0], row[1]) for row in rows)
+            after = rows[-1][0]
+        return found
+
+    def takers(self, endpoint_id: int) -> Mapping[str, int]:
+        rows = self._session.all(_TAKERS, endpoint_id=endpoint_id, limit=GATEWAYS)
+        return {row[0]: row[1] for row in rows}
 
     def rollout(self, rollout_id: int) -> Rollout | None:
         row = self._session.one(_ROLLOUT, rollout_id=rollout_id)

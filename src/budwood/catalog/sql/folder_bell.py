@@ -1,8 +1,8 @@
 """Telling the other processes on this machine at once that traffic was moved, where the catalog is a file.
 
 Who listens has a port at the loopback address, and a file in the registry's folder that is named by it, holds a secret
-word, and is locked for as long as they live. Ringing sends each its word. Nothing depends on it: who does not hear
-looks by themselves, a little later.
+word, and is locked for as long as they live. Ringing sends each its word, and whose traffic it was; those in the same
+process are called first. Nothing depends on it: who does not hear looks by themselves, a little later.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import hmac
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,12 @@ from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 
 _WORD_BYTES: Final = 64
 """The most a word may have."""
+_SAID_BYTES: Final = 4_096
 _HERE: Final = "127.0.0.1"
+_NAMED: Final = 100
+"""So many endpoints are named; of more it is said that more may have changed."""
+Heard = Callable[[Collection[int]], None]
+"""Given the ids of endpoints whose traffic was moved; none where more may have changed."""
 
 
 class FolderBell:
@@ -28,40 +33,54 @@ class FolderBell:
     def __init__(self, folder: Path, word: Salts = FRESH) -> None:
         self._folder = folder
         self._word = word
+        self._here: list[_Listening] = []
 
-    def ring(self) -> None:
+    def ring(self, endpoints: Collection[int] = ()) -> None:
         """Tell all who listen. Whoever died meanwhile is struck off."""
+        here = [each for each in self._here if each.process == os.getpid()]
+        for each in here:
+            each.heard(endpoints)
+        told = {each.path for each in here}
         try:
-            names = [path for path in self._folder.iterdir() if path.name.isdigit()]
+            names = [path for path in self._folder.iterdir() if path.name.isdigit() and path not in told]
         except OSError:
             return
         if not names:
             return
+        said = " ".join(map(str, endpoints if len(endpoints) <= _NAMED else ())).encode()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
             for path in names:
                 with suppress(OSError):
-                    _tell(sending, path)
+                    _tell(sending, path, said)
 
-    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
-        """``heard`` is called, in a thread of its own, whenever it rings; what is returned ends that."""
+    def hear(self, heard: Heard) -> Callable[[], None]:
+        """``heard`` is called whenever it rings: by who rings, or in a thread of its own where that is another process.
+        What is returned ends that."""
         try:
             listening = _Listening(self._folder, self._word(), heard)
         except OSError:
             return _nothing  # Where nothing can be written nothing is moved either.
-        return listening.close
+        self._here.append(listening)
+
+        def stop() -> None:
+            self._here.remove(listening)
+            listening.close()
+
+        return stop
 
 
 class _Listening:
-    def __init__(self, folder: Path, word: bytes, heard: Callable[[], None]) -> None:
-        self._heard = heard
+    def __init__(self, folder: Path, word: bytes, heard: Heard) -> None:
+        self.heard = heard
+        self.process = os.getpid()
         self._word = word
         self._ending = False
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.bind((_HERE, 0))
-            self._path = folder / str(self._socket.getsockname()[1])
-            self._file = _locked(self._path, self._word)
+            self.path = folder / str(self._socket.getsockname()[1])
+            self._file = _locked(self.path, self._word)
         except BaseException:
             self._socket.close()
             raise
@@ -71,7 +90,7 @@ class _Listening:
     def close(self) -> None:
         """Hear nothing more."""
         self._ending = True
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
             sending.sendto(self._word, self._socket.getsockname())
         self._thread.join()
@@ -80,10 +99,11 @@ class _Listening:
 
     def _listen(self) -> None:
         while not self._ending:
-            said = self._socket.recv(_WORD_BYTES + 1)
+            said = self._socket.recv(_SAID_BYTES)
+            word, rest = said[: len(self._word)], said[len(self._word) :]
             # Anybody on this machine may send to a port; who may read the folder knows the word.
-            if hmac.compare_digest(said, self._word) and not self._ending:
-                self._heard()
+            if hmac.compare_digest(word, self._word) and not self._ending:
+                self.heard(tuple(int(each) for each in rest.split() if each.isdigit()))
 
 
 def _locked(path: Path, word: bytes) -> int:
@@ -99,12 +119,12 @@ def _locked(path: Path, word: bytes) -> int:
     return file
 
 
-def _tell(sending: socket.socket, path: Path) -> None:
+def _tell(sending: socket.socket, path: Path, said: bytes) -> None:
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            sending.sendto(file.read(_WORD_BYTES), (_HERE, int(path.name)))
+            sending.sendto(file.read(_WORD_BYTES) + said, (_HERE, int(path.name)))
             return
     path.unlink(missing_ok=True)
 

@@ -25,6 +25,7 @@ from sqlalchemy.schema import ForeignKey
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction, View
+from budwood.catalog.sql.folder_bell import Heard
 from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.postgres_bell import PostgresBell
 from budwood.catalog.sql.postgres_session import (
@@ -87,10 +88,13 @@ class PostgresCatalog:
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self._writer.write(work)
 
+    def write_behind(self, work: Callable[[Transaction], T]) -> T:
+        return self._writer.write_behind(work)
+
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         self._writer.write_soon(work, done)
 
-    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
+    def hear(self, heard: Heard) -> Callable[[], None]:
         """``heard`` is called whenever anybody has moved traffic. What is returned ends that."""
         return PostgresBell(self._dsn, heard).close
 

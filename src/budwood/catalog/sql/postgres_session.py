@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect
 from sqlalchemy.sql.elements import BinaryExpression
 
 from budwood.catalog.sql.postgres_line import Line
-from budwood.catalog.sql.session import Compiled, Row, Statement
+from budwood.catalog.sql.session import ANYTHING, Compiled, Row, Statement
 from budwood.domain.limits import BUSY_S
 from budwood.errors import (
     BadValue,
@@ -42,7 +42,8 @@ _CONNECTION: Final[Mapping[str, str | int]] = {
     "tcp_user_timeout": 30_000,
 }
 TRAFFIC: Final = "budwood_traffic"
-"""The channel on which it is said that traffic was moved."""
+"""The channel on which it is said whose traffic was moved."""
+_NOTIFY: Final = f"SELECT pg_notify('{TRAFFIC}', %(said)s)"
 
 MANY: Final = 8
 """From so many rows on, lists of columns are less work than a statement each."""
@@ -193,8 +194,11 @@ class PostgresSession:
         except _DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
-    def ring(self) -> None:
-        self.control_soon(f"NOTIFY {TRAFFIC}")
+    def ring(self, endpoint_id: int = ANYTHING) -> None:
+        try:
+            self._line.later(_NOTIFY, {"said": str(endpoint_id)})
+        except _DRIVER_ERRORS as error:
+            raise self._translated(error) from error
 
     def settle(self) -> None:
         """Everything that was asked for is done in the database when this returns."""

@@ -86,6 +86,10 @@ class Compiled:
         return True
 
 
+ANYTHING: Final = 0
+"""Where an endpoint's id could stand."""
+
+
 class Session(Protocol):
     """One connection inside one transaction. Driver errors leave it as StorageFull, StorageFailed and so on."""
 
@@ -111,8 +115,9 @@ class Session(Protocol):
     def change_many(self, statement: Statement, rows: Iterable[Mapping[str, object]]) -> None:
         """Execute once per row, as ``change_soon`` does."""
 
-    def ring(self) -> None:
-        """When this is committed, tell whoever listens, in any process, that traffic was moved."""
+    def ring(self, endpoint_id: int = ANYTHING) -> None:
+        """When this is committed, tell whoever listens, in any process, that traffic was moved: an endpoint's, or that
+        more may have changed."""
 
 
 def opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -25,10 +25,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction, View
-from budwood.catalog.sql.folder_bell import FolderBell
+from budwood.catalog.sql.folder_bell import FolderBell, Heard
 from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.schema import BIRTH, METADATA
-from budwood.catalog.sql.session import Compiled, Row, Statement
+from budwood.catalog.sql.session import ANYTHING, Compiled, Row, Statement
 from budwood.catalog.sql.trace_search import PATTERN_FUNCTION
 from budwood.catalog.sql.transaction import SqlTransaction
 from budwood.catalog.sql.view import SqlView
@@ -118,10 +118,13 @@ class SqliteCatalog:
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self._writer.write(work)
 
+    def write_behind(self, work: Callable[[Transaction], T]) -> T:
+        return self._writer.write_behind(work)
+
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         self._writer.write_soon(work, done)
 
-    def hear(self, heard: Callable[[], None]) -> Callable[[], None]:
+    def hear(self, heard: Heard) -> Callable[[], None]:
         """``heard`` is called whenever any process on this machine has moved traffic. What is returned ends that."""
         return self._bell.hear(heard)
 
@@ -209,7 +212,7 @@ class SqliteSession:
         self._connection = connection
         self._path = path
         self.generation = generation
-        self.rung = False
+        self.rung: set[int] = set()
 
     @property
     def in_transaction(self) -> bool:
@@ -267,8 +270,8 @@ class SqliteSession:
         except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
-    def ring(self) -> None:
-        self.rung = True
+    def ring(self, endpoint_id: int = ANYTHING) -> None:
+        self.rung.add(endpoint_id)
 
     def close(self) -> None:
         with suppress(sqlite3.Error):
@@ -324,7 +327,7 @@ class _SqliteBatch:
 
     def begin(self) -> None:
         self.transaction.forget()
-        self._session.rung = False
+        self._session.rung.clear()
         self._session.execute("BEGIN IMMEDIATE")
 
     def mark(self) -> None:
@@ -348,7 +351,7 @@ class _SqliteBatch:
     def commit(self) -> None:
         self._session.execute("COMMIT")
         if self._session.rung:
-            self._bell.ring()
+            self._bell.ring(() if ANYTHING in self._session.rung else self._session.rung)
 
     def roll_back(self) -> None:
         if self._session.in_transaction:

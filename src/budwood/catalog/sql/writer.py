@@ -3,12 +3,16 @@
 A sync costs milliseconds and a small write costs microseconds, so sixteen writers who share syncs are ten times
 as fast as sixteen who queue for their own. Each piece of work runs between savepoints: one that raises leaves
 nothing, its neighbours stay. Results are handed out only after the commit. Nobody is made to wait for company:
-a lone caller's work is committed at once.
+a lone caller's work is committed at once. What can wait (``write_behind``) goes after what cannot, for a while, and
+never joins a batch that somebody waits for.
 """
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from budwood.catalog.api import Transaction
@@ -16,7 +20,10 @@ from budwood.domain.limits import BUSY_S, WRITE_BATCH, WRITE_QUEUE
 from budwood.errors import BudwoodError, RegistryBusy, StorageFailed
 
 T = TypeVar("T")
+BEHIND_S: Final = 0.25
+"""So long others go before what can wait; then it is in their ranks, or it would never be its turn."""
 _ALIVE_CHECK_S: Final = 1.0
+_NUMBERS: Final = count()
 
 
 class Batch(Protocol):
@@ -47,7 +54,7 @@ class GroupWriter:
 
     def __init__(self, open_batch: Callable[[], Batch]) -> None:
         self._open_batch = open_batch
-        self._requests: queue.Queue[_Request | None] = queue.Queue(WRITE_QUEUE)
+        self._requests: queue.PriorityQueue[_Request] = queue.PriorityQueue(WRITE_QUEUE)
         self._starting = threading.Lock()
         # Held while the connection is in use; whoever else holds it may close the connection.
         self._turn = threading.Lock()
@@ -57,10 +64,11 @@ class GroupWriter:
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in the next batch; return or raise what it did once that is durable."""
-        request = _Request(work)
-        thread = self._ask(request)
-        request.wait(thread)
-        return cast(T, request.outcome())
+        return self._written(work, 0.0)
+
+    def write_behind(self, work: Callable[[Transaction], T]) -> T:
+        """Like ``write``, behind all who call that now and in the next ``BEHIND_S``."""
+        return self._written(work, BEHIND_S)
 
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         """Like ``write``, without waiting: ``done`` is given what returns or raises the outcome, once that is durable.
@@ -68,6 +76,11 @@ class GroupWriter:
         It is called in the thread that writes, so it must be quick, must not write, and must not raise.
         """
         self._ask(_Request(work, cast(Callable[[Callable[[], Any]], None], done)))
+
+    def _written(self, work: Callable[[Transaction], T], behind_s: float) -> T:
+        request = _Request(work, behind_s=behind_s)
+        request.wait(self._ask(request))
+        return cast(T, request.outcome())
 
     def _ask(self, request: "_Request") -> threading.Thread:
         """The thread that will see to it. Raises RegistryBusy."""
@@ -85,7 +98,7 @@ class GroupWriter:
             self._closed = True
             thread, self._thread = self._thread, None
         if thread is not None:
-            self._requests.put(None)
+            self._requests.put(_Request(_nothing, behind_s=math.inf))
             thread.join()
 
     def pause(self) -> bool:
@@ -108,18 +121,15 @@ class GroupWriter:
             return self._thread
 
     def _serve(self) -> None:
-        more = True
-        while more:
-            first = self._requests.get()
+        while not (first := self._requests.get()).is_end:
             with self._turn:
-                more = first is not None and self._serve_batch(first)
+                self._serve_batch(first)
         with self._turn:
             self._drop_connection()
 
-    def _serve_batch(self, first: "_Request") -> bool:
-        """Commit the first request and those that arrive meanwhile; whether to go on afterwards."""
+    def _serve_batch(self, first: "_Request") -> None:
+        """Commit the first request and those that arrive meanwhile."""
         ran: list[_Request] = []
-        more = True
         try:
             batch = self._batch = self._batch or self._open_batch()
             batch.begin()
@@ -129,7 +139,7 @@ class GroupWriter:
                 ran.append(request)
                 if request.ended_batch:
                     break
-                request, more = self._next() if len(ran) < WRITE_BATCH else (None, True)
+                request = self._next(request) if len(ran) < WRITE_BATCH else None
             if not ran[-1].ended_batch:
                 batch.commit()
             elif len(ran) > 1:
@@ -138,15 +148,15 @@ class GroupWriter:
             self._fail(ran or [first], error)
         for request in ran or [first]:
             request.finish()
-        return more
 
-    def _next(self) -> tuple["_Request | None", bool]:
-        """The next waiting request, if any, and whether this is not the end."""
-        try:
-            request = self._requests.get_nowait()
-        except queue.Empty:
-            return None, True
-        return request, request is not None
+    def _next(self, before: "_Request") -> "_Request | None":
+        """The next waiting request, if it may join: what can wait does not delay the commit of what cannot."""
+        with self._requests.mutex:
+            waiting = self._requests.queue[0] if self._requests.queue else None
+        if waiting is None or waiting.is_end or (waiting.can_wait and not before.can_wait):
+            return None
+        # Nobody else takes any, so it is still there, or one is that is to go before it.
+        return self._requests.get_nowait()
 
     def _fail(self, ran: list["_Request"], error: BaseException) -> None:
         """Nothing of this batch was kept: tell all that thought it would be, and start afresh with a new connection."""
@@ -168,11 +178,16 @@ class GroupWriter:
 class _Request:
     """One piece of work and what came of it."""
 
-    __slots__ = ("_abandoned", "_told", "_value", "_work", "done", "ended_batch", "error")
+    __slots__ = ("_abandoned", "_order", "_told", "_value", "_work", "can_wait", "done", "ended_batch", "error")
 
     def __init__(
-        self, work: Callable[[Transaction], Any], told: Callable[[Callable[[], Any]], None] | None = None
+        self,
+        work: Callable[[Transaction], Any],
+        told: Callable[[Callable[[], Any]], None] | None = None,
+        behind_s: float = 0.0,
     ) -> None:
+        self._order = (time.monotonic() + behind_s, next(_NUMBERS))
+        self.can_wait = behind_s > 0
         self._work = work
         self._told = told
         self._value: Any = None
@@ -180,6 +195,14 @@ class _Request:
         self.error: BaseException | None = None
         self.ended_batch = False
         self.done = threading.Event()
+
+    def __lt__(self, other: "_Request") -> bool:
+        return self._order < other._order
+
+    @property
+    def is_end(self) -> bool:
+        """Nothing comes after it."""
+        return self._order[0] == math.inf
 
     def run(self, batch: Batch, *, first: bool) -> None:
         """Do the work. The first of a batch needs no mark, and a lone large push none of what a mark costs."""

@@ -46,8 +46,8 @@ class RoutingRecord:
 
 @dataclass(frozen=True, slots=True)
 class GatewayRecord:
-    """``took`` and ``refused`` are versions and messages by type of configuration; ``generations`` those of the
-    endpoints it has taken. ``account`` is whose token it shows, empty where it shows none: a name is one account's.
+    """``took`` and ``refused`` are versions and messages by type of configuration. ``account`` is whose token it shows,
+    empty where it shows none: a name is one account's.
     ``positions`` are how many bytes of each of its logs were taken in, by log; ``lost`` how many bytes it had to drop
     before anybody took them. ``is_free``: it was forgotten, and whoever comes with its name next has it."""
 
@@ -57,7 +57,6 @@ class GatewayRecord:
     connected: bool = False
     took: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
-    generations: Mapping[str, int] = field(default_factory=dict)
     account: str = ""
     positions: Mapping[str, int] = field(default_factory=dict)
     lost: int = 0
