@@ -55,7 +55,7 @@ def fill_judging(client: Any, experiment: str, run: str, traces: list[str]) -> N
     dataset = client.create_dataset("qa", experiment_id=experiment, tags={"team": "risk", "mlflow.user": "mara"})
     dataset.merge_records(
         [
-            {"inputs": {"q": "eins?"}, "expectations": {"a": math.nan, "ok": True}, "tags": {"part": "1"}},
+            {"inputs": {"q": "eins?"}, "expectations": {"a": 0.5, "ok": True}, "tags": {"part": "1"}},
             {"inputs": {"q": "two?", "n": 2}, "outputs": ["yes", {"deep": None}]},
             {
                 "inputs": {"q": "three?"},

@@ -13,13 +13,13 @@ from tests.servers.stock import Stock
 
 
 def test_what_went_there_is_told_there_as_it_is_here_also_when_it_was_cut_short(
-    both: Any, asked: Any, team: str, stock: Stock, empty_stock: Stock, shown: Any, tmp_path: Path
+    both: Any, asked: Any, team: str, stock: Stock, empty_stock: Stock, shown: Any, judged: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "a.txt").write_text("made here")
     with budwood.connect(team, token=TOKEN) as registry:
         registry.import_mlflow(stock.uri, "risk")
-        cut_at = (3, 9, 30, 44)
+        cut_at = (3, 9, 30, 44, 52, 58)
         for at in cut_at:
             cut_short(registry, empty_stock, at)
         carried = registry.export_mlflow(empty_stock.uri, "risk")
@@ -27,6 +27,7 @@ def test_what_went_there_is_told_there_as_it_is_here_also_when_it_was_cut_short(
         again = registry.export_mlflow(empty_stock.uri, "risk")
         assert (again.digest, sum(each.brought for each in again.tallies)) == (carried.digest, 0)
         assert shown(both.here, ids=False) == shown(asked(empty_stock.uri), ids=False)
+        assert judged(both.here, ids=False) == judged(asked(empty_stock.uri), ids=False)
         registry.push(tmp_path / "own", "risk/native", aliases=["champion"])
         assert registry.export_mlflow(empty_stock.uri, "risk").equal
     client = asked(empty_stock.uri)
