@@ -31,6 +31,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "threads": "Worker threads for push, pull and verify. Default: the number of cores, at most 8.",
     "push_as": "How pushes write: small (at once), quick (each block by itself) or raw (as it is). Default: small.",
     "tier_share": "The share of its time a server's background work on tiers may take, in percent. Default: 25.",
+    "tier_threads": "Threads that work on tiers may take. Default: 1.",
     "ray": "A Ray cluster that helps with heavy work: HOST:PORT, or auto. Default: threads of this process.",
     "cache_gb": "What blocks that servers and object stores sent may take on this disk, in GB; 0: none. Default: 10.",
     "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
@@ -77,6 +78,7 @@ class Settings:
     cold_endpoint: str = ""
     push_as: str = ""
     tier_share: float = 0.25
+    tier_threads: int = 1
     ray: str = ""
     cache_bytes: int = 0
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -116,6 +118,7 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
         cold_endpoint=_endpoint(merged.get("cold_store", "")),
         push_as=_one_of(merged, "push_as", ("small", "quick", "raw")),
         tier_share=_percent(merged, "tier_share", 25.0),
+        tier_threads=_whole(merged, "tier_threads", 1),
         ray=merged.get("ray", ""),
         cache_bytes=int(_number(merged, "cache_gb", 10.0) * 1e9),
         allow_networks=_networks(merged.get("allow_networks", "")),

@@ -100,6 +100,7 @@ def connect(
         push_as=Arrival(settings.push_as) if settings.push_as else None,
         has_cold_store=bool(settings.cold_store or settings.cold_class),
         cluster=_cluster(root, settings),
+        tier_threads=settings.tier_threads,
     )
     # What lies in a folder is near enough.
     cache = _block_cache(settings, settings.store) if settings.store else None

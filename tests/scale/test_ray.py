@@ -5,18 +5,25 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import budwood
+from budwood.client.near import Near
+from budwood.client.registry import Registry
+from budwood.domain.storage_tiers.values import Arrival
 from budwood.errors import ClusterGone, StorageFailed
 from budwood.store.api import Objects
 from budwood.store.backends.folder import FolderObjects
+from budwood.store.crew import Crew
 from budwood.store.ray_crew import RayCrew
+from budwood.verbs.tiers.worker import run_tiers
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
@@ -106,6 +113,57 @@ def test_a_node_that_is_lost_costs_nothing_but_time(nodes: Nodes, tmp_path: Path
             nodes.second = nodes.join()
     assert [given for given, _ in seen] == list(range(40))
     assert len({node for _, node in seen}) >= 2
+
+
+class Losing:
+    """A crew that loses a node, and gets another, while it is at work."""
+
+    def __init__(self, crew: RayCrew, nodes: Nodes) -> None:
+        self._crew, self._nodes = crew, nodes
+        self.lost = False
+
+    def each(self, work: Callable[[Objects, Any], Any], given: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        for number, came in enumerate(self._crew.each(work, given)):
+            if number == 2 and not self.lost:
+                self._nodes.lose(self._nodes.second)
+                self._nodes.second = self._nodes.join()
+                self.lost = True
+            yield came
+
+
+def family(folder: Path) -> None:
+    """A model and its fine-tune, pushed as they are, and a policy that wants differences."""
+    chance = np.random.default_rng(1)
+    start = chance.normal(0, 0.05, 5 << 20).astype(np.float32)
+    with budwood.connect(folder, author="mara") as opened:
+        raw = replace(opened.house, push_as=Arrival.RAW)
+        registry = Registry(Near(raw, opened.place, made=True, grace_s=0))
+        for number, noise in enumerate((0.0, 1e-5)):
+            source = folder.parent / f"{folder.name}-{number}.npz"
+            np.savez(source, weights=start + chance.normal(0, noise, start.size).astype(np.float32))
+            registry.push(source, "m")
+        registry.tiers.put_policy(
+            "apiVersion: budwood.dev/v1\nkind: Tiering\nspec: {rules: [{tier: warm, models: [m]}]}\n"
+        )
+
+
+def made_warm(folder: Path, crew: Crew | None) -> dict[bytes, tuple[int, int, bytes]]:
+    """How each block lies then."""
+    with budwood.connect(folder, author="mara") as opened:
+        run_tiers(replace(opened.house, cluster=crew))
+        assert opened.verify(read_data=True).problems == ()
+        with opened.house.catalog.read() as view:
+            return {row.id: (row.encoding, row.length, row.base) for row in view.blocks() if not row.is_manifest}
+
+
+def test_a_cluster_that_loses_a_node_makes_the_same_blocks_warm(nodes: Nodes, tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        family(tmp_path / name)
+    crew = Losing(RayCrew(nodes.address, Opened(tmp_path / "there")), nodes)
+    there = made_warm(tmp_path / "there", crew)
+    assert crew.lost
+    assert sum(1 for _, _, base in there.values() if base) >= 10
+    assert there == made_warm(tmp_path / "here", None)
 
 
 def refusing(objects: Objects, given: int) -> int:

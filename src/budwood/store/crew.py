@@ -1,4 +1,4 @@
-"""Many hands for work on blocks: on threads of this process, or on the machines of a cluster.
+"""Many hands for work on blocks: one's own, threads of this process, or the machines of a cluster.
 
 What a crew does is a pure function of the store and of what it is given: it writes nothing, knows no catalog, and gives
 the same wherever it runs and however often. So a hand that dies costs its last piece of work and nothing else.
@@ -27,6 +27,17 @@ class Crew(Protocol):
         ``work`` is a function of a module, and what goes in and out are plain values: they may travel. Raises
         ClusterGone when there are no hands, and what ``work`` raises.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """Whoever asks, when the next piece is asked for."""
+
+    objects: Objects
+
+    def each(self, work: Callable[[Objects, G], R], given: Iterable[G]) -> Iterator[tuple[G, R]]:
+        """See ``Crew``."""
+        return ((one, work(self.objects, one)) for one in given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from budwood.domain.limits import BLOCK_BYTES, DEEPEST
 from budwood.domain.manifest import BlockId
 from budwood.errors import Damaged
 from budwood.store.api import BlockRow, Objects
+from budwood.store.given import GivenRows
 from budwood.store.read import BlockReader
 
 PIECE_BYTES: Final = 32 << 20
@@ -29,7 +30,7 @@ class Scrub:
 
 def scrub(objects: Objects, asked: Scrub) -> Mapping[BlockId, str]:
     """What is wrong with which. Raises StorageFailed when it cannot look."""
-    reader = BlockReader(objects, _Given(asked.rows))
+    reader = BlockReader(objects, GivenRows(asked.rows))
     found = ((block, _wrong(reader, asked.rows, asked.rows[block])) for block in asked.blocks)
     return {block: wrong for block, wrong in found if wrong}
 
@@ -55,16 +56,6 @@ def _piece(few: Sequence[BlockRow], rows: Mapping[BlockId, BlockRow]) -> Scrub:
         found |= {block: rows[block] for block in wanted if block in rows}
         wanted = {base for block in wanted if block in rows for base in rows[block].bases} - found.keys()
     return Scrub(tuple(row.id for row in few), found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """An index that knows what it was given, and asks nobody."""
-
-    rows: Mapping[BlockId, BlockRow]
-
-    def find(self, ids: Sequence[BlockId]) -> Mapping[BlockId, BlockRow]:
-        return {block: self.rows[block] for block in ids if block in self.rows}
 
 
 def _wrong(reader: BlockReader, rows: Mapping[BlockId, BlockRow], row: BlockRow) -> str:

@@ -12,7 +12,7 @@ from budwood.domain.policy.case import Said
 from budwood.domain.storage_tiers.values import Arrival
 from budwood.domain.targets import Network
 from budwood.store.api import BlockRow, Objects
-from budwood.store.crew import Crew, Threads
+from budwood.store.crew import AtOnce, Crew, Threads
 from budwood.store.read import BlockReader
 
 OWN_NAMES: Final = ("catalog.sqlite3", "packs", "tmp", "cache", "ballast")
@@ -95,7 +95,8 @@ class House:
     """``clock`` gives milliseconds since the epoch, UTC; ``ids`` a fresh unique name; ``scratch`` is a folder
     for caches that may be lost, in the registry's own folder (None in memory). ``networks`` are those that an admin
     opened: what others ask for may be sent there, too. ``push_as`` None: as a namespace's policy says, or small.
-    ``has_cold_store``: packs marked cold lie in a store of their own. ``cluster`` helps with heavy work."""
+    ``has_cold_store``: packs marked cold lie in a store of their own. ``cluster`` helps with heavy work; without one,
+    work on tiers takes ``tier_threads``."""
 
     catalog: Catalog
     objects: Objects
@@ -111,6 +112,7 @@ class House:
     push_as: Arrival | None = None
     has_cold_store: bool = False
     cluster: Crew | None = None
+    tier_threads: int = 1
 
     @property
     def index(self) -> "CatalogIndex":
@@ -121,6 +123,12 @@ class House:
     def crew(self) -> Crew:
         """Who does heavy work on blocks."""
         return self.cluster or Threads(self.objects, self.threads)
+
+    @property
+    def tier_crew(self) -> Crew:
+        """Who writes blocks anew in the background: few, since others wait for the same cores."""
+        alone = self.tier_threads == 1
+        return self.cluster or (AtOnce(self.objects) if alone else Threads(self.objects, self.tier_threads))
 
     def owns(self, path: Path) -> bool:
         """Whether the file, by its resolved path, is the registry's own."""

@@ -4,39 +4,43 @@ What was written before stays where it is until a sweep finds that nothing names
 or the new are in force, and both can be read. A block is left as it is when another version needs it nearer, when
 something leans on it that lies no deeper than it would then, or when nothing would be gained.
 
-Encodings are opaque here: blocks come from the reader and go to the planner.
+Encodings are opaque here: a crew reads and encodes (``store/recode.py``), and gives back what is packed.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Final
 
 from budwood.catalog.api import Transaction
-from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, TIER_PACK_BYTES, TIER_ROWS
+from budwood.domain.limits import CHAIN_DEPTH, TIER_PACK_BYTES, TIER_ROWS
 from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.records import VersionRecord
 from budwood.domain.storage_tiers.values import Brought, StorageTier, TierState
-from budwood.errors import Damaged, LeaseLost
-from budwood.store.api import BlockRow, Buffer
+from budwood.errors import Damaged, LeaseLost, StorageFailed
+from budwood.store.api import BlockRow
 from budwood.store.bases import Bases, anchored
-from budwood.store.encodings import encode_block, needs_base
+from budwood.store.encodings import needs_base
 from budwood.store.marks import cold_name, is_cold
 from budwood.store.packs import NewBlock, PackSet
+from budwood.store.recode import Recoded, Recoding, Wanted, decodes, recode
 from budwood.store.sketch import score
-from budwood.store.strongest import strongest_block
 from budwood.verbs.choose_base import OWN_CANDIDATES, WORTHWHILE, candidates
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
 from budwood.verbs.manifests import load_manifest
+from budwood.verbs.needed import with_bases
 from budwood.verbs.tiers.pace import Pace
 from budwood.verbs.tiers.standing import LEVELS, Level, Levels
 
 SHRINKS: Final = 0.97
 """What keeps more than this of what it took is left as it was."""
 LOOKED_AT_ONCE: Final = 2_000
+PIECE_BYTES: Final = 4 << 20
+PIECE_BLOCKS: Final = 64
+"""What one hand of a crew takes at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,9 @@ class Part:
     name: str
     dtype: str
     index: int
+
+
+_Todo = tuple[Part, BlockRow]
 
 
 @dataclass(slots=True)
@@ -67,8 +74,6 @@ class Rewriter:
         self._house, self._lease, self._levels = house, lease, levels
         self._version, self._tier = version, tier
         self._reader = house.reader()
-        self._raw = memoryview(bytearray(BLOCK_BYTES))
-        self._base = memoryview(bytearray(BLOCK_BYTES))
         self._bases = Bases({})
         self._tally = _Tally()
 
@@ -104,7 +109,7 @@ class Rewriter:
         near = {each.id: each for each in found if each.namespace == version.namespace and each.id < version.id}
         return [each for each in near.values() if not each.gone_ms]
 
-    def _todo(self, parts: Sequence[Part]) -> list[tuple[Part, BlockRow]]:
+    def _todo(self, parts: Sequence[Part]) -> list[_Todo]:
         """The blocks of this tier that are not where and how they should be."""
         levels = self._levels.of([part.id for part in parts])
         mine = [part for part, level in zip(parts, levels, strict=True) if level is LEVELS[self._tier]]
@@ -120,81 +125,89 @@ class Rewriter:
 
     # Writing
 
-    def _write_some(self, todo: list[tuple[Part, BlockRow]], pace: Pace) -> list[tuple[Part, BlockRow]]:
-        """Write until a transaction's worth is done, or the pace says to stop; what is left to do."""
-        batch = _Batch()
-        leaning = self._leaning([part.id for part, _ in todo])
-        done = 0
+    def _write_some(self, todo: list[_Todo], pace: Pace) -> list[_Todo]:
+        """Write a transaction's worth, or less when the pace says to stop; what is left to do."""
+        few = todo[: _worth(todo)]
+        done, seen = 0, dict[BlockId, BlockRow]()
         with ExitStack() as stack:
             writing = _Writing(self._house, stack, self._name)
             pace.begin()
-            for part, row in todo:
-                done += 1
-                self._rewrite(part, row, writing, batch, leaning.get(part.id, CHAIN_DEPTH + 1))
+            for asked, came in self._house.tier_crew.each(recode, self._pieces(few)):
+                for wanted, recoded in zip(asked.wanted, came, strict=True):
+                    if recoded is not None:
+                        self._take(wanted, recoded, asked, writing, seen)
+                done += len(asked.wanted)
                 self._lease.keep_alive()
-                if not pace.rest() or batch.raw_bytes >= TIER_PACK_BYTES or len(batch.seen) >= TIER_ROWS:
+                if not pace.rest():
                     break
             fresh = writing.finish()
         if fresh:
-            self._point(fresh, batch)
+            self._point(fresh, seen)
         return todo[done:]
 
     def _name(self) -> str:
         name = self._lease.new_pack_name()
-        return cold_name(name) if self._tier is StorageTier.COLD and self._house.has_cold_store else name
+        return cold_name(name) if self._goes_cold else name
 
-    def _leaning(self, ids: Sequence[BlockId]) -> Mapping[BlockId, int]:
-        """The least depth of what leans on each block."""
+    def _pieces(self, todo: Sequence[_Todo]) -> Iterator[Recoding]:
+        """The work in pieces of a few megabytes, each with all it takes to do it elsewhere."""
         with self._house.catalog.read() as view:
-            return least_depths(view.leaning_on(ids))
+            leaning = least_depths(view.leaning_on([part.id for part, _ in todo]))
+        left = list(todo)
+        while left:
+            few = left[: _worth(left, PIECE_BYTES, PIECE_BLOCKS)]
+            left = left[len(few) :]
+            wanted = tuple(self._wanted(part, row, leaning.get(part.id, CHAIN_DEPTH + 1)) for part, row in few)
+            ids = {row.id for each in wanted for row in (each.row, each.base) if row}
+            yield Recoding(wanted, with_bases(self._house.index, ids), self._tier is StorageTier.COLD)
 
-    def _rewrite(self, part: Part, row: BlockRow, writing: "_Writing", batch: "_Batch", least_above: int) -> None:
-        raw = self._raw[: row.raw_length]
-        try:
-            self._reader.read(row.id, self._reader.rows([row.id]), raw)
-        except Damaged:
-            # Nothing is made of a block that is not what it was; verify names it, and where it can be had from.
-            return
-        base = self._base_row(part, row, least_above)
-        parts, new = self._encoded(part, row, raw, base)
-        if new is None:
+    def _wanted(self, part: Part, row: BlockRow, least_above: int) -> Wanted:
+        """What is to become of a block: another at any price where it must, else only where that gains something."""
+        cannot_stay = self._moves(row) and bool(row.base) and not self._may_stay_on(row)
+        must = self._tier is StorageTier.HOT or cannot_stay
+        at_most = row.raw_length if must else int(SHRINKS * row.length)
+        return Wanted(row, part.dtype, self._base_row(part, row, least_above), at_most)
+
+    def _take(
+        self, wanted: Wanted, recoded: Recoded, asked: Recoding, writing: "_Writing", seen: dict[BlockId, BlockRow]
+    ) -> None:
+        """Pack what came back; or the block as it is, where it must move and would not shrink."""
+        row, content = wanted.row, recoded.content
+        if content:
+            base = wanted.base if wanted.base and needs_base(recoded.tag) else None
+            leans, depth = (base.id, base.depth + 1) if base else (b"", 0)
+            new = NewBlock(row.id, row.raw_length, recoded.tag, leans, depth, row.is_manifest)
+            if self._house.cluster and not self._is_that(new, content, asked):
+                return
+        elif self._moves(row):
+            new = NewBlock(row.id, row.raw_length, row.encoding, row.base, row.depth, row.is_manifest)
+            content = bytes(self._reader.encoded(row))
+        else:
             return
         with self._house.catalog.read() as view:
             owner = view.pack_owner(row.pack)
-        writing.add(owner, new, parts)
-        batch.seen[row.id] = row
-        batch.raw_bytes += row.raw_length
+        writing.add(owner, new, content)
+        seen[row.id] = row
 
-    def _encoded(
-        self, part: Part, row: BlockRow, raw: memoryview, base: BlockRow | None
-    ) -> tuple[Sequence[Buffer], NewBlock | None]:
-        """The block as it is to be; None where it stays. One that must move and would not shrink moves as it is."""
-        base_raw = self._decoded(base) if base is not None else None
-        if self._tier is StorageTier.COLD:
-            encoded = strongest_block(raw, dtype=part.dtype, base=base_raw)
-        else:
-            encoded = encode_block(raw, dtype=part.dtype, base=base_raw)
-        moves = is_cold(row.pack) != self._goes_cold
-        cannot_stay = moves and bool(row.base) and not self._may_stay_on(row)
-        if self._tier is StorageTier.HOT or encoded.length <= SHRINKS * row.length or cannot_stay:
-            leans = base is not None and needs_base(encoded.tag)
-            new = NewBlock(
-                row.id,
-                len(raw),
-                encoded.tag,
-                base=base.id if base and leans else b"",
-                depth=base.depth + 1 if base and leans else 0,
-                is_manifest=row.is_manifest,
-            )
-            return encoded.parts, new
-        if not moves:
-            return (), None
-        same = NewBlock(row.id, row.raw_length, row.encoding, row.base, row.depth, row.is_manifest)
-        return (bytes(self._reader.encoded(row)),), same
+    def _is_that(self, new: NewBlock, content: bytes, asked: Recoding) -> bool:
+        """Whether what another machine made is the block; False when what it leans on went meanwhile.
+
+        Raises StorageFailed when it is something else.
+        """
+        try:
+            is_that = decodes(self._reader, new, content, asked.rows)
+        except Damaged:
+            return False
+        if not is_that:
+            raise StorageFailed("A worker of the cluster made something else of a block.", block=new.id.hex())
+        return True
 
     @property
     def _goes_cold(self) -> bool:
         return self._tier is StorageTier.COLD and self._house.has_cold_store
+
+    def _moves(self, row: BlockRow) -> bool:
+        return is_cold(row.pack) != self._goes_cold
 
     def _may_stay_on(self, row: BlockRow) -> bool:
         """Whether what it leans on is near enough for where it goes."""
@@ -213,18 +226,9 @@ class Rewriter:
             return None
         return base
 
-    def _decoded(self, base: BlockRow) -> memoryview | None:
-        """None when it was swept meanwhile or is damaged: the block is then kept without it."""
-        target = self._base[: base.raw_length]
-        try:
-            self._reader.read(base.id, self._reader.rows([base.id]), target)
-        except Damaged:
-            return None
-        return target
-
     # Pointing
 
-    def _point(self, fresh: Mapping[str, Sequence[BlockRow]], batch: "_Batch") -> None:
+    def _point(self, fresh: Mapping[str, Sequence[BlockRow]], seen: Mapping[BlockId, BlockRow]) -> None:
         house, version, now = self._house, self._version, self._house.clock()
 
         def work(transaction: Transaction) -> _Tally:
@@ -233,12 +237,12 @@ class Rewriter:
                 return _Tally()
             tally = _Tally()
             for owner, rows in fresh.items():
-                moved = movable(transaction, rows, batch.seen)
+                moved = movable(transaction, rows, seen)
                 transaction.add_blocks(moved, owner)
                 held = transaction.find_blocks([row.id for row in rows if row not in moved])
-                tally.elsewhere += sum(1 for row in held.values() if row != batch.seen[row.id])
+                tally.elsewhere += sum(1 for row in held.values() if row != seen[row.id])
                 tally.blocks += len(moved)
-                tally.before += sum(batch.seen[row.id].length for row in moved)
+                tally.before += sum(seen[row.id].length for row in moved)
                 tally.after += sum(row.length for row in moved)
             if tally.blocks:
                 body = {"tier": str(self._tier), "blocks": tally.blocks, "bytes": tally.after, "was": tally.before}
@@ -270,14 +274,6 @@ class Rewriter:
         return work
 
 
-@dataclass(slots=True)
-class _Batch:
-    """``seen`` are the rows as they were when the blocks were read."""
-
-    seen: dict[BlockId, BlockRow] = field(default_factory=dict)
-    raw_bytes: int = 0
-
-
 class _Writing:
     """New packs, for each namespace its own: a pack belongs to one."""
 
@@ -285,15 +281,21 @@ class _Writing:
         self._house, self._stack, self._name = house, stack, name
         self._sets: dict[str, PackSet] = {}
 
-    def add(self, owner: str, new: NewBlock, parts: Sequence[Buffer]) -> None:
+    def add(self, owner: str, new: NewBlock, content: bytes) -> None:
         if owner not in self._sets:
             packs = PackSet(self._house.objects, self._name, derives=True)
             self._sets[owner] = self._stack.enter_context(packs)
-        self._sets[owner].add(new, parts, sum(memoryview(part).nbytes for part in parts))
+        self._sets[owner].add(new, [content], len(content))
 
     def finish(self) -> dict[str, Sequence[BlockRow]]:
         """All is durable then."""
         return {owner: tuple(packs.finish()) for owner, packs in self._sets.items()}
+
+
+def _worth(todo: Sequence[_Todo], most_bytes: int = TIER_PACK_BYTES, most_blocks: int = TIER_ROWS) -> int:
+    """How many of the blocks are written at once: those that begin within so many bytes."""
+    begins = accumulate((row.raw_length for _, row in todo[:most_blocks]), initial=0)
+    return sum(1 for start in islice(begins, len(todo[:most_blocks])) if start < most_bytes)
 
 
 def _bases(house: House, version: VersionRecord, found: Sequence[VersionRecord]) -> Bases:
