@@ -202,7 +202,12 @@ class View(
     def condemned_total(self, *, before_ms: int) -> tuple[int, int]:
         """How many condemned rows there are, and their encoded bytes."""
 
-    def packs(self) -> Sequence[PackUse]: ...
+    def packs(self) -> Sequence[PackUse]:
+        """Looks at every block."""
+
+    def named_packs(self) -> Sequence[str]:
+        """Those that hold a block in force or condemned, by name. Looks at one block of each."""
+
     def lease(self, lease_id: str, *, now_ms: int) -> Lease | None:
         """While it lives."""
 

@@ -96,9 +96,11 @@ class IndexSuite:
                 PackUse("packs/cd/two.pack", 0, 0, 3, 300),
             ]
             assert view.counts()["packs"] == 2
+            assert list(view.named_packs()) == ["packs/ab/one.pack", "packs/cd/two.pack"]
         catalog.write(lambda transaction: transaction.forget_blocks([row.id for row in two]))
         with catalog.read() as view:
             assert [use.pack for use in view.packs()] == ["packs/ab/one.pack"]
+            assert list(view.named_packs()) == ["packs/ab/one.pack"]
             assert view.counts()["packs"] == 1
 
     def test_leases_live_until_they_expire_or_are_dropped(self, catalog: Catalog) -> None:

@@ -85,7 +85,7 @@ def _copy(
         marks = tuple(_tables(view, tables))
         counters = dict(view.counters())
         versions = view.counts()["versions"]
-        named = [use.pack for use in view.packs()]
+        named = view.named_packs()
         revision = view.revision()
     sync_folder(tables)
     held = {mark.name: mark for mark in earlier.packs} if earlier else {}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from itertools import islice
+from typing import Final, TypeVar
 
 from budwood.domain.artifacts import StoredFile
 from budwood.domain.limits import DEEPEST
@@ -15,7 +16,9 @@ from budwood.store.packs import pack_name
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
 
+T = TypeVar("T")
 PAGE: Final = 500
+ROWS: Final = 10_000
 
 
 def every_version(house: House, after_id: int = 0) -> Iterator[VersionRecord]:
@@ -104,6 +107,25 @@ def with_bases(index: BlockIndex, blocks: Iterable[BlockId]) -> Mapping[BlockId,
         rows |= found
         wanted = tuple({base for row in found.values() for base in row.bases} - rows.keys())
     return rows
+
+
+def rows_in_force(house: House, pack: str = "") -> Iterator[BlockRow]:
+    """Every row in force, or those of one pack, by id; page by page."""
+    after = b""
+    while True:
+        with house.catalog.read() as view:
+            page = view.blocks(pack=pack, after=after, limit=ROWS)
+        if not page:
+            return
+        yield from page
+        after = page[-1].id
+
+
+def in_pages(each: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """So many at a time."""
+    left = iter(each)
+    while page := tuple(islice(left, size)):
+        yield page
 
 
 def listed_packs(house: House) -> dict[str, StoredObject]:

@@ -1,5 +1,6 @@
 """rebuild-index: make the block index anew from the packs alone, as after losing the catalog's block table."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -9,7 +10,7 @@ from budwood.domain.limits import DEEPEST
 from budwood.domain.manifest import BlockId
 from budwood.errors import Damaged, PackDamaged, RegistryBusy
 from budwood.store.api import BlockRow
-from budwood.store.packs import read_footer
+from budwood.store.packs import footer_rows
 from budwood.verbs.house import House
 from budwood.verbs.lease import REBUILDING, SWEEPING, is_held, leased
 from budwood.verbs.manifests import load_manifest
@@ -39,8 +40,8 @@ def rebuild_index(house: House) -> int:
         readable, damaged = _readable(house)
         now = house.clock()
         for depth in range(DEEPEST + 1):
-            for pack in readable:
-                rows = [row for row in read_footer(house.objects, pack) if row.depth == depth]
+            for pack in (pack for pack, blocks in readable.items() if blocks[depth]):
+                rows = [row for row in footer_rows(house.objects, pack) if row.depth == depth]
                 house.catalog.write(partial(_add_missing, rows=rows, pack=pack, author=house.author, now=now))
         for version in every_version(house):
             lease.keep_alive()
@@ -59,15 +60,15 @@ def rebuild_index(house: House) -> int:
         lease.drop()
     if damaged:
         raise PackDamaged(f"{len(damaged)} pack(s) cannot be read; all others are in the index: {damaged[0]}")
-    return sum(readable.values())
+    return sum(blocks.total() for blocks in readable.values())
 
 
-def _readable(house: House) -> tuple[dict[str, int], list[str]]:
-    """The packs that can be read with the number of their blocks; what is wrong with the others."""
-    readable, damaged = {}, []
+def _readable(house: House) -> tuple[dict[str, Counter[int]], list[str]]:
+    """The packs that can be read with the number of their blocks at each depth; what is wrong with the others."""
+    readable, damaged = dict[str, Counter[int]](), []
     for pack in listed_packs(house):
         try:
-            readable[pack] = len(read_footer(house.objects, pack))
+            readable[pack] = Counter(row.depth for row in footer_rows(house.objects, pack))
         except PackDamaged as error:
             damaged.append(error.message)
     return readable, damaged

@@ -9,7 +9,7 @@
 Killed at any point, the next sweep finishes the work: every phase starts from what the catalog says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,20 +19,23 @@ from budwood.domain.limits import GRACE_S, INDEX_ROWS, MIB
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
 from budwood.errors import PackDamaged, RegistryBusy
-from budwood.store.api import BlockRow, StoredObject
+from budwood.store.api import ID_BYTES, BlockRow, StoredObject
 from budwood.store.marks import names_like
 from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.ballast import with_room
 from budwood.verbs.house import House
 from budwood.verbs.lease import BACKING_UP, REBUILDING, SWEEPING, is_held, leased, pack_lease
+from budwood.verbs.marked import Marked
 from budwood.verbs.needed import (
     attached_blocks,
     every_file_of_evidence,
     every_manifest,
     every_stored_file,
     file_blocks,
+    in_pages,
     listed_packs,
     named_blocks,
+    rows_in_force,
     with_bases,
 )
 from budwood.verbs.parts import clear_scratch
@@ -45,15 +48,19 @@ DEAD_SHARE: Final = 0.3
 DEAD_BYTES: Final = 1 * MIB
 PAGE: Final = 10_000
 DELETING_S: Final = 600
+EVER_MS: Final = 1 << 62
 KEEPERS: Final = (REBUILDING, BACKING_UP)
 
 
-@dataclass(frozen=True, slots=True)
-class _Packs:
-    """``mostly_dead`` are to be written anew; ``nameless`` to be deleted."""
+@dataclass(slots=True)
+class _Tally:
+    blocks: int = 0
+    bytes: int = 0
 
-    mostly_dead: tuple[str, ...]
-    nameless: tuple[StoredObject, ...]
+    def add(self, rows: Iterable[BlockRow]) -> None:
+        for row in rows:
+            self.blocks += 1
+            self.bytes += row.length
 
 
 def sweep(house: House, *, dry_run: bool = False, grace_s: float = GRACE_S) -> Swept:
@@ -73,13 +80,12 @@ def _swept(house: House, *, dry_run: bool, grace_s: float) -> Swept:
         with house.catalog.read() as view:
             due_blocks, due_bytes = view.condemned_total(before_ms=before_ms)
         if grace_s == 0:
-            due_blocks, due_bytes = due_blocks + len(condemned), due_bytes + _bytes(condemned)
-        return Swept(True, len(condemned), _bytes(condemned), due_blocks, due_bytes, live_leases=leases)
+            due_blocks, due_bytes = due_blocks + condemned.blocks, due_bytes + condemned.bytes
+        return Swept(True, condemned.blocks, condemned.bytes, due_blocks, due_bytes, live_leases=leases)
     forgotten = _forget(house, before_ms, now)
     house.catalog.write(lambda transaction: transaction.drop_expired_leases(now_ms=now))
     forget_tokens(house)
-    mostly_dead = _look(house, now).mostly_dead
-    rewritten = sum(_rewrite_if_there(house, pack) for pack in mostly_dead)
+    rewritten = sum(_rewrite_if_there(house, pack) for pack in _mostly_dead(house))
     nameless = _delete_nameless(house, now)
     _delete_incoming(house, now)
     clear_scratch(house)
@@ -87,10 +93,10 @@ def _swept(house: House, *, dry_run: bool, grace_s: float) -> Swept:
         house.objects.clean(now - GRACE_S * 1000)
     return Swept(
         dry_run=False,
-        condemned_blocks=len(condemned),
-        condemned_bytes=_bytes(condemned),
-        freed_blocks=len(forgotten),
-        freed_bytes=_bytes(forgotten),
+        condemned_blocks=condemned.blocks,
+        condemned_bytes=condemned.bytes,
+        freed_blocks=forgotten.blocks,
+        freed_bytes=forgotten.bytes,
         deleted_packs=nameless,
         rewritten_packs=rewritten,
         waiting_blocks=_waiting(house),
@@ -101,17 +107,51 @@ def _swept(house: House, *, dry_run: bool, grace_s: float) -> Swept:
 # Phase one
 
 
-def _condemn(house: House, now: int, *, dry_run: bool) -> list[BlockRow]:
+def _condemn(house: House, now: int, *, dry_run: bool) -> _Tally:
     """Rows in force that no version needs, condemned unless it is a dry run."""
+    condemned = _Tally()
     for _ in range(MARK_TRIES):
         needed, last = _mark(house)
-        doomed = [row for row in _in_force(house) if row.id not in needed]
-        if dry_run or not doomed:
-            return doomed
-        condemned = house.catalog.write(partial(_sentence, house=house, doomed=doomed, last=last, now=now))
-        if condemned is not None:
+        unneeded = _Unneeded()
+        for page in in_pages(rows_in_force(house), PAGE):
+            unneeded.add(page, needed)
+        if dry_run:
+            return unneeded.tally
+        if _condemn_all(house, unneeded, last, now, condemned):
             return condemned
-    raise RegistryBusy("Versions kept arriving while the sweep looked; nothing was freed.")
+    raise RegistryBusy("Versions kept arriving while the sweep looked; the next one goes on.")
+
+
+def _condemn_all(house: House, unneeded: "_Unneeded", last: "_Last", now: int, condemned: _Tally) -> bool:
+    """Page by page; False as soon as something came that may need what is left."""
+    for doomed in in_pages(unneeded.deepest_first(), PAGE):
+        rows = house.catalog.write(partial(_sentence, house=house, doomed=doomed, last=last, now=now))
+        if rows is None:
+            return False
+        condemned.add(rows)
+    return True
+
+
+class _Unneeded:
+    """The ids of blocks that nothing needs, those that lean on others first: so nothing in force ever leans on what is
+    condemned, though not all is condemned at once."""
+
+    def __init__(self) -> None:
+        self._by_depth: dict[int, bytearray] = {}
+        self.tally = _Tally()
+
+    def add(self, rows: Sequence[BlockRow], needed: Marked) -> None:
+        kept = needed.has([row.id for row in rows])
+        doomed = [row for row, is_needed in zip(rows, kept, strict=True) if not is_needed]
+        for row in doomed:
+            self._by_depth.setdefault(row.depth, bytearray()).extend(row.id)
+        self.tally.add(doomed)
+
+    def deepest_first(self) -> Iterator[BlockId]:
+        for depth in sorted(self._by_depth, reverse=True):
+            ids = self._by_depth[depth]
+            for at in range(0, len(ids), ID_BYTES):
+                yield bytes(ids[at : at + ID_BYTES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,37 +163,33 @@ class _Last:
     file: int
 
 
-def _mark(house: House) -> tuple[set[BlockId], _Last]:
+def _mark(house: House) -> tuple[Marked, _Last]:
     """The blocks every version, all evidence and every file of a run needs and every push has staged, with bases."""
+    needed = Marked()
     with house.catalog.read() as view:
-        named = set(view.staged_blocks(now_ms=house.clock()))
+        staged = view.staged_blocks(now_ms=house.clock())
+    _note(house, needed, set(staged))
     version_id = evidence_id = file_id = 0
     for version, manifest in every_manifest(house):
-        named |= named_blocks(version, manifest)
+        _note(house, needed, named_blocks(version, manifest))
         version_id = version.id
     for _, evidence in every_file_of_evidence(house):
-        named |= attached_blocks(evidence)
+        _note(house, needed, attached_blocks(evidence))
         evidence_id = evidence.id
     for file in every_stored_file(house):
-        named |= file_blocks(file)
+        _note(house, needed, file_blocks(file))
         file_id = file.id
-    return set(with_bases(house.index, named)), _Last(version_id, evidence_id, file_id)
+    return needed, _Last(version_id, evidence_id, file_id)
 
 
-def _in_force(house: House, pack: str = "") -> Iterator[BlockRow]:
-    """Every row in force, or those of one pack."""
-    after = b""
-    while True:
-        with house.catalog.read() as view:
-            page = view.blocks(pack=pack, after=after, limit=PAGE)
-        if not page:
-            return
-        yield from page
-        after = page[-1].id
+def _note(house: House, needed: Marked, blocks: Set[BlockId]) -> None:
+    """What was met before was met with all it leans on."""
+    if fresh := needed.without(blocks):
+        needed.add(with_bases(house.index, fresh))
 
 
 def _sentence(
-    transaction: Transaction, house: House, doomed: Sequence[BlockRow], last: _Last, now: int
+    transaction: Transaction, house: House, doomed: Sequence[BlockId], last: _Last, now: int
 ) -> list[BlockRow] | None:
     """Condemn what no push has staged since; None when a version or evidence came since the mark: it may need it."""
     if transaction.all_versions(after_id=last.version, limit=1):
@@ -166,15 +202,13 @@ def _sentence(
         return None
     spared = set(transaction.staged_blocks(now_ms=now)).union(*map(file_blocks, files))
     # Work on tiers may have made a block that stays lean on one that nothing needed when it was marked.
-    going = {row.id for row in doomed}
-    for at in range(0, len(doomed), PAGE):
-        leaning = transaction.leaning_on([row.id for row in doomed[at : at + PAGE]])
-        spared |= {row.id for row in leaning if row.id not in going}
+    going = set(doomed)
+    spared |= {row.id for row in transaction.leaning_on(doomed) if row.id not in going}
     staged = with_bases(_Now(transaction), spared)
-    rows = [row for row in doomed if row.id not in staged]
+    rows = [row for row in transaction.find_blocks(doomed).values() if row.id not in staged]
     if rows:
         transaction.condemn([row.id for row in rows], at_ms=now)
-        body = {"blocks": len(rows), "bytes": _bytes(rows)}
+        body = {"blocks": len(rows), "bytes": sum(row.length for row in rows)}
         transaction.add_ledger(now, house.author, "blocks.condemned", "registry", body)
     return rows
 
@@ -197,51 +231,51 @@ def _condemned(house: House, before_ms: int) -> list[BlockRow]:
         return list(view.condemned(before_ms=before_ms, limit=INDEX_ROWS))
 
 
-def _forget(house: House, before_ms: int, now: int) -> list[BlockRow]:
+def _forget(house: House, before_ms: int, now: int) -> _Tally:
     """Page by page: a catalog never gives more than ``INDEX_ROWS`` at once."""
-    forgotten: list[BlockRow] = []
+    forgotten = _Tally()
     while rows := _condemned(house, before_ms):
         house.catalog.write(partial(_strike, house=house, rows=rows, now=now))
-        forgotten += rows
+        forgotten.add(rows)
     return forgotten
 
 
 def _strike(transaction: Transaction, house: House, rows: Sequence[BlockRow], now: int) -> None:
     transaction.forget_blocks([row.id for row in rows])
-    body = {"blocks": len(rows), "bytes": _bytes(rows)}
+    body = {"blocks": len(rows), "bytes": sum(row.length for row in rows)}
     transaction.add_ledger(now, house.author, "blocks.forgotten", "registry", body)
 
 
-def _look(house: House, now: int) -> _Packs:
+def _mostly_dead(house: House) -> list[str]:
+    """Packs that are to be written anew."""
+    listed = listed_packs(house)
+    with house.catalog.read() as view:
+        uses = [use for use in view.packs() if use.live_blocks and use.pack in listed]
+    dead = {use.pack: listed[use.pack].size - use.live_bytes - use.condemned_bytes for use in uses}
+    return [pack for pack, size in dead.items() if size > DEAD_BYTES and size > DEAD_SHARE * listed[pack].size]
+
+
+def _nameless(house: House, now: int) -> list[StoredObject]:
+    """Packs that are to be deleted."""
     # The objects are listed before the rows are read: a pack that is published in between is then seen with
     # its rows, and one written under a lease that lives is left alone.
-    infos = listed_packs(house)
+    listed = listed_packs(house)
     with house.catalog.read() as view:
-        uses = {use.pack: use for use in view.packs()}
+        named = set(view.named_packs())
         living = {lease.id for lease in view.leases(now_ms=now)}
-    mostly_dead, nameless = [], []
-    for pack, info in infos.items():
-        use = uses.get(pack)
-        if use is None or not use.live_blocks + use.condemned_blocks:
-            if pack_lease(pack) not in living:
-                nameless.append(info)
-            continue
-        dead = info.size - use.live_bytes - use.condemned_bytes
-        if use.live_blocks and dead > DEAD_BYTES and dead > DEAD_SHARE * info.size:
-            mostly_dead.append(pack)
-    return _Packs(tuple(mostly_dead), tuple(nameless))
+    return [info for pack, info in listed.items() if pack not in named and pack_lease(pack) not in living]
 
 
 def _waiting(house: House) -> int:
     with house.catalog.read() as view:
-        return sum(use.condemned_blocks for use in view.packs())
+        return view.condemned_total(before_ms=EVER_MS)[0]
 
 
 def _delete_nameless(house: House, now: int) -> int:
     """How many packs were deleted. None while an index is made anew or a backup runs, which may yet name them."""
     with leased(house, SWEEPING, hold_s=DELETING_S) as lease:
         began_ms, deleted = house.clock(), 0
-        for info in () if any(is_held(house, holder) for holder in KEEPERS) else _look(house, now).nameless:
+        for info in () if any(is_held(house, holder) for holder in KEEPERS) else _nameless(house, now):
             # What is not done while the lease surely lives is left to the next sweep.
             if house.clock() - began_ms > DELETING_S * 500:
                 break
@@ -266,7 +300,7 @@ def _rewrite_if_there(house: House, pack: str) -> bool:
     try:
         _rewrite(house, pack)
     except PackDamaged:
-        if any(_in_force(house, pack)):
+        if any(rows_in_force(house, pack)):
             raise
         return False
     return True
@@ -275,7 +309,7 @@ def _rewrite_if_there(house: House, pack: str) -> bool:
 def _rewrite(house: House, pack: str) -> None:
     """Copy what is alive, still encoded, to a new pack and point the index there."""
     reader = house.reader()
-    rows = list(_in_force(house, pack))
+    rows = list(rows_in_force(house, pack))
     with (
         leased(house, f"rewrite {pack}") as lease,
         PackSet(house.objects, names_like(pack, lease.new_pack_name), derives=_derives(rows)) as packs,
@@ -300,7 +334,3 @@ def _rewrite(house: House, pack: str) -> None:
 
 def _derives(rows: Sequence[BlockRow]) -> bool:
     return any(len(row.bases) > 1 for row in rows)
-
-
-def _bytes(rows: Sequence[BlockRow]) -> int:
-    return sum(row.length for row in rows)

@@ -5,47 +5,75 @@ every row lies inside a pack whose own index agrees. With ``read_data``: every b
 A damaged block is reported with every version it touches, also those that reach it through a difference.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
-from budwood.domain.limits import DEEPEST
 from budwood.domain.manifest import BlockId
+from budwood.domain.records import VersionRecord
 from budwood.domain.results import Problem, Verified
 from budwood.errors import CatalogDamaged, Damaged
 from budwood.store.api import BlockRow, Progress
 from budwood.store.packs import footer_rows, pack_key
-from budwood.store.scrub import pieces, scrub
+from budwood.store.scrub import Scrub, pieces, scrub
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
+from budwood.verbs.marked import Marked
 from budwood.verbs.needed import (
     attached_blocks,
     every_file_of_evidence,
     every_stored_file,
     every_version,
     file_blocks,
+    in_pages,
     named_blocks,
+    rows_in_force,
     with_bases,
 )
 
 LOOKS: Final = 3
+LOOKED_AT_ONCE: Final = 10_000
 
 
 @dataclass(slots=True)
 class _Found:
-    """What has been seen so far; ``users`` maps a block to the versions that name it, ``crowds`` holds each such set of
-    versions once."""
+    """What has been seen so far. Of what is whole only marks are kept; rows, reasons and users of what is not."""
 
     problems: list[Problem] = field(default_factory=list)
-    users: dict[BlockId, tuple[str, ...]] = field(default_factory=dict)
-    crowds: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
-    rows: dict[BlockId, BlockRow] = field(default_factory=dict)
     versions: set[int] = field(default_factory=set)
-    bytes_read: int = 0
-    damaged: dict[BlockId, str] = field(default_factory=dict)
+    unreadable: list[VersionRecord] = field(default_factory=list)
+    whole: Marked = field(default_factory=Marked)
+    """Blocks that have a row, as all they lean on has."""
+    torn: dict[BlockId, BlockRow] = field(default_factory=dict)
+    """Blocks that lean on some that have none."""
     missing: dict[BlockId, str] = field(default_factory=dict)
     """By the namespace that needs them."""
+    damaged: dict[BlockId, str] = field(default_factory=dict)
+    rows: dict[BlockId, BlockRow] = field(default_factory=dict)
+    """Of what is damaged."""
+    touched: dict[BlockId, tuple[str, ...]] = field(default_factory=dict)
+    """Whom what is damaged or missing touches."""
+    blocks: int = 0
+    packs: int = 0
+    bytes_read: int = 0
+
+    def of(self, rows: Sequence[BlockRow]) -> Iterator[BlockRow]:
+        """Those that somebody needs."""
+        whole = self.whole.has([row.id for row in rows])
+        return (row for row, is_whole in zip(rows, whole, strict=True) if is_whole or row.id in self.torn)
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    """Somebody who needs blocks: a version, evidence, a file of a run."""
+
+    name: str
+    namespace: str
+    blocks: Set[BlockId]
+    version: VersionRecord | None = None
+    wrong: str = ""
 
 
 def verify(house: House, *, read_data: bool = False, progress: Progress = lambda _: None) -> Verified:
@@ -58,8 +86,8 @@ def verify(house: House, *, read_data: bool = False, progress: Progress = lambda
             break
     return Verified(
         versions=len(found.versions),
-        blocks=len(found.rows),
-        packs=len({row.pack for row in found.rows.values()}),
+        blocks=found.blocks,
+        packs=found.packs,
         bytes_read=found.bytes_read,
         seconds=(house.clock() - began_ms) / 1000,
         problems=tuple(found.problems),
@@ -82,30 +110,24 @@ def wrong_blocks(
 ) -> Mapping[BlockId, Wrong]:
     """Every block that is damaged or missing. Raises StorageFailed when it cannot look."""
     found = _look(house, read_data, progress)
-    wrong = {
-        block: Wrong(found.rows.get(block), reason, _touched(found, block)) for block, reason in found.damaged.items()
-    }
-    lost = "It is not in the index."
-    return wrong | {
-        block: Wrong(None, lost, _touched(found, block), namespace) for block, namespace in found.missing.items()
-    }
+    lost, users = "It is not in the index.", found.touched
+    wrong = {block: Wrong(found.rows[block], reason, users.get(block, ())) for block, reason in found.damaged.items()}
+    return wrong | {block: Wrong(None, lost, users.get(block, ()), room) for block, room in found.missing.items()}
 
 
 def _look(house: House, read_data: bool, progress: Progress) -> _Found:
     found = _Found()
     try:
         found.problems += [Problem("catalog", wrong) for wrong in chain(house.catalog.check(), _miscounted(house))]
-        _check_versions(house, found)
-        damaged = _check_packs(house, found)
-        if read_data:
-            damaged |= _check_blocks(house, found, damaged, progress)
-        found.damaged = damaged
+        _check_users(house, found)
+        _check_packs(house, found, read_data, progress)
+        found.touched = _touched(house, found.damaged.keys() | found.missing.keys())
     except CatalogDamaged as error:
         found.problems.append(Problem("catalog", error.message))
         return found
     found.problems += [
-        Problem("block", f"{reason} (block {block.hex()[:16]})", _touched(found, block))
-        for block, reason in sorted(damaged.items())
+        Problem("block", f"{reason} (block {block.hex()[:16]})", found.touched[block])
+        for block, reason in sorted(found.damaged.items())
     ]
     return found
 
@@ -126,85 +148,145 @@ def _miscounted(house: House) -> Iterator[str]:
 
 
 def _moved(house: House, found: _Found) -> bool:
-    """Whether a version that was looked at is gone, or a block lies elsewhere now."""
+    """Whether a version that was looked at is gone, or what was wrong lies elsewhere now."""
     try:
         left = {version.id for version in every_version(house)}
-        return bool(found.versions - left) or house.index.find(tuple(found.rows)) != found.rows
+        if found.versions - left or house.index.find(tuple(found.missing)):
+            return True
+        return house.index.find(tuple(found.rows)) != found.rows or any(_reads(house, v) for v in found.unreadable)
     except CatalogDamaged:
         return False
 
 
-def _check_versions(house: House, found: _Found) -> None:
+def _reads(house: House, version: VersionRecord) -> bool:
+    try:
+        load_manifest(house, version)
+    except CatalogDamaged:
+        raise
+    except Damaged:
+        return False
+    return True
+
+
+# What is needed
+
+
+def _users(house: House) -> Iterator[_User]:
     for version in every_version(house):
-        found.versions.add(version.id)
         try:
             blocks = named_blocks(version, load_manifest(house, version))
         except CatalogDamaged:
             raise
         except Damaged as error:
-            found.problems.append(Problem("manifest", error.message, (version.reference,)))
-            blocks = set(version.manifest_blocks)
-        _check_there(house, found, blocks, version.reference, version.namespace)
+            yield _User(version.reference, version.namespace, set(version.manifest_blocks), version, error.message)
+        else:
+            yield _User(version.reference, version.namespace, blocks, version)
     for room, evidence in every_file_of_evidence(house):
-        _check_there(house, found, attached_blocks(evidence), f"evidence {evidence.digest[:12]}", room)
+        yield _User(f"evidence {evidence.digest[:12]}", room, attached_blocks(evidence))
     for file in every_stored_file(house):
-        _check_there(house, found, file_blocks(file), f"the file {file.path} of {file.namespace}", file.namespace)
+        yield _User(f"the file {file.path} of {file.namespace}", file.namespace, file_blocks(file))
 
 
-def _check_there(house: House, found: _Found, blocks: Set[BlockId], user: str, namespace: str) -> None:
-    # What an earlier version named already has its row and those of its bases.
-    found.rows |= with_bases(house.index, (block for block in blocks if block not in found.rows))
-    if missing := _missing(found, blocks):
-        detail = f"{len(missing)} block(s) are not in the store."
-        found.problems.append(Problem("missing", detail, (user,)))
-        found.missing |= dict.fromkeys(missing, namespace)
-    for block in blocks:
-        row = found.rows.get(block)
-        _count_in(found, row.id if row else block, user)
+def _check_users(house: House, found: _Found) -> None:
+    for user in _users(house):
+        if user.version is not None:
+            found.versions.add(user.version.id)
+        if user.version is not None and user.wrong:
+            found.unreadable.append(user.version)
+            found.problems.append(Problem("manifest", user.wrong, (user.name,)))
+        if missing := _missing(house, found, user.blocks):
+            detail = f"{len(missing)} block(s) are not in the store."
+            found.problems.append(Problem("missing", detail, (user.name,)))
+            found.missing |= dict.fromkeys(missing, user.namespace)
+    found.blocks += len(found.torn)
 
 
-def _missing(found: _Found, blocks: Set[BlockId]) -> set[BlockId]:
-    """Those of the blocks, and of all that they are differences from, that have no row."""
-    missing, wanted = set[BlockId](), blocks
-    for _ in range(DEEPEST + 1):
-        missing |= {block for block in wanted if block not in found.rows}
-        wanted = {base for block in wanted if (row := found.rows.get(block)) for base in row.bases}
+def _missing(house: House, found: _Found, blocks: Set[BlockId]) -> set[BlockId]:
+    """Those of the blocks, and of all that they lean on, that have no row. The others are marked: they need no second
+    look for whoever names them next."""
+    fresh = found.whole.without(blocks)
+    rows = with_bases(house.index, fresh)
+    missing = {block for block in (*fresh, *(base for row in rows.values() for base in row.bases)) if block not in rows}
+    torn = _leaning(rows, missing)
+    found.torn |= torn
+    new = found.whole.without([block for block in rows if block not in torn])
+    found.blocks += len(new)
+    found.whole.add(new)
     return missing
 
 
-def _count_in(found: _Found, block: BlockId, version: str) -> None:
-    crowd = (*found.users.get(block, ()), version)
-    found.users[block] = found.crowds.setdefault(crowd, crowd)
+def _leaning(rows: Mapping[BlockId, BlockRow], on: Set[BlockId]) -> dict[BlockId, BlockRow]:
+    """The rows that lean on any of those blocks, however far."""
+    found: dict[BlockId, BlockRow] = {}
+    reached = on
+    while reached:
+        grown = {block: row for block, row in rows.items() if block not in found and not reached.isdisjoint(row.bases)}
+        found |= grown
+        reached = grown.keys()
+    return found
 
 
-def _check_packs(house: House, found: _Found) -> dict[BlockId, str]:
-    """Blocks whose pack is missing, damaged or disagrees with the catalog."""
-    by_pack: dict[str, set[BlockId]] = {}
-    for row in found.rows.values():
-        by_pack.setdefault(row.pack, set()).add(row.id)
+# What is there
+
+
+def _check_packs(house: House, found: _Found, read_data: bool, progress: Progress) -> None:
+    """Every pack's own index against the catalog; with ``read_data`` every block of it, by the crew."""
+    packs = _agreeing(house, found)
+    if not read_data:
+        deque(packs, maxlen=0)
+        return
     damaged: dict[BlockId, str] = {}
-    for pack, blocks in by_pack.items():
-        try:
-            # Row by row: a pack may have a million.
-            for row in footer_rows(house.objects, pack):
-                if found.rows.get(row.id) == row:
-                    blocks.discard(row.id)
-        except Damaged as error:
-            damaged |= dict.fromkeys(blocks, f"Pack {pack}: {error.message}")
-            found.problems.append(Problem("pack", f"{pack_key(pack)}: {error.message}"))
-            continue
-        damaged |= dict.fromkeys(blocks, f"Pack {pack} and the catalog disagree.")
-    return damaged
-
-
-def _check_blocks(house: House, found: _Found, known: Mapping[BlockId, str], progress: Progress) -> dict[BlockId, str]:
-    todo = (row for row in found.rows.values() if row.id not in known)
-    damaged: dict[BlockId, str] = {}
-    for asked, wrong in house.crew.each(scrub, pieces(todo, found.rows)):
+    looked: dict[BlockId, BlockRow] = {}
+    for asked, wrong in house.crew.each(scrub, chain.from_iterable(_scrubs(house, rows) for rows in packs)):
         found.bytes_read += sum(asked.rows[block].length for block in asked.blocks)
         damaged |= wrong
+        looked |= {block: asked.rows[block] for block in wrong}
         progress(asked.raw_bytes)
-    return damaged and _still_wrong(house, damaged)
+    still = _still_wrong(house, damaged) if damaged else {}
+    found.damaged |= still
+    found.rows |= {block: looked[block] for block in still}
+
+
+def _agreeing(house: House, found: _Found) -> Iterator[dict[BlockId, BlockRow]]:
+    """Pack by pack, the rows of needed blocks as to which its index and the catalog agree; the others are noted."""
+    for pack in _every_pack(house):
+        rows = {row.id: row for page in in_pages(rows_in_force(house, pack), LOOKED_AT_ONCE) for row in found.of(page)}
+        if not rows:
+            continue
+        found.packs += 1
+        wrong = _disagreeing(house, found, pack, rows)
+        found.damaged |= wrong
+        found.rows |= {block: rows.pop(block) for block in wrong}
+        yield rows
+
+
+def _every_pack(house: House) -> Iterator[str]:
+    """Those that are named, and those that blocks were moved to meanwhile."""
+    seen = set[str]()
+    for _ in range(LOOKS):
+        with house.catalog.read() as view:
+            fresh = [pack for pack in view.named_packs() if pack not in seen]
+        yield from fresh
+        seen.update(fresh)
+
+
+def _disagreeing(house: House, found: _Found, pack: str, rows: Mapping[BlockId, BlockRow]) -> dict[BlockId, str]:
+    """Blocks whose pack is missing, damaged or disagrees with the catalog."""
+    left = set(rows)
+    try:
+        # Row by row: a pack may have a million.
+        for row in footer_rows(house.objects, pack):
+            if rows.get(row.id) == row:
+                left.discard(row.id)
+    except Damaged as error:
+        found.problems.append(Problem("pack", f"{pack_key(pack)}: {error.message}"))
+        return dict.fromkeys(left, f"Pack {pack}: {error.message}")
+    return dict.fromkeys(left, f"Pack {pack} and the catalog disagree.")
+
+
+def _scrubs(house: House, rows: Mapping[BlockId, BlockRow]) -> Iterator[Scrub]:
+    bases = {base for row in rows.values() for base in row.bases} - rows.keys()
+    return pieces(rows.values(), {**with_bases(house.index, bases), **rows})
 
 
 def _still_wrong(house: House, damaged: Mapping[BlockId, str]) -> dict[BlockId, str]:
@@ -217,11 +299,13 @@ def _still_wrong(house: House, damaged: Mapping[BlockId, str]) -> dict[BlockId, 
     }
 
 
-def _touched(found: _Found, block: BlockId) -> tuple[str, ...]:
-    """The versions that name the block, or a block that is a difference from it, however far."""
-    reached: set[BlockId] = {block}
-    grown: Iterable[BlockId] = reached
-    while grown:
-        grown = {row.id for row in found.rows.values() if not reached.isdisjoint(row.bases)} - reached
-        reached |= grown
-    return tuple(sorted({name for each in reached for name in found.users.get(each, ())}))
+def _touched(house: House, blocks: Set[BlockId]) -> dict[BlockId, tuple[str, ...]]:
+    """The users that name each block, or a block that leans on it, however far. Reads every manifest again, since
+    what is whole is not remembered."""
+    users: dict[BlockId, set[str]] = {block: set() for block in blocks}
+    for user in _users(house) if blocks else ():
+        rows = with_bases(house.index, user.blocks)
+        reached = user.blocks | rows.keys() | {base for row in rows.values() for base in row.bases}
+        for block in reached & users.keys():
+            users[block].add(user.name)
+    return {block: tuple(sorted(names)) for block, names in users.items()}

@@ -115,9 +115,9 @@ _COUNT_BLOCKS: Final = Statement(
         - select(func.count()).where(_is_condemned).scalar_subquery()
     )
 )
-_COUNT_PACKS: Final = Statement(
-    select(func.count()).select_from(pack).where(select(block.c.id).where(block.c.pack_id == pack.c.id).exists())
-)
+_holds_something: Final = select(block.c.id).where(block.c.pack_id == pack.c.id).exists()
+_COUNT_PACKS: Final = Statement(select(func.count()).select_from(pack).where(_holds_something))
+_NAMED_PACKS: Final = Statement(select(pack.c.name).where(_holds_something))
 
 
 class IndexView:
@@ -165,6 +165,9 @@ class IndexView:
 
     def packs(self) -> Sequence[PackUse]:
         return sorted((PackUse(*row) for row in self._session.all(_PACKS)), key=lambda use: use.pack)
+
+    def named_packs(self) -> Sequence[str]:
+        return sorted(row[0] for row in self._session.all(_NAMED_PACKS))
 
     def lease(self, lease_id: str, *, now_ms: int) -> Lease | None:
         row = self._session.one(_LEASE, lease_id=lease_id, now_ms=now_ms)

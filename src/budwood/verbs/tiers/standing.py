@@ -4,16 +4,13 @@ A block may be part of many versions. It stays as it is while any of them is to 
 rule that matches), else it goes where the hottest of them belongs. What a block leans on is never farther away than
 the block itself.
 
-What must be known of all blocks at once is eight bytes each: the first eight of its id. Two that begin alike count as
-one, which keeps a block where it is that might have moved, and never the other way about.
+What must be known of all blocks at once is in ``Marked``: two ids that begin alike keep a block where it is that might
+have moved, and never the other way about.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from budwood.catalog.api import View
 from budwood.domain.limits import TIER_BLOCKS
@@ -24,6 +21,7 @@ from budwood.domain.storage_tiers.values import Placed, StorageTier, TierStandin
 from budwood.errors import LimitExceeded
 from budwood.verbs.answering import Arms, answering_in
 from budwood.verbs.house import House
+from budwood.verbs.marked import Marked
 from budwood.verbs.needed import (
     attached_blocks,
     every_file_of_evidence,
@@ -36,7 +34,6 @@ from budwood.verbs.needed import (
 from budwood.verbs.tiers.policies import tiering_in
 
 _PRODUCTION: Final = stage_pointer(Stage.PRODUCTION)
-_Prefixes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 class Level(IntEnum):
@@ -97,40 +94,26 @@ def _standing(view: View, version: VersionRecord, arms: Arms) -> TierStanding:
     )
 
 
-@dataclass(slots=True)
 class Levels:
-    """The level of every block that is needed, by the beginning of its id."""
+    """The level of every block that is needed."""
 
-    _parts: dict[Level, list[_Prefixes]] = field(default_factory=lambda: {level: [] for level in Level})
-    _whole: dict[Level, _Prefixes] = field(default_factory=dict)
-    _count: int = 0
+    def __init__(self) -> None:
+        self._marked = {level: Marked() for level in (Level.WARM, Level.HOT, Level.STAY)}
 
     def add(self, blocks: Iterable[BlockId], level: Level) -> None:
         """Raises LimitExceeded."""
-        prefixes = np.frombuffer(b"".join(block[:8] for block in blocks), np.uint64)
-        if level is Level.COLD or not prefixes.size:
+        if level is Level.COLD:
             return  # What nothing else is said of is cold.
-        self._count += prefixes.size
-        if self._count > TIER_BLOCKS:
+        self._marked[level].add(blocks)
+        if sum(map(len, self._marked.values())) > TIER_BLOCKS:
             raise LimitExceeded(f"More than {TIER_BLOCKS} blocks.", limit="TIER_BLOCKS")
-        self._parts[level].append(np.unique(prefixes))
-
-    def settle(self) -> None:
-        """Nothing more is added."""
-        for level, parts in self._parts.items():
-            self._whole[level] = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
-            parts.clear()
 
     def of(self, blocks: Sequence[BlockId]) -> list[Level]:
         """The level of each block, in order."""
-        prefixes = np.frombuffer(b"".join(block[:8] for block in blocks), np.uint64)
-        found = np.full(len(blocks), int(Level.COLD))
-        for level in (Level.WARM, Level.HOT, Level.STAY):
-            held = self._whole[level]
-            if held.size:
-                at = np.minimum(np.searchsorted(held, prefixes), held.size - 1)
-                found[held[at] == prefixes] = int(level)
-        return [Level(int(level)) for level in found]
+        found = [Level.COLD] * len(blocks)
+        for level, marked in self._marked.items():
+            found = [level if has else held for has, held in zip(marked.has(blocks), found, strict=True)]
+        return found
 
 
 def block_levels(house: House, placed: Mapping[int, Placed]) -> Levels:
@@ -152,7 +135,6 @@ def block_levels(house: House, placed: Mapping[int, Placed]) -> Levels:
         _note(house, levels, list(attached_blocks(evidence)), Level.STAY)
     for file in every_stored_file(house):
         _note(house, levels, list(file_blocks(file)), Level.STAY)
-    levels.settle()
     return levels
 
 
