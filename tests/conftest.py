@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--schedules",
-        default="100",
-        help="race tests: how many seeded schedules to play, or from which seed to which (20000:30000; all by hand)",
+        type=int,
+        default=300,
+        help="race tests: how many seeded schedules to play (many more by hand: python -m tests.schedules)",
     )
