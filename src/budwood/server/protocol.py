@@ -12,6 +12,7 @@ import resource
 import socket
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -20,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from budwood.server import refusal
 from budwood.server.guard import METHODS, VERDICT, Guard
 from budwood.server.http_answer import ALWAYS
+from budwood.server.http_cycle import Cycle
 from budwood.server.http_limits import HttpLimits
 from budwood.server.refusal import PROBLEM_TYPE, Refusal
 
@@ -165,7 +167,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if verdict is not None:
             self.url = b"/"
             self.scope[VERDICT] = verdict  # type: ignore[typeddict-unknown-key]
-        super().on_headers_complete()
+        self._begin()
 
     def on_body(self, body: bytes) -> None:
         self._waste_bytes -= len(body) * _WASTE_FACTOR
@@ -187,6 +189,34 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if not self.pipeline and not self.transport.is_closing():
             self._waiting[self] = None
+
+    def _begin(self) -> None:
+        """What super would do, for a cycle of ours. Raises HttpParserInvalidURLError."""
+        scope, version = self.scope, self.parser.get_http_version()
+        target = httptools.parse_url(self.url)
+        scope["http_version"] = version
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["path"], scope["raw_path"] = unquote(target.path.decode("ascii")), target.path
+        scope["query_string"] = target.query or b""
+        before = self.cycle
+        self.cycle = Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _judge_line(self) -> Refusal | None:
         """What uvicorn drops from the request line before ASGI: another server's name, a fragment, the version."""
