@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -55,9 +55,9 @@ def make_service(served: Served, routes: Sequence[Route] = ROUTES) -> Service:
         guesses=Rates(served.house),
         sign_on=served.sign_on,
         pages={
-            about.OPENAPI.name: (msgspec.json.encode(document(routes, __version__)), "application/json"),
-            about.DOCS.name: (html_page(routes, __version__).encode(), "text/html; charset=utf-8"),
-            about.STYLE.name: (STYLE.encode(), "text/css; charset=utf-8"),
+            about.OPENAPI.name: cache(lambda: msgspec.json.encode(document(routes, __version__))),
+            about.DOCS.name: cache(lambda: html_page(routes, __version__).encode()),
+            about.STYLE.name: STYLE.encode,
         },
     )
 

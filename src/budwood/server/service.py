@@ -58,11 +58,11 @@ class Threads:
 @dataclass(slots=True)
 class Service:
     """``house`` is the whole registry. ``folder`` is for files on their way through. ``on_loop``: the catalog is
-    near enough for point reads in the event loop. ``pages`` are texts made once, by route; ``metrics`` makes the
-    page of figures. ``sign_on`` is the identity provider people log in with, if any; ``providers`` asks it, and
-    ``issuers`` those that tenants trust, so that these never hold up people. ``guesses`` counts what strangers bring
-    that is none. ``overdue`` promotions went past the gates, and nobody looked at them in time.
-    ``moved`` tells the control plane of gateways that a request may have moved traffic."""
+    near enough for point reads in the event loop. ``pages`` give texts that are made when first asked for, by route;
+    ``metrics`` makes the page of figures. ``sign_on`` is the identity provider people log in with, if any;
+    ``providers`` asks it, and ``issuers`` those that tenants trust, so that these never hold up people. ``guesses``
+    counts what strangers bring that is none. ``overdue`` promotions went past the gates, and nobody looked at them in
+    time. ``moved`` tells the control plane of gateways that a request may have moved traffic."""
 
     house: House
     keys: Keys
@@ -78,6 +78,6 @@ class Service:
     threads: Threads = field(default_factory=Threads)
     stopping: bool = False
     overdue: int = 0
-    pages: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)
+    pages: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
     metrics: Callable[[], bytes] = bytes
     moved: Callable[[], None] = lambda: None

@@ -12,6 +12,12 @@ from budwood.server.ask import Ask, Call, Mode, Text
 from budwood.server.metrics import MEDIA_TYPE
 from budwood.verbs.bootstrap import TOKEN_PREFIX, bootstrap
 
+_MEDIA_TYPES: Final = {
+    about.OPENAPI.name: "application/json",
+    about.DOCS.name: "text/html; charset=utf-8",
+    about.STYLE.name: "text/css; charset=utf-8",
+}
+
 
 def health(ask: Ask) -> Health:
     return Health("ok", ask.service.version)
@@ -48,9 +54,9 @@ def metrics(ask: Ask) -> Text:
 
 
 def page(ask: Ask) -> Text:
-    """A text that was made when the server started."""
-    content, media_type = ask.service.pages[ask.route.name]
-    return Text(content, media_type)
+    """A text that is the same for everybody; the first who asks waits until it is made."""
+    name = ask.route.name
+    return Text(ask.service.pages[name](), _MEDIA_TYPES[name])
 
 
 def whoami(ask: Ask) -> WhoAmI:
@@ -69,8 +75,8 @@ HANDLERS: Final = {
     about.HEALTH.name: Call(health, Mode.POINT),
     about.READY.name: Call(ready),
     about.METRICS.name: Call(metrics),
-    about.OPENAPI.name: Call(page, Mode.POINT),
-    about.DOCS.name: Call(page, Mode.POINT),
+    about.OPENAPI.name: Call(page),
+    about.DOCS.name: Call(page),
     about.STYLE.name: Call(page, Mode.POINT),
     about.WHOAMI.name: Call(whoami, Mode.POINT),
     about.BOOTSTRAP.name: Call(first_admin, Mode.WRITE),
