@@ -20,8 +20,9 @@ class DerivedWrites(DerivedReads):
     __slots__ = ()
 
     def add_probes(self, version_id: int, namespace: str, probes: Sequence[int]) -> None:
+        if not probes:
+            return
         row = self._session.one(_ROOM, name=namespace)
         assert row is not None, f"there is no namespace {namespace}"
         values = [{"namespace_id": row[0], "probe": value, "version_id": version_id} for value in dict.fromkeys(probes)]
-        if values:
-            self._session.change_many(_ADD, values)
+        self._session.change_many(_ADD, values)
