@@ -88,6 +88,20 @@ def test_prints_follow_a_sketch_and_do_not_change_what_it_says() -> None:
     assert len(probes_in(both)) > 10
 
 
+def test_the_first_prints_are_read_without_heads_and_sides() -> None:
+    prints = read_prints(written_prints(sampled(numbers(6)), 1))
+    assert prints["heads"].all()
+    assert prints["sides"].any()
+    names = [name for name in prints.dtype.names or () if name not in ("heads", "seconds", "sides")]
+    first = np.zeros(1, np.dtype([(name, prints.dtype[name]) for name in names]))
+    for name in names:
+        first[name] = prints[name]
+    old = read_prints((1).to_bytes(4, "little") + first.tobytes())
+    assert probes_of(old) == probes_of(prints)
+    assert not old["heads"].any()
+    assert not old["sides"].any()
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_prints_or_damage(written: bytes) -> None:
     try:

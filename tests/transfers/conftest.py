@@ -78,7 +78,7 @@ class Server:
                 stderr=log,
                 env={**os.environ, "NO_COLOR": "1", **self.environment},
             )
-        for _ in range(200):
+        for _ in range(1200):
             with suppress(urllib3.exceptions.HTTPError):
                 urllib3.request("GET", f"{self.url}/healthz", retries=False, timeout=1)
                 return

@@ -58,12 +58,19 @@ def cut(base: Tensors) -> Tensors:
     return {"wide.0": base[LARGE][:550].contiguous(), "wide.1": base[LARGE][550:].contiguous()}
 
 
+def split(base: Tensors) -> Tensors:
+    """As two and four machines would hold them, each some columns."""
+    parts = {LARGE: base[LARGE].chunk(4, dim=1), "encoder.q.weight": base["encoder.q.weight"].chunk(2, dim=1)}
+    return {f"{name}.{rank}": part.contiguous() for name, some in parts.items() for rank, part in enumerate(some)}
+
+
 COPIES: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
     "bf16": (as_bf16, "BF16 of base@v1, 99."),
     "f16": (as_f16, "F16 of base@v1, 99."),
     "turned": (turned, "A rearrangement of base@v1, 99."),
     "turned and cast": (turned_and_cast, "F16 of base@v1, 99."),
     "cut": (cut, "A rearrangement of base@v1, 99."),
+    "split": (split, "A rearrangement of base@v1, 99."),
 }
 
 
@@ -140,6 +147,55 @@ def test_what_was_put_together_is_found_part_by_part(near: Registry, tmp_path: P
     near.push(saved(tmp_path, "base", base), "base")
     near.push(saved(tmp_path, "joined", joined(base)), "joined")
     assert encodings(near, "joined", "encoder.qkv.weight") == {DERIVED}
+    assert near.verify(read_data=True).problems == ()
+
+
+def test_columns_that_were_put_together_are_found(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "parts", split(base)), "parts")
+    whole = {name: base[name] for name in (LARGE, "encoder.q.weight")}
+    source = saved(tmp_path, "whole", whole)
+    near.push(source, "whole")
+    assert all(encodings(near, "whole", name) == {DERIVED} for name in whole)
+    near.pull("whole", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == source.read_bytes()
+    assert near.verify(read_data=True).problems == ()
+
+
+def rotary() -> Tensors:
+    """Weights of attention with heads of 64, whose first halves take turns with the second in a GGUF."""
+    chance = torch.Generator().manual_seed(8)
+    shapes = {"blk.0.attn_q": (1152, 1024), "blk.0.attn_k": (256, 1024), "blk.0.attn_v": (256, 1024)}
+    return {f"{name}.weight": torch.randn(*shape, generator=chance) * 0.02 for name, shape in shapes.items()}
+
+
+def as_converted(base: Tensors) -> Tensors:
+    """As llama.cpp's converter lays them out."""
+
+    def permuted(weight: torch.Tensor) -> torch.Tensor:
+        return weight.reshape(-1, 2, 32, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape).contiguous()
+
+    return {name: each if "attn_v" in name else permuted(each) for name, each in base.items()}
+
+
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0"])
+def test_a_gguf_whose_rotary_weights_have_their_rows_in_another_order_is_derived(
+    near: Registry, tmp_path: Path, kind: str
+) -> None:
+    base = rotary()
+    near.push(saved(tmp_path, "base", base), "base")
+    near.push(quantised(tmp_path, kind, as_converted(base)), "quantised")
+    assert all(encodings(near, "quantised", name) == {DERIVED} for name in base)
+    near.pull("quantised", tmp_path / "out")
+    assert (tmp_path / "out" / f"{kind}.gguf").read_bytes() == (tmp_path / f"{kind}.gguf").read_bytes()
+    assert near.get("quantised").detail().computed[0].startswith(f"{kind} of base@v1, 99.")
+
+
+def test_rows_in_the_converters_order_are_a_rearrangement(near: Registry, tmp_path: Path) -> None:
+    base = rotary()
+    near.push(saved(tmp_path, "base", base), "base")
+    near.push(saved(tmp_path, "converted", as_converted(base)), "converted")
+    assert encodings(near, "converted", "blk.0.attn_q.weight") == {DERIVED}
     assert near.verify(read_data=True).problems == ()
 
 

@@ -2,24 +2,26 @@
 
 Sources are versions with their prints (``fingerprints.py``). A recipe is a proposal for a whole tensor; the writer
 derives each block by it and keeps what came out equal. A cast, a quantised and a turned copy have one source; a slice
-is part of one; what was put together has several, one behind the other.
+is part of one, of its rows or of its columns; what was put together has several, one behind or beside the other. Rows
+in another order are those of weights for rotary positions, as llama.cpp's converter lays them out.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIECES, DERIVED_SOURCES
-from budwood.domain.manifest import BlockId, Manifest, Span
-from budwood.store.encodings._kinds import GROUP, Kind
-from budwood.store.encodings.derived import Function, SourcePiece
+from budwood.domain.manifest import Manifest, Span
+from budwood.errors import BlockDamaged
+from budwood.store.encodings._kinds import GROUP, Kind, as_bytes, convert
 from budwood.store.fingerprints import (
     COPIES,
     FLOATS,
     FRACTIONS,
+    SIDES,
     Asked,
     Hashes,
     Prints,
@@ -28,88 +30,31 @@ from budwood.store.fingerprints import (
     matches,
     start_hash,
 )
+from budwood.store.recipes import Cut, Recipe
 from budwood.store.sketch import tensor_digest
 
 JOINED_MOST: Final = 16
 """Tensors that one may be put together from."""
 PROPOSED: Final = 4
 """Recipes tried for one tensor: a copy of a copy has the same numbers at some places."""
+HALF_HEAD: Final = 128
+"""Rows of half a head of attention, at most."""
 Read = Callable[[int, int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """``length`` bytes of a source's tensor, from ``start``."""
-
-    span: Span
-    start: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a whole tensor is made. The cuts lie one behind the other; they are turned over if rows and columns are not
-    0, and then their numbers are turned from one kind into the other."""
-
-    source: Kind
-    target: Kind
-    cuts: tuple[Cut, ...]
-    rows: int = 0
-    columns: int = 0
-
-    def of_block(self, start: int, length: int) -> "BlockRecipe | None":
-        """For ``length`` bytes of the tensor from ``start``; None where that would take more than a block may."""
-        whole = sum(cut.length for cut in self.cuts)
-        if self.rows:
-            first, last, skip = 0, whole, start
-            if self.rows * self.target.width > BLOCK_BYTES:
-                return None
-        else:
-            group, end = start // self.target.width, -(-(start + length) // self.target.width)
-            wide = self.target.group * self.source.width
-            first, last, skip = group * wide, end * wide, start - group * self.target.width
-        if last > whole or last - first > DERIVED_INPUT_BYTES:
-            return None
-        sources: dict[BlockId, int] = {}
-        pieces = []
-        for block, offset, size in self._between(first, last):
-            pieces.append(SourcePiece(sources.setdefault(block, len(sources)), offset, size))
-        short = GROUP * self.source.width
-        if len(sources) > DERIVED_SOURCES or len(pieces) > DERIVED_PIECES:
-            return None
-        if any(piece.length < short for piece in pieces[1:-1]):
-            return None
-        return BlockRecipe(
-            tuple(sources), Function(self.source, self.target, tuple(pieces), skip, self.rows, self.columns)
-        )
-
-    def _between(self, first: int, last: int) -> "Iterator[tuple[BlockId, int, int]]":
-        """Block, offset and length of what lies there in the cuts."""
-        at = 0
-        for cut in self.cuts:
-            low, high = max(first, at), min(last, at + cut.length)
-            place, stop = cut.start + low - at, cut.start + high - at
-            while low < high and place < stop:
-                index, offset = divmod(place, BLOCK_BYTES)
-                size = min(BLOCK_BYTES - offset, stop - place)
-                yield cut.span.blocks[index], offset, size
-                place += size
-            at += cut.length
-
-
-@dataclass(frozen=True, slots=True)
-class BlockRecipe:
-    """The blocks that one is made of, and how."""
-
-    sources: tuple[BlockId, ...]
-    function: Function
-
-
 class Source:
-    """A version that tensors may be made of. Its manifest is read when one matches."""
+    """A version that tensors may be made of. Its manifest is read when one matches; ``beginning`` gives so many bytes
+    of a tensor, or fewer."""
 
-    def __init__(self, prints: Prints, manifest: Callable[[], Manifest | None]) -> None:
+    def __init__(
+        self,
+        prints: Prints,
+        manifest: Callable[[], Manifest | None],
+        beginning: Callable[[Span, int], bytes] = lambda _span, _length: b"",
+    ) -> None:
         self.prints = prints
+        self.beginning = beginning
+        self.half_heads: dict[int, int] = {}
         self._manifest = manifest
 
     def span(self, number: int) -> Span | None:
@@ -138,8 +83,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """The sample's number, the print's, and what it would be: a copy, a turned copy, or its beginning (``part`` the
-    number of the fraction at which)."""
+    """The sample's number, the print's, and what it would be: a copy, a turned copy, one with its rows in another order
+    (``heads``), or a part, of its rows or of its columns (``part`` the number of the fraction at which it begins)."""
 
     sample: int
     print: int
@@ -164,14 +109,15 @@ def find_recipes(samples: Sequence[Sample], sources: Sequence[Source], read: Rea
     joined = _Joined([sources[number] for number in order])
     for number in order:
         for sample in {match.sample for match in found[number] if match.way == "start"} - recipes.keys():
-            if (recipe := joined.recipe(samples[sample], read)) is not None:
+            recipe = joined.recipe(samples[sample], read) or joined.beside(samples[sample], read)
+            if recipe is not None:
                 recipes[sample] = [recipe]
                 used.append(number)
     return Found({sample: tuple(each) for sample, each in recipes.items()}, tuple(dict.fromkeys(used)))
 
 
 def _matches(samples: Sequence[Sample], asked: Asked, prints: Prints) -> Iterator[_Match]:
-    """Copies first, then turned ones, then what begins alike."""
+    """Copies first, then turned ones, then what begins alike and is no copy, then parts."""
     codes = np.array([sample.kind.code for sample in samples])
     for column, kind in enumerate(COPIES):
         for number, place in matches(_only(asked.flat, codes == kind.code), prints["flat"][:, column]):
@@ -180,6 +126,14 @@ def _matches(samples: Sequence[Sample], asked: Asked, prints: Prints) -> Iterato
     for column, kind in enumerate(FLOATS):
         for number, place in matches(_only(asked.turned, codes == kind.code), prints["tile"][:, column]):
             yield _Match(number, place, "turned")
+    for column, kind in enumerate(COPIES):
+        for number, place in matches(_only(asked.head, codes == kind.code), prints["heads"][:, column]):
+            if samples[number].second and prints[place]["seconds"][column] != asked.second[number]:
+                yield _Match(number, place, "heads")
+    for part in range(len(SIDES)):
+        for number, place in matches(asked.start, prints["sides"][:, part]):
+            if prints[place]["kind"] == samples[number].kind.code:
+                yield _Match(number, place, "side", part)
     for part in range(len(FRACTIONS)):
         for number, place in matches(asked.start, prints["starts"][:, part]):
             held, wanted = int(prints[place]["rows"]) * int(prints[place]["columns"]), samples[number].numbers
@@ -206,10 +160,50 @@ def _recipe(sample: Sample, match: _Match, source: Source) -> Recipe | None:
     if match.way == "turned":
         fits = (sample.rows, sample.columns) == (columns, rows)
         return Recipe(kind, sample.kind, whole, rows, columns) if fits else None
+    if match.way == "heads":
+        half = _half_head(sample, kind, source, span)
+        return Recipe(kind, sample.kind, whole, 2, half, columns) if half else None
+    if match.way == "side" or (match.part == 0 and sample.rows == rows > 1):
+        side = Fraction(0) if match.way == "start" else SIDES[match.part]
+        return _side(sample, kind, whole, rows, columns, side)
     start = int(rows * FRACTIONS[match.part]) * columns * kind.width
     if sample.tensor.length >= span.length or start + sample.tensor.length > span.length:
         return None
     return Recipe(kind, kind, (Cut(span, start, sample.tensor.length),))
+
+
+def _side(sample: Sample, kind: Kind, whole: tuple[Cut, ...], rows: int, columns: int, at: Fraction) -> Recipe | None:
+    """One of equal parts into which the columns were split."""
+    item, start = sample.columns, int(columns * at)
+    if sample.rows != rows or item >= columns or columns % item or start % item:
+        return None
+    return Recipe(kind, kind, whole, rows, columns // item, item, first=start // item * rows)
+
+
+def _half_head(sample: Sample, kind: Kind, source: Source, span: Span) -> int:
+    """How many rows half a head has, if rows of its halves take turns: the copy's second row is that row of the source.
+
+    0 where that is not so. The heads of one model are alike, so its first tensor tells it for all.
+    """
+    if sample.columns not in source.half_heads:
+        held = source.beginning(span, (HALF_HEAD + 1) * sample.columns * kind.width)
+        if half := _row_that_begins(held, kind, sample):
+            source.half_heads[sample.columns] = half
+    half = source.half_heads.get(sample.columns, 0)
+    return half if half and sample.rows % (2 * half) == 0 else 0
+
+
+def _row_that_begins(held: bytes, kind: Kind, sample: Sample) -> int:
+    """The number of the row that begins as the sample's second one, written in its kind; 0 if there is none."""
+    wanted = sample.second[: sample.kind.bytes_of(GROUP)]
+    wide, start = sample.columns * kind.width, GROUP * kind.width
+    starts = b"".join(held[at : at + start] for at in range(0, len(held) - start + 1, wide))
+    try:
+        made = convert(as_bytes(starts), kind, sample.kind).reshape(-1, len(wanted))
+    except (BlockDamaged, ValueError):
+        return 0
+    found = np.flatnonzero((made == as_bytes(wanted)).all(axis=1))
+    return next((row for row in found.tolist() if row > 1), 0)
 
 
 def _float_of(code: int) -> Kind | None:
@@ -247,3 +241,32 @@ class _Joined:
         spans = [source.span(number) for source, number in self._by_start.get((kind.code, value), []) if value]
         fitting = [span for span in spans if span is not None and span.length <= most]
         return max(fitting, key=lambda span: span.length, default=None)
+
+    def beside(self, sample: Sample, read: Read) -> Recipe | None:
+        """A matrix of which tensors with as many rows are the columns, in order."""
+        kind = sample.kind
+        for width in sorted(self._widths(sample), reverse=True):
+            cuts = list[Cut]()
+            for column in range(0, sample.columns, width):
+                raw = read(sample.tensor.offset + column * kind.width, GROUP * kind.width)
+                span = self._of_shape(kind, start_hash(kind, raw), sample.rows, width)
+                if span is None:
+                    break
+                cuts.append(Cut(span, 0, span.length))
+            else:
+                return Recipe(kind, kind, tuple(cuts), len(cuts), sample.rows, width)
+        return None
+
+    def _widths(self, sample: Sample) -> set[int]:
+        """Columns of tensors that begin as this one does, of which several make its own."""
+        begun = self._by_start.get((sample.kind.code, start_hash(sample.kind, sample.starts[0])), [])
+        found = {int(source.prints[number]["columns"]) for source, number in begun}
+        most = sample.columns // JOINED_MOST
+        return {width for width in found if most <= width < sample.columns and width and sample.columns % width == 0}
+
+    def _of_shape(self, kind: Kind, value: int, rows: int, columns: int) -> Span | None:
+        for source, number in self._by_start.get((kind.code, value), []) if value else ():
+            row = source.prints[number]
+            if (int(row["rows"]), int(row["columns"])) == (rows, columns) and (span := source.span(number)):
+                return span if span.length == rows * columns * kind.width else None
+        return None

@@ -14,12 +14,12 @@ from budwood.domain.manifest import BlockId
 from budwood.errors import Damaged
 from budwood.store.api import BlockIndex, BlockRow, depth_on
 from budwood.store.cache import CachedRow
-from budwood.store.derive import BlockRecipe, Recipe
 from budwood.store.encodings import decode_block
 from budwood.store.encodings.derived import written_function
 from budwood.store.encodings.registry import DERIVED
 from budwood.store.plan import Piece
 from budwood.store.read import BlockReader, Rows
+from budwood.store.recipes import BlockRecipe, Recipe
 
 SMALLEST: Final = 512
 """A shorter block is stored as it is: its row in the index is larger than what could be won."""

@@ -3,12 +3,15 @@
 A *print* of a stored tensor of floats holds hashes of what a cast, a quantised or a turned copy of it would have at
 some places. Whoever pushes such a copy hashes what it has there, and looks the hash up. The places follow from the
 number of numbers alone (casts and quantising keep the order), for turning over from the shape, of which the middle
-stays the middle. Hashes only propose: the writer derives each block and compares all of it.
+stays the middle, and for rows in another order or parts of rows from how they begin. Hashes only propose: the writer
+derives each block and compares all of it.
 
     tensors:u32
-    | tensors x (key:8 bytes, kind:u8, zero:3, rows:u64, columns:u64, flat:8 x u32, tile:3 x u32, starts:6 x u32)
+    | tensors x (key:8 bytes, kind:u8, zero:3, rows:u64, columns:u64, flat:8 x u32, tile:3 x u32, starts:6 x u32,
+                 heads:8 x u32, seconds:8 x u32, sides:7 x u32)
 
-Behind a sketch (``sketch.py``), whose ``key`` names the tensor. A hash of 0 is none.
+Behind a sketch (``sketch.py``), whose ``key`` names the tensor. A hash of 0 is none. The first prints ended with the
+starts.
 """
 
 import struct
@@ -29,6 +32,8 @@ FLOATS: Final = tuple(kind for kind in KINDS if kind.read is not None)
 COPIES: Final = tuple(kind for kind in KINDS if kind.write is not None)
 FRACTIONS: Final = tuple(Fraction(text) for text in ("0", "1/2", "1/3", "2/3", "1/4", "3/4"))
 """Where slices begin, of the first dimension."""
+SIDES: Final = tuple(Fraction(text) for text in ("1/2", "1/4", "3/4", "1/8", "3/8", "5/8", "7/8"))
+"""Where parts of rows begin."""
 SMALLEST: Final = 256
 """Numbers below which a tensor is not looked for."""
 TENSORS: Final = 8_192
@@ -43,7 +48,7 @@ ASKED: Final = 64
 ALIKE: Final = 8
 """Tensors of one version looked at for one hash."""
 _TILE: Final = 8
-_ROW: Final = np.dtype(
+_FIRST_ROW: Final = np.dtype(
     [
         ("key", "V8"),
         ("kind", "u1"),
@@ -53,6 +58,14 @@ _ROW: Final = np.dtype(
         ("flat", "<u4", (len(COPIES),)),
         ("tile", "<u4", (len(FLOATS),)),
         ("starts", "<u4", (len(FRACTIONS),)),
+    ]
+)
+_ROW: Final = np.dtype(
+    [
+        *_FIRST_ROW.descr,
+        ("heads", "<u4", (len(COPIES),)),
+        ("seconds", "<u4", (len(COPIES),)),
+        ("sides", "<u4", (len(SIDES),)),
     ]
 )
 _COUNT: Final = struct.Struct("<I")
@@ -74,7 +87,8 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some numbers of one tensor, as they are written: two groups, a square in the middle, the starts of rows."""
+    """Some numbers of one tensor, as they are written: two groups, a square in the middle, the starts of rows, the
+    first two groups, those of the second row, the starts of parts of the first row."""
 
     tensor: Tensor
     kind: Kind
@@ -83,6 +97,9 @@ class Sample:
     flat: bytes
     tile: bytes
     starts: tuple[bytes, ...]
+    head: bytes = b""
+    second: bytes = b""
+    sides: tuple[bytes, ...] = ()
 
     @property
     def numbers(self) -> int:
@@ -103,14 +120,19 @@ def written_prints(samples: Sequence[Sample], logical_bytes: int) -> bytes:
     if not kept:
         return b""
     prints = np.zeros(len(kept), _ROW)
-    copies = {kind.code: _copies(kept, kind) for kind in COPIES}
+    copies = {kind.code: _copies(kept, kind, lambda sample: sample.flat) for kind in COPIES}
+    heads = {kind.code: _copies(kept, kind, lambda sample: sample.head) for kind in COPIES}
+    seconds = {kind.code: _copies(kept, kind, lambda sample: sample.second or sample.head) for kind in COPIES}
     for row, sample in zip(prints, kept, strict=True):
         row["key"] = tensor_digest(sample.tensor.name, sample.tensor.dtype)
         row["kind"], row["rows"], row["columns"] = sample.kind.code, sample.rows, sample.columns
         row["starts"] = [_start_hash(sample.kind, start) for start in sample.starts]
+        row["sides"] = [_start_hash(sample.kind, side) for side in sample.sides]
     for number, sample in enumerate(kept):
         prints["flat"][number] = [_flat_hash(kind, sample.numbers, copies[kind.code][number]) for kind in COPIES]
         prints["tile"][number] = [_tile_of(sample, kind) for kind in FLOATS]
+        prints["heads"][number] = [_row_hash(kind, sample, heads[kind.code][number]) for kind in COPIES]
+        prints["seconds"][number] = [_row_hash(kind, sample, seconds[kind.code][number]) for kind in COPIES]
     return _COUNT.pack(len(kept)) + prints.tobytes()
 
 
@@ -121,9 +143,16 @@ def read_prints(written: bytes) -> Prints:
     if len(written) < _COUNT.size:
         raise BlockDamaged("Prints end inside their header.")
     (count,) = _COUNT.unpack_from(written)
-    if count > TENSORS or len(written) != _COUNT.size + count * _ROW.itemsize:
+    rows = next((rows for rows in (_ROW, _FIRST_ROW) if len(written) == _COUNT.size + count * rows.itemsize), None)
+    if count > TENSORS or rows is None:
         raise BlockDamaged(f"Prints of {count} tensors do not take {len(written)} bytes.")
-    return np.frombuffer(written, _ROW, offset=_COUNT.size)
+    held = np.frombuffer(written, rows, offset=_COUNT.size)
+    if rows is _ROW:
+        return held
+    widened = np.zeros(count, _ROW)
+    for name in _FIRST_ROW.names or ():
+        widened[name] = held[name]
+    return widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +162,8 @@ class Asked:
     flat: Hashes
     turned: Hashes
     start: Hashes
+    head: Hashes
+    second: Hashes
 
 
 def asked_of(samples: Sequence[Sample]) -> Asked:
@@ -141,6 +172,8 @@ def asked_of(samples: Sequence[Sample]) -> Asked:
         np.array([_flat_hash(each.kind, each.numbers, each.flat) for each in samples], np.uint32),
         np.array([_turned_hash(each) for each in samples], np.uint32),
         np.array([_start_hash(each.kind, each.starts[0]) if each.starts else 0 for each in samples], np.uint32),
+        np.array([_row_hash(each.kind, each, each.head) for each in samples], np.uint32),
+        np.array([_row_hash(each.kind, each, each.second or each.head) for each in samples], np.uint32),
     )
 
 
@@ -206,7 +239,7 @@ def _sample(tensor: Tensor, kind: Kind, read: Read) -> Sample:
 
     groups = numbers // GROUP
     flat = at(groups // 3 * GROUP, GROUP) + at(2 * groups // 3 * GROUP, GROUP)
-    tile, starts = b"", list[bytes]()
+    head, tile, starts, sides = at(0, 2 * GROUP), b"", list[bytes](), list[bytes]()
     if kind in FLOATS:
         if len(tensor.shape) == 2 and min(rows, columns) >= _TILE:
             top, left = (rows - _TILE) // 2, (columns - _TILE) // 2
@@ -215,31 +248,35 @@ def _sample(tensor: Tensor, kind: Kind, read: Read) -> Sample:
             place = rows * fraction * columns
             inside = place.denominator == 1 and (rows * fraction).denominator == 1 and place + GROUP <= numbers
             starts.append(at(int(place), GROUP) if inside else b"")
-    return Sample(tensor, kind, rows, columns, flat, tile, tuple(starts))
+        for fraction in SIDES:
+            place = columns * fraction
+            inside = rows > 1 and place.denominator == 1 and place + GROUP <= columns
+            sides.append(at(int(place), GROUP) if inside else b"")
+    second = at(columns, 2 * GROUP) if rows > 1 and columns % GROUP == 0 and columns >= 2 * GROUP else b""
+    return Sample(tensor, kind, rows, columns, flat, tile, tuple(starts), head, second, tuple(sides))
 
 
-def _copies(samples: Sequence[Sample], kind: Kind) -> list[bytes]:
-    """What copies of this kind would have where the samples were taken; empty where there can be none."""
+def _copies(samples: Sequence[Sample], kind: Kind, part: Callable[[Sample], bytes]) -> list[bytes]:
+    """What copies of this kind would have where a part of the samples was taken; empty where there can be none."""
     found: list[bytes] = [b""] * len(samples)
     for source in FLOATS:
         numbers = [number for number, sample in enumerate(samples) if sample.kind == source]
         if not numbers:
             continue
         try:
-            whole = convert(as_bytes(b"".join(samples[number].flat for number in numbers)), source, kind)
-            parts = whole.reshape(len(numbers), -1)
-            for number, part in zip(numbers, parts, strict=True):
-                found[number] = part.tobytes()
+            whole = convert(as_bytes(b"".join(part(samples[number]) for number in numbers)), source, kind)
+            for number, made in zip(numbers, whole.reshape(len(numbers), -1), strict=True):
+                found[number] = made.tobytes()
         except BlockDamaged:
             # One of them has numbers that are not finite.
             for number in numbers:
-                found[number] = _copy(samples[number], kind)
+                found[number] = _copy(part(samples[number]), samples[number].kind, kind)
     return found
 
 
-def _copy(sample: Sample, kind: Kind) -> bytes:
+def _copy(raw: bytes, source: Kind, kind: Kind) -> bytes:
     try:
-        return convert(as_bytes(sample.flat), sample.kind, kind).tobytes()
+        return convert(as_bytes(raw), source, kind).tobytes()
     except BlockDamaged:
         return b""
 
@@ -264,6 +301,10 @@ def _flat_hash(kind: Kind, numbers: int, raw: bytes) -> int:
 
 def _tile_hash(kind: Kind, rows: int, columns: int, raw: bytes) -> int:
     return _hash(b"tile", kind, struct.pack("<QQ", rows, columns), raw)
+
+
+def _row_hash(kind: Kind, sample: Sample, raw: bytes) -> int:
+    return _hash(b"row", kind, struct.pack("<QQ", sample.rows, sample.columns), raw)
 
 
 def _start_hash(kind: Kind, raw: bytes) -> int:

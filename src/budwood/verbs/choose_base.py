@@ -11,7 +11,8 @@ from itertools import accumulate
 from typing import Final
 
 from budwood.catalog.api import View
-from budwood.domain.manifest import BlockId, Manifest
+from budwood.domain.limits import BLOCK_BYTES
+from budwood.domain.manifest import BlockId, Manifest, Span
 from budwood.domain.records import VersionRecord
 from budwood.errors import Damaged
 from budwood.store.api import Hint
@@ -29,6 +30,7 @@ OWN_CANDIDATES: Final = 4
 LIKE_CANDIDATES: Final = 8
 SOURCE_CANDIDATES: Final = 8
 PROBES_ASKED: Final = 256
+BEGINNING_BLOCKS: Final = 4
 WORTHWHILE: Final = 0.97
 """A base that promises less than this saves nothing that pays for decoding it."""
 
@@ -110,7 +112,16 @@ def _source(place: Reads, version: VersionRecord, sketches: Mapping[int, bytes])
         prints = read_prints(prints_in(sketches[version.id])) if sketches.get(version.id) else read_prints(b"")
     except Damaged:
         prints = read_prints(b"")
-    return Source(prints, lambda: _manifest(place, version))
+    return Source(prints, lambda: _manifest(place, version), lambda span, length: _beginning(place, span, length))
+
+
+def _beginning(place: Reads, span: Span, length: int) -> bytes:
+    """About so much of a stored tensor; empty when it cannot be read."""
+    reader, blocks = place.reader(), span.blocks[: min(-(-length // BLOCK_BYTES), BEGINNING_BLOCKS)]
+    try:
+        return reader.read_all(blocks, min(span.length, len(blocks) * BLOCK_BYTES))[:length]
+    except Damaged:
+        return b""
 
 
 def _best(sketch: bytes, found: Sequence[VersionRecord], sketches: Mapping[int, bytes]) -> list[VersionRecord]:

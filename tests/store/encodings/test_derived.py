@@ -18,13 +18,13 @@ from budwood.domain.manifest import BlockId, Span
 from budwood.errors import BlockDamaged
 from budwood.store.api import BlockRow
 from budwood.store.backends.memory import MemoryObjects
-from budwood.store.derive import Cut, Recipe
 from budwood.store.encodings import decode_block
 from budwood.store.encodings._kinds import BY_NAME, KINDS, Kind, as_bytes, convert
 from budwood.store.encodings.derived import Function, SourcePiece, gather, read_function, written_function
 from budwood.store.encodings.registry import DERIVED
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.read import BlockReader
+from budwood.store.recipes import Cut, Recipe
 
 F32, F16, BF16, Q8 = (BY_NAME[name] for name in ("f32", "f16", "bf16", "q8_0"))
 QUANTISED = [kind for kind in KINDS if kind.group > 1]
@@ -126,6 +126,7 @@ functions = st.builds(
     st.integers(0, 5000),
     st.integers(0, 40),
     st.integers(0, 40),
+    st.integers(1, 40),
 )
 
 
@@ -167,6 +168,10 @@ def test_any_bytes_are_a_block_or_damage(tail: bytes, length: int, head: bytes) 
         the_function(rows=3),
         the_function(rows=3, columns=1 << 31),
         the_function(target=Q8, pieces=(SourcePiece(0, 0, 4096),), rows=32, columns=32),
+        the_function(item=4),
+        the_function(rows=3, columns=5, item=32),
+        the_function(rows=1, columns=1, item=1 << 31),
+        the_function(target=Q8, pieces=(SourcePiece(0, 0, 4096),), rows=32, columns=2, item=16),
     ],
 )
 def test_an_impossible_function_is_damage(function: Function) -> None:
@@ -216,6 +221,34 @@ def test_any_part_of_a_copy_is_made_by_its_recipe(
     span = Span(0, len(held), (b"s" * 32,), "tensor", source.name, (rows, columns))
     turned = (rows, columns) if turns else (0, 0)
     found = Recipe(source, target, (Cut(span, 0, len(held)),), *turned).of_block(start, length)
+    assert found is not None
+    encoded, target_bytes = memoryview(written_function(found.function)), memoryview(bytearray(length))
+    gathered = gather(encoded, found.sources, lambda _: held, lambda size: np.empty(size, np.uint8))
+    decode_block(DERIVED, encoded, base=gathered, target=target_bytes)
+    assert bytes(target_bytes) == whole[start : start + length]
+
+
+@given(
+    st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 6), st.integers(1, 3)),
+    st.sampled_from(FLOATS),
+    st.sampled_from([*FLOATS, *QUANTISED]),
+    st.data(),
+)
+@settings(max_examples=200)
+def test_any_part_of_a_copy_whose_items_were_turned_is_made_by_its_recipe(
+    shape: tuple[int, int, int, int], source: Kind, target: Kind, data: st.DataObject
+) -> None:
+    matrices, rows, columns, item = *shape[:3], shape[3] * 32
+    values = np.random.default_rng(sum(shape)).standard_normal((matrices, rows, columns, item)).astype(np.float32)
+    held = made(values.tobytes(), F32, source)
+    words = np.frombuffer(held, f"V{source.width}").reshape(values.shape)
+    turned = made(np.ascontiguousarray(words.transpose(0, 2, 1, 3)).tobytes(), source, target)
+    first = data.draw(st.integers(0, matrices * rows * columns - 1))
+    whole = turned[target.bytes_of(first * item) :]
+    start = data.draw(st.integers(0, len(whole) - 1))
+    length = data.draw(st.integers(1, len(whole) - start))
+    span = Span(0, len(held), (b"s" * 32,), "tensor", source.name, values.shape)
+    found = Recipe(source, target, (Cut(span, 0, len(held)),), rows, columns, item, first).of_block(start, length)
     assert found is not None
     encoded, target_bytes = memoryview(written_function(found.function)), memoryview(bytearray(length))
     gathered = gather(encoded, found.sources, lambda _: held, lambda size: np.empty(size, np.uint8))

@@ -1,12 +1,13 @@
 """DERIVED: a block as a known function of other blocks, its sources. docs/internals/derived.md is the format.
 
-    from:u8 | to:u8 | pieces:u16 | skip:u32 | rows:u32 | columns:u32
+    from:u8 | to:u8 | pieces:u16 | skip:u32 | rows:u32 | columns:u32 | item:u32, if from has its highest bit
     | pieces x (source:u8, zero:3, offset:u32, length:u32)
 
 The pieces, cut out of the sources and put one behind the other, are the *input*. It is turned over if rows and columns
-are not zero, its numbers are turned from one kind into the other, and the block is what follows the first ``skip``
-bytes. Whoever decodes gathers the input first (``gather``) and gives it in place of a base. Nothing is longer than the
-limits say, whatever a body claims: an input has at most ``DERIVED_INPUT_BYTES``.
+are not zero (with items, each matrix of rows by columns items), its numbers are turned from one kind into the other,
+and the block is what follows the first ``skip`` bytes. Whoever decodes gathers the input first (``gather``) and gives
+it in place of a base. Nothing is longer than the limits say, whatever a body claims: an input has at most
+``DERIVED_INPUT_BYTES``.
 """
 
 import struct
@@ -24,6 +25,8 @@ from budwood.store.encodings._kinds import GROUP, Bytes8, Kind, as_bytes, conver
 from budwood.store.encodings._parts import Written
 
 _HEAD: Final = struct.Struct("<BBHIII")
+_ITEM: Final = struct.Struct("<I")
+_HAS_ITEM: Final = 0x80
 _PIECE: Final = struct.Struct("<BxxxII")
 
 
@@ -39,7 +42,7 @@ class SourcePiece:
 @dataclass(frozen=True, slots=True)
 class Function:
     """What a block is made of and how. ``rows`` and ``columns`` are of the input before it is turned over; 0: it is
-    not."""
+    not. With an ``item`` of several numbers, which stay together, the input may be several such matrices."""
 
     source: Kind
     target: Kind
@@ -47,6 +50,7 @@ class Function:
     skip: int = 0
     rows: int = 0
     columns: int = 0
+    item: int = 1
 
     @property
     def input_bytes(self) -> int:
@@ -55,14 +59,16 @@ class Function:
 
 def written_function(function: Function) -> bytes:
     """The body of a block."""
+    has_item = function.item > 1
     head = _HEAD.pack(
-        function.source.code,
+        function.source.code | (_HAS_ITEM if has_item else 0),
         function.target.code,
         len(function.pieces),
         function.skip,
         function.rows,
         function.columns,
     )
+    head += _ITEM.pack(function.item) if has_item else b""
     return head + b"".join(_PIECE.pack(each.source, each.offset, each.length) for each in function.pieces)
 
 
@@ -71,11 +77,16 @@ def read_function(encoded: Written) -> Function:
     if len(encoded) < _HEAD.size:
         raise BlockDamaged("A derived block ends inside its header.")
     source, target, count, skip, rows, columns = _HEAD.unpack(encoded[: _HEAD.size])
-    if not 0 < count <= DERIVED_PIECES or len(encoded) != _HEAD.size + count * _PIECE.size:
+    start = _HEAD.size + (_ITEM.size if source & _HAS_ITEM else 0)
+    if not 0 < count <= DERIVED_PIECES or len(encoded) != start + count * _PIECE.size:
         raise BlockDamaged(f"A derived block of {len(encoded)} bytes claims {count} pieces.")
-    body = bytes(encoded[_HEAD.size :])
+    body, item = bytes(encoded[start:]), 1
+    if source & _HAS_ITEM:
+        (item,) = _ITEM.unpack(encoded[_HEAD.size : start])
+        if item < 2:
+            raise BlockDamaged(f"A derived block has items of {item} numbers.")
     pieces = tuple(SourcePiece(*fields) for fields in _PIECE.iter_unpack(body))
-    function = Function(kind_of(source), kind_of(target), pieces, skip, rows, columns)
+    function = Function(kind_of(source & ~_HAS_ITEM), kind_of(target), pieces, skip, rows, columns, item)
     if any(body[at + 1 : at + 4] != bytes(3) for at in range(0, len(body), _PIECE.size)):
         raise BlockDamaged("A piece of a derived block has bytes that must be zero.")
     if any(not 0 < each.length <= BLOCK_BYTES or each.offset + each.length > BLOCK_BYTES for each in pieces):
@@ -129,9 +140,10 @@ def _check(function: Function) -> None:
     numbers = length // source.width
     if length > DERIVED_INPUT_BYTES or source.group != 1 or length % source.width or numbers % target.group:
         raise BlockDamaged(f"A derived block has an impossible input of {length} bytes.")
-    if bool(function.rows) != bool(function.columns):
+    if bool(function.rows) != bool(function.columns) or (function.item > 1 and not function.rows):
         raise BlockDamaged("A derived block is turned over by half.")
-    if function.rows and (function.rows * function.columns != numbers or target.group != 1):
+    matrix = function.rows * function.columns * function.item
+    if matrix and (numbers % matrix or (function.item == 1 and numbers != matrix) or function.item % target.group):
         raise BlockDamaged("A derived block is turned over by another shape than it has.")
 
 
@@ -146,10 +158,16 @@ def _left(function: Function, stop: int) -> bool:
 
 def _turned(function: Function, raw: Bytes8, start: int, stop: int) -> "tuple[Bytes8, int, int]":
     """The rows, after turning over, that the block lies in, and where in them. Raises BlockDamaged."""
-    row = function.rows * function.target.width
-    if stop > function.columns * row:
+    rows, columns = function.rows, function.columns
+    row = function.target.bytes_of(rows * function.item)
+    items = raw.view(f"V{function.source.width * function.item}").reshape(-1, rows, columns)
+    if stop > len(items) * columns * row:
         raise BlockDamaged("A derived block ends past the matrix it is turned from.")
     first, last = start // row, -(-stop // row)
-    words = raw.view(f"V{function.source.width}").reshape(function.rows, function.columns)
-    turned = np.ascontiguousarray(words[:, first:last].T).reshape(-1).view(np.uint8)
-    return turned, start - first * row, stop - first * row
+    # Of one matrix only what is needed is turned; of several, those that are needed.
+    low, high = first // columns, -(-last // columns)
+    if high - low == 1:
+        turned = items[low][:, first - low * columns : last - low * columns].T
+    else:
+        turned = items[low:high].transpose(0, 2, 1).reshape(-1, rows)[first - low * columns : last - low * columns]
+    return np.ascontiguousarray(turned).reshape(-1).view(np.uint8), start - first * row, stop - first * row
