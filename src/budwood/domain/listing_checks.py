@@ -24,6 +24,7 @@ STAGES: Final[Mapping[str, Stage]] = {
     "archived": Stage.ARCHIVED,
 }
 STAGE_WORDS: Final = {stage: word.capitalize() for word, stage in STAGES.items()}
+PROMPT_TEXT: Final = "mlflow.prompt.text"
 PROMPT_SOURCES: Final = frozenset({"dummy-source", "prompt-template"})
 _ALIAS: Final = re.compile(r"[\w-]+")
 _RESERVED: Final = re.compile(r"[vV][0-9]+")
@@ -100,6 +101,9 @@ def tags(said: Mapping[str, str]) -> dict[str, str]:
     for key, value in said.items():
         check_key("key", key)
         _at_most(key, "key", TRACKING_KEY_CHARS, "TRACKING_KEY_CHARS")
+        if key == PROMPT_TEXT and len(value) > LISTING_TEXT_CHARS:
+            message = f"Prompt text exceeds max length of {LISTING_TEXT_CHARS} characters."
+            raise LimitExceeded(message, limit="LISTING_TEXT_CHARS")
         _at_most(value, "value", LISTING_TEXT_CHARS, "LISTING_TEXT_CHARS")
     return dict(said)
 

@@ -322,6 +322,14 @@ def test_a_version_without_files_is_of_one_moment_however_time_passes(client: An
     assert load_manifest(home.house, version).digest == version.digest
 
 
+def test_a_prompt_that_is_too_long_is_told_so_and_leaves_nothing_behind(client: Any) -> None:
+    from mlflow.exceptions import RestException
+
+    with pytest.raises(RestException, match="Prompt text exceeds max length of 100000 characters"):
+        client.register_prompt("long", "a" * 100_001)
+    assert client.search_prompts() == []
+
+
 def test_a_search_that_says_nothing_of_prompts_finds_none(client: Any) -> None:
     from mlflow.entities.model_registry import RegisteredModelTag
 
