@@ -34,7 +34,7 @@ def answered(headers: Fields, *pieces: bytes, method: str = "GET", keep_alive: b
 
     async def run() -> None:
         cycle = Cycle(
-            scope={"method": method},  # type: ignore[arg-type, typeddict-item]
+            scope={"method": method},  # type: ignore[typeddict-item]
             transport=line,
             flow=FlowControl(line),
             logger=QUIET,
