@@ -1,8 +1,8 @@
-"""``mlflow.models.evaluate``, unmodified, which needs the whole of MLflow: what it measures, the data and the artifacts are
-kept with the run.
+"""``mlflow.models.evaluate``, unmodified, which needs the whole of MLflow: what it measures, the data and the artifacts
+are kept with the run.
 
-``BUDWOOD_TEST_MLFLOW`` names a Python that has ``mlflow`` 3.17, scikit-learn and matplotlib; without it nothing is tested
-here, as the client of these tests, ``mlflow-skinny``, evaluates no models.
+``BUDWOOD_TEST_MLFLOW`` names a Python that has ``mlflow`` 3.17, scikit-learn and matplotlib; without it nothing is
+tested here, as the client of these tests, ``mlflow-skinny``, evaluates no models.
 """
 
 import json
