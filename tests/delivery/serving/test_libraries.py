@@ -208,7 +208,7 @@ IN_MLSERVER = {
         "lightgbm.train(s,lightgbm.Dataset(x,label=x[:,0]),1).save_model(at + '/model.lgb')"
     ),
     "mlflow": (
-        "import mlflow.sklearn; from sklearn.tree import DecisionTreeRegressor as T;"
+        "import mlflow.sklearn; from sklearn.linear_model import LinearRegression as T;"
         "mlflow.sklearn.save_model(T().fit([[0.0,0.0],[1.0,1.0]],[0.0,1.0]), at)"
     ),
     "huggingface": "",
