@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from budwood.domain.compared.captures import read_captures
 from budwood.domain.traffic.endpoint import Endpoint, Routing, Shadow
 from budwood.domain.traffic.segments import first_table
 
@@ -64,6 +65,17 @@ def test_a_part_is_sampled_and_bodies_are_cut_or_left(gateway: Gateway, endpoint
     gateway.ask("/predict/fraud")
     last = captured(gateway, len(lines) + 2)[-1]
     assert (last["asked"], last["code"]) == (None, 200)
+
+
+def test_copies_of_binary_bodies_are_kept_as_lines_that_can_be_read(gateway: Gateway, endpoint: Endpoint) -> None:
+    assert gateway.obey(shadowing(endpoint)) == {}
+    body = b"{}" + bytes(range(256))
+    answers = [gateway.ask("/predict/fraud", {"inference-header-content-length": "2"}, body) for _ in range(3)]
+    assert {answer.status for answer in answers} == {200}
+    captured(gateway, 6)
+    found = read_captures((gateway.folder / "captures.log").read_bytes())
+    assert (len(found.captures), found.garbled) == (6, 0)
+    assert {json.loads(each.answered)["arm"] for each in found.captures} == {"stable", "canary"}
 
 
 def test_a_shadow_that_hangs_or_fails_is_felt_by_nobody(
