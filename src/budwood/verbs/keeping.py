@@ -1,7 +1,8 @@
 """Taking in a file of a run or logged model: from a scratch file to blocks in packs, and one row that names them.
 
 The order is that of a push: lease, blocks durable, one transaction that re-checks and names them. A file of tensors
-is kept as its difference from the nearest there is: a version, or a file like it that a run logged before. A large
+is kept as its difference from the nearest there is: a version, or a file like it that a run logged before. Where the
+tensors of an ONNX model lie that keeps them beside itself says the model: the later of both files sees to it. A large
 file is written to packs while it comes (``Ahead``); should that fail, it is read from scratch as any other.
 """
 
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -30,8 +31,9 @@ from budwood.store.formats import is_claimed
 from budwood.store.gather import DiskFile, gather
 from budwood.store.readings import read_files
 from budwood.store.write import BlockWriter, Kept
-from budwood.verbs.artifacts import check_writable
+from budwood.verbs.artifacts import check_writable, read_pieces
 from budwood.verbs.attached import Writing
+from budwood.verbs.beside import told_beside, untold_beside
 from budwood.verbs.choose_base import LIKE_CANDIDATES, Chosen, FileTensors, choose_base
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
@@ -117,6 +119,16 @@ def keep_file(house: House, namespace: str, path: str, scratch: Path, ahead: Ahe
     """
     wanted = artifact_path(path)
     check_writable(wanted)
+    kept = _kept(house, namespace, wanted, scratch, ahead)
+    told = None if kept.structure else told_beside(house, namespace, wanted, kept.entry.size)
+    if told is not None:
+        kept = _recut(house, kept, scratch, told)
+    for place, reading in untold_beside(house, kept).items():
+        _fetch_and_cut(house, namespace, place, reading)
+    return kept
+
+
+def _kept(house: House, namespace: str, wanted: str, scratch: Path, ahead: Ahead | None) -> StoredFile:
     if ahead is not None:
         # Whatever happened there, the file is here, and what is wrong with it will be seen again.
         with suppress(FileChanged, LeaseLost, LimitExceeded):
@@ -166,14 +178,42 @@ def _attempt(house: House, namespace: str, path: str, file: DiskFile) -> StoredF
     return _publish(house, namespace, path, _write(house, namespace, path, _named(file, path)))
 
 
-def _publish(house: House, namespace: str, path: str, written: _Written) -> StoredFile:
-    now = house.clock()
+def _fetch_and_cut(house: House, namespace: str, path: str, reading: Reading) -> None:
+    """A file that came before the one that says where its tensors lie."""
+    with house.catalog.read() as view:
+        there = view.stored_file(namespace, path)
+    if there is None:
+        return
+    with spooled(house) as scratch:
+        with scratch.open("wb") as file:
+            file.writelines(read_pieces(house, there.entry))
+        _recut(house, there, scratch, reading)
+
+
+def _recut(house: House, kept: StoredFile, scratch: Path, reading: Reading) -> StoredFile:
+    """The same bytes, cut where ``reading`` says; what was kept stays, should it be replaced or swept meanwhile."""
+    (file,) = gather([scratch])
+    written = _write(house, kept.namespace, kept.path, _named(file, kept.path), reading)
+    with suppress(FileChanged, LeaseLost):
+        return _publish(house, kept.namespace, kept.path, written, kept)
+    return kept
+
+
+def _publish(
+    house: House, namespace: str, path: str, written: _Written, before: StoredFile | None = None
+) -> StoredFile:
+    """``before`` is the same file otherwise cut, which keeps whose it is. Raises FileChanged when it is not there."""
     lease = written.writing.lease
     assert lease is not None
     entry, reading = written.entry, written.reading
-    new = StoredFile(0, namespace, path, entry, reading.facts, house.author, now, written.structure)
+    new = StoredFile(0, namespace, path, entry, reading.facts, house.author, house.clock(), written.structure)
+    if before is not None:
+        new = replace(new, facts=before.facts, author=before.author, at_ms=before.at_ms)
 
     def work(transaction: Transaction) -> StoredFile:
+        there = transaction.stored_file(namespace, path) if before is not None else None
+        if before is not None and (there is None or there.entry.sha256 != entry.sha256):
+            raise FileChanged(f"{path!r} was replaced meanwhile.")
         written.writing.publish(transaction, house, namespace)
         return transaction.put_stored_file(new)
 
@@ -191,10 +231,10 @@ def _dropped(done: "Future[_Written]") -> None:
             lease.drop()
 
 
-def _write(house: House, namespace: str, path: str, file: DiskFile) -> _Written:
+def _write(house: House, namespace: str, path: str, file: DiskFile, told: Reading | None = None) -> _Written:
     lease = Held(house, f"artifact {namespace}/{path}"[:200], namespace=namespace)
     try:
-        reading = _read(file)
+        reading = told or _reading(house, namespace, path, file)
         chosen = _chosen(house, namespace, file, reading)
         is_small = not isinstance(file, ComingFile) and file.size <= BLOCK_BYTES
         with BlockWriter(
@@ -214,6 +254,14 @@ def _write(house: House, namespace: str, path: str, file: DiskFile) -> _Written:
             lease.drop()
         raise
     return _Written(entry, reading, chosen.structure, Writing((), kept, lease))
+
+
+def _reading(house: House, namespace: str, path: str, file: DiskFile) -> Reading:
+    """What it says of itself, or else what the file beside it says."""
+    reading = _read(file)
+    if reading.format or (isinstance(file, ComingFile) and not file.arrival.knows_size):
+        return reading
+    return told_beside(house, namespace, path, file.size) or reading
 
 
 def _read(file: DiskFile) -> Reading:

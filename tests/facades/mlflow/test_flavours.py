@@ -68,13 +68,14 @@ def _pytorch() -> Flavour:
     return Flavour(make, log, mlflow.pytorch.load_model, answers, share=0.8)
 
 
-def _onnx() -> Flavour:
+def _onnx(*, beside: bool = True) -> Flavour:
     import mlflow.onnx
     import onnx
     import onnxruntime
 
     def make(chance: int, tuned: bool) -> Any:
-        random = np.random.default_rng(chance)
+        # Others than in the other form: they would be in the store already.
+        random = np.random.default_rng(chance + 10 * beside)
         weights = random.normal(size=(64, 4096)).astype(np.float32)
         weights = (weights * (1 + 1e-4 * tuned * random.normal(size=weights.shape))).astype(np.float32)
         kept = onnx.numpy_helper.from_array(weights, "weights")
@@ -90,7 +91,7 @@ def _onnx() -> Flavour:
         return onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": X})[0]
 
     def log(model: Any, **words: Any) -> Any:
-        return mlflow.onnx.log_model(model, save_as_external_data=False, **words)
+        return mlflow.onnx.log_model(model, save_as_external_data=beside, **words)
 
     return Flavour(make, log, mlflow.onnx.load_model, answers, share=0.8)
 
@@ -176,6 +177,7 @@ FLAVOURS: dict[str, Callable[[], Flavour]] = {
     "sklearn": _sklearn,
     "pytorch": _pytorch,
     "onnx": _onnx,
+    "onnx in one file": lambda: _onnx(beside=False),
     "transformers": _transformers,
     "xgboost": _xgboost,
     "pyfunc": _pyfunc,
