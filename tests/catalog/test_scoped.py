@@ -34,6 +34,8 @@ WHOLE = {
     "condemned_total",
     "give_packs",
     "packs",
+    "block_ids",
+    "leaning",
     "named_packs",
     "counts",
     "shapes",

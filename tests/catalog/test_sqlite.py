@@ -386,6 +386,7 @@ SCANS = {
     "_COUNT_VERSIONS",
     "_COUNT_BLOCKS",
     "_COUNT_PACKS",
+    "_NAMED_PACKS",
     "_PACKS",
     "_FORGET_PACKS",
     "_PACKED_BYTES",

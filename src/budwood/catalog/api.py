@@ -205,6 +205,12 @@ class View(
     def packs(self) -> Sequence[PackUse]:
         """Looks at every block."""
 
+    def block_ids(self, *, after: BlockId = b"", limit: int = 100_000) -> Sequence[BlockId]:
+        """Of the blocks in force, in order."""
+
+    def leaning(self, depth: int, *, after: BlockId = b"", limit: int = 100_000) -> Sequence[tuple[BlockId, bytes]]:
+        """The blocks in force that lie so deep, in order, each with the ids of all it leans on in one."""
+
     def named_packs(self) -> Sequence[str]:
         """Those that hold a block in force or condemned, by name. Looks at one block of each."""
 

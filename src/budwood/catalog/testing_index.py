@@ -1,5 +1,6 @@
 """The part of the catalog's conformance suite about blocks, packs and leases."""
 
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -76,6 +77,19 @@ class IndexSuite:
         catalog.write(lambda transaction: transaction.condemn([rows[0].id], at_ms=99))
         with catalog.read() as view:
             assert list(view.condemned(before_ms=11)) == rows
+
+    def test_ids_and_what_leans_are_given_in_order_and_by_pages(self, catalog: Catalog) -> None:
+        whole, more = sorted(block_rows(6), key=lambda row: row.id), block_rows(4, seed=2)
+        leaning = sorted((replace(row, base=whole[0].id, depth=1) for row in more), key=lambda row: row.id)
+        catalog.write(lambda transaction: transaction.add_blocks([*whole, *leaning]))
+        catalog.write(lambda transaction: transaction.condemn([leaning[-1].id, whole[-1].id], at_ms=1))
+        with catalog.read() as view:
+            ids = sorted(row.id for row in (*whole[:-1], *leaning[:-1]))
+            assert list(view.block_ids()) == ids
+            assert list(view.block_ids(after=ids[2], limit=3)) == ids[3:6]
+            assert list(view.leaning(1)) == [(row.id, row.base) for row in leaning[:-1]]
+            assert list(view.leaning(1, after=leaning[0].id, limit=1)) == [(leaning[1].id, whole[0].id)]
+            assert list(view.leaning(2)) == []
 
     def test_forgetting_removes_condemned_rows_and_leaves_those_in_force(self, catalog: Catalog) -> None:
         rows = block_rows(4)

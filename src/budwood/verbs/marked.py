@@ -26,9 +26,9 @@ class Marked:
         return sum(run.size for run in self._runs)
 
     def add(self, blocks: Iterable[BlockId]) -> None:
-        run = np.unique(_prefixes(blocks))
+        run = _sorted_once(_prefixes(blocks))
         while self._runs and self._runs[-1].size < 2 * run.size:
-            run = np.unique(np.concatenate((self._runs.pop(), run)))
+            run = _sorted_once(np.concatenate((self._runs.pop(), run)))
         if run.size:
             self._runs.append(run)
 
@@ -45,6 +45,12 @@ class Marked:
         """Those that are not marked, in order."""
         asked = tuple(blocks)
         return [block for block, is_marked in zip(asked, self.has(asked), strict=True) if not is_marked]
+
+
+def _sorted_once(prefixes: _Prefixes) -> _Prefixes:
+    """Runs that are in order already are merged, which is what a stable sort does."""
+    ordered = np.sort(prefixes, kind="stable")
+    return ordered[np.concatenate((ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]))]
 
 
 def _prefixes(blocks: Iterable[BlockId]) -> _Prefixes:

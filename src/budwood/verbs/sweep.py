@@ -9,17 +9,17 @@
 Killed at any point, the next sweep finishes the work: every phase starts from what the catalog says.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from budwood.catalog.api import Transaction
-from budwood.domain.limits import GRACE_S, INDEX_ROWS, MIB
+from budwood.domain.limits import DEEPEST, GRACE_S, INDEX_ROWS, MIB
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
 from budwood.errors import PackDamaged, RegistryBusy
-from budwood.store.api import ID_BYTES, BlockRow, StoredObject
+from budwood.store.api import ID_BYTES, BlockRow, StoredObject, bases_in
 from budwood.store.marks import names_like
 from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.ballast import with_room
@@ -112,9 +112,7 @@ def _condemn(house: House, now: int, *, dry_run: bool) -> _Tally:
     condemned = _Tally()
     for _ in range(MARK_TRIES):
         needed, last = _mark(house)
-        unneeded = _Unneeded()
-        for page in in_pages(rows_in_force(house), PAGE):
-            unneeded.add(page, needed)
+        unneeded = _unneeded(house, needed)
         if dry_run:
             return unneeded.tally
         if _condemn_all(house, unneeded, last, now, condemned):
@@ -140,18 +138,28 @@ class _Unneeded:
         self._by_depth: dict[int, bytearray] = {}
         self.tally = _Tally()
 
-    def add(self, rows: Sequence[BlockRow], needed: Marked) -> None:
-        kept = needed.has([row.id for row in rows])
-        doomed = [row for row, is_needed in zip(rows, kept, strict=True) if not is_needed]
-        for row in doomed:
+    def add(self, rows: Collection[BlockRow]) -> None:
+        for row in rows:
             self._by_depth.setdefault(row.depth, bytearray()).extend(row.id)
-        self.tally.add(doomed)
+        self.tally.add(rows)
 
     def deepest_first(self) -> Iterator[BlockId]:
         for depth in sorted(self._by_depth, reverse=True):
             ids = self._by_depth[depth]
             for at in range(0, len(ids), ID_BYTES):
                 yield bytes(ids[at : at + ID_BYTES])
+
+
+def _unneeded(house: House, needed: Marked) -> _Unneeded:
+    """What is in force and not marked."""
+    found, after = _Unneeded(), b""
+    while True:
+        with house.catalog.read() as view:
+            page = view.block_ids(after=after, limit=INDEX_ROWS)
+            found.add(view.find_blocks(needed.without(page)).values())
+        if not page:
+            return found
+        after = page[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,25 +175,34 @@ def _mark(house: House) -> tuple[Marked, _Last]:
     """The blocks every version, all evidence and every file of a run needs and every push has staged, with bases."""
     needed = Marked()
     with house.catalog.read() as view:
-        staged = view.staged_blocks(now_ms=house.clock())
-    _note(house, needed, set(staged))
+        needed.add(view.staged_blocks(now_ms=house.clock()))
     version_id = evidence_id = file_id = 0
     for version, manifest in every_manifest(house):
-        _note(house, needed, named_blocks(version, manifest))
+        needed.add(named_blocks(version, manifest))
         version_id = version.id
     for _, evidence in every_file_of_evidence(house):
-        _note(house, needed, attached_blocks(evidence))
+        needed.add(attached_blocks(evidence))
         evidence_id = evidence.id
     for file in every_stored_file(house):
-        _note(house, needed, file_blocks(file))
+        needed.add(file_blocks(file))
         file_id = file.id
+    # What leans lies deeper than what it leans on, so each depth is looked at once.
+    for depth in range(DEEPEST, 0, -1):
+        _mark_bases(house, needed, depth)
     return needed, _Last(version_id, evidence_id, file_id)
 
 
-def _note(house: House, needed: Marked, blocks: Set[BlockId]) -> None:
-    """What was met before was met with all it leans on."""
-    if fresh := needed.without(blocks):
-        needed.add(with_bases(house.index, fresh))
+def _mark_bases(house: House, needed: Marked, depth: int) -> None:
+    """What marked blocks that lie so deep lean on."""
+    after = b""
+    while True:
+        with house.catalog.read() as view:
+            page = view.leaning(depth, after=after, limit=INDEX_ROWS)
+        if not page:
+            return
+        leaning = needed.has([block for block, _ in page])
+        needed.add(base for (_, bases), leans in zip(page, leaning, strict=True) if leans for base in bases_in(bases))
+        after = page[-1][0]
 
 
 def _sentence(

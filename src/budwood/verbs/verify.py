@@ -204,14 +204,19 @@ def _check_users(house: House, found: _Found) -> None:
 def _missing(house: House, found: _Found, blocks: Set[BlockId]) -> set[BlockId]:
     """Those of the blocks, and of all that they lean on, that have no row. The others are marked: they need no second
     look for whoever names them next."""
-    fresh = found.whole.without(blocks)
-    rows = with_bases(house.index, fresh)
-    missing = {block for block in (*fresh, *(base for row in rows.values() for base in row.bases)) if block not in rows}
+    rows: dict[BlockId, BlockRow] = {}
+    missing: set[BlockId] = set()
+    wanted = found.whole.without(blocks)
+    while wanted:
+        there = house.index.find(wanted)
+        rows |= there
+        missing.update(block for block in wanted if block not in there)
+        bases = {base for row in there.values() for base in row.bases} - rows.keys() - missing
+        wanted = found.whole.without(bases)
     torn = _leaning(rows, missing)
     found.torn |= torn
-    new = found.whole.without([block for block in rows if block not in torn])
-    found.blocks += len(new)
-    found.whole.add(new)
+    found.blocks += len(rows) - len(torn)
+    found.whole.add(rows.keys() - torn.keys())
     return missing
 
 

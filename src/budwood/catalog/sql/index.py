@@ -82,6 +82,10 @@ _BLOCKS: Final = _paged(_in_force)
 _BLOCKS_OF: Final = _paged(_in_force.where(pack.c.name == bindparam("pack")))
 # Written out, not bound: only then is it seen to match the partial index.
 _is_condemned: Final = block.c.condemned_ms > literal_column("0")
+_IDS: Final = _paged(select(block.c.id).where(block.c.condemned_ms == 0))
+_DEEP: Final = _paged(
+    select(block.c.id, block.c.base).where(block.c.condemned_ms == 0, block.c.depth == bindparam("depth"))
+)
 _CONDEMNED: Final = Statement(
     _rows.where(_is_condemned, block.c.condemned_ms < bindparam("before_ms"))
     .order_by(block.c.condemned_ms, block.c.id)
@@ -155,6 +159,13 @@ class IndexView:
         else:
             rows = self._session.all(_BLOCKS, after=after, limit=_page(limit))
         return [_block_from(row) for row in rows]
+
+    def block_ids(self, *, after: BlockId = b"", limit: int = INDEX_ROWS) -> Sequence[BlockId]:
+        return [row[0] for row in self._session.all(_IDS, after=after, limit=_page(limit))]
+
+    def leaning(self, depth: int, *, after: BlockId = b"", limit: int = INDEX_ROWS) -> Sequence[tuple[BlockId, bytes]]:
+        rows = self._session.all(_DEEP, depth=depth, after=after, limit=_page(limit))
+        return [(row[0], row[1]) for row in rows]
 
     def condemned(self, *, before_ms: int, limit: int = 10_000) -> Sequence[BlockRow]:
         return [_block_from(row) for row in self._session.all(_CONDEMNED, before_ms=before_ms, limit=_page(limit))]
