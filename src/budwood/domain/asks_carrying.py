@@ -179,7 +179,8 @@ class ReadFiles:
 
 @dataclass(frozen=True, slots=True)
 class ReadTraces:
-    """Those of an experiment, or those named. ``run``: those of it alone, and those that were linked to it."""
+    """Those of an experiment, or those named. ``run``: those of it alone, and those that were linked to it; of these
+    nothing is told of their spans."""
 
     experiment: str = ""
     traces: tuple[str, ...] = ()

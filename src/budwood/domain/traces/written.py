@@ -81,7 +81,9 @@ def _id(value: Json, size: int) -> str:
             said = base64.b64decode(said, validate=True).hex()
         except (binascii.Error, ValueError) as error:
             raise _bad("an id is neither Base64 nor hexadecimal") from error
-    said = said.removeprefix("tr-").removeprefix("0x").lower().rjust(size * 2, "0")
+    if said.startswith("0x"):
+        said = said.removeprefix("0x").rjust(size * 2, "0")
+    said = said.removeprefix("tr-").lower()
     if not re.fullmatch(f"[0-9a-f]{{{size * 2}}}", said):
         raise _bad("an id is neither Base64 nor hexadecimal")
     return said

@@ -58,7 +58,7 @@ def read_traces(house: House, namespace: str, asked: asks.ReadTraces) -> asks.Tr
         orders = parse_orders(["timestamp_ms ASC"], TRACES)
         search = TraceSearch((of_run,) if asked.run else (), orders, (experiment.id,))
         page = view.find_traces(namespace, search, token=asked.token, limit=CARRIED_AT_ONCE)
-        return asks.TracesRead(_wholes(view, page.traces), page.token)
+        return asks.TracesRead(_wholes(view, page.traces, with_spans=not asked.run), page.token)
 
 
 def read_spans(house: House, namespace: str, asked: asks.ReadSpans) -> asks.SpansRead:
@@ -115,9 +115,9 @@ def read_judging(house: House, namespace: str, asked: asks.ReadJudging) -> asks.
     return asks.JudgingRead(scorers, own, issues, page.token)
 
 
-def _wholes(view: View, traces: Sequence[Trace]) -> tuple[CarriedTrace, ...]:
+def _wholes(view: View, traces: Sequence[Trace], *, with_spans: bool = True) -> tuple[CarriedTrace, ...]:
     return tuple(
-        _trace(whole.trace, whole.assessments, spans_told(_contents(view, whole.trace)))
+        _trace(whole.trace, whole.assessments, spans_told(_contents(view, whole.trace) if with_spans else ()))
         for whole in found.with_all(view, traces)
     )
 
