@@ -344,13 +344,13 @@ def _schema(registry: str | Path | None, *, upgrade: bool) -> SchemaState:
 
 def block_cache() -> CacheRoom:
     """The cache of blocks that servers and object stores sent to this machine, whatever registry they were of."""
-    return CacheRoom(user_cache(BLOCK_CACHE), load().cache_bytes, _now_ms)
+    return CacheRoom(user_cache(BLOCK_CACHE), load().cache_bytes, _now_ms, _fresh_id)
 
 
 def _block_cache(settings: Settings, registry: str) -> BlockCache | None:
     if not settings.cache_bytes:
         return None
-    return BlockCache(CacheRoom(user_cache(BLOCK_CACHE), settings.cache_bytes, _now_ms), registry)
+    return BlockCache(CacheRoom(user_cache(BLOCK_CACHE), settings.cache_bytes, _now_ms, _fresh_id), registry)
 
 
 def _checked(author: str) -> str:

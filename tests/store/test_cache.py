@@ -1,5 +1,6 @@
 """Blocks kept on this machine: read from there instead of from afar, bounded, proved, and never in the way."""
 
+import itertools
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from budwood.store.read import BlockReader
 
 SIZE = 100_000
 HOUR_MS = 3_600_000
+_NUMBERS = map(str, itertools.count())
 
 
 @dataclass
@@ -30,6 +32,10 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now_ms
+
+
+def fresh() -> str:
+    return next(_NUMBERS)
 
 
 @dataclass
@@ -80,7 +86,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def room(tmp_path: Path, clock: Clock) -> CacheRoom:
-    return CacheRoom(tmp_path / "blocks", 10_000_000, clock)
+    return CacheRoom(tmp_path / "blocks", 10_000_000, clock, fresh)
 
 
 def files(room: CacheRoom) -> list[Path]:
@@ -178,7 +184,7 @@ def test_damage_in_the_registry_is_still_damage(room: CacheRoom) -> None:
 def test_what_was_used_longest_ago_gives_way(tmp_path: Path, clock: Clock) -> None:
     one = Far()
     blocks = [one.add(weights(seed)) for seed in range(12)]
-    room = CacheRoom(tmp_path / "blocks", 6 * SIZE, clock)
+    room = CacheRoom(tmp_path / "blocks", 6 * SIZE, clock, fresh)
     for block in blocks:
         clock.now_ms += HOUR_MS
         read(one, BlockCache(room, "one"), block)
@@ -195,7 +201,7 @@ def test_what_was_used_longest_ago_gives_way(tmp_path: Path, clock: Clock) -> No
 def test_a_pull_larger_than_the_cache_keeps_its_beginning(tmp_path: Path, clock: Clock) -> None:
     one = Far()
     blocks = [one.add(weights(seed)) for seed in range(10)]
-    room = CacheRoom(tmp_path / "blocks", 5 * SIZE, clock)
+    room = CacheRoom(tmp_path / "blocks", 5 * SIZE, clock, fresh)
     for block in blocks:
         read(one, BlockCache(room, "one"), block)
     assert all(BlockCache(room, "one").find([block]) for block in blocks[:4])
@@ -220,7 +226,7 @@ def test_a_link_in_place_of_the_folder_or_a_file_is_not_followed(tmp_path: Path,
     block = one.add(weights(1))
     read(one, BlockCache(room, "one"), block)
     (tmp_path / "link").symlink_to(room.root)
-    linked = CacheRoom(tmp_path / "link", 10_000_000, clock)
+    linked = CacheRoom(tmp_path / "link", 10_000_000, clock, fresh)
     assert read(one, BlockCache(linked, "one"), block) == (weights(1), 0)
     (path,) = files(room)
     path.rename(tmp_path / "moved")
@@ -232,7 +238,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, clock: Clock
     (tmp_path / "file").write_bytes(b"")
     one = Far()
     block = one.add(weights(1))
-    cache = BlockCache(CacheRoom(tmp_path / "file" / "blocks", 10_000_000, clock), "one")
+    cache = BlockCache(CacheRoom(tmp_path / "file" / "blocks", 10_000_000, clock, fresh), "one")
     assert read(one, cache, block) == (weights(1), 0)
 
 

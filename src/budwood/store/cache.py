@@ -101,7 +101,7 @@ class BlockCache:
     def _write(self, row: BlockRow, encoded: memoryview) -> None:
         """Beside its place, then there. Raises OSError."""
         path = self._path(row)
-        part = path.with_name(f".{path.name[:16]}.{os.getpid()}-{os.urandom(4).hex()}{PART_SUFFIX}")
+        part = path.with_name(f".{path.name[:16]}.{self.room.ids()}{PART_SUFFIX}")
         numbers = (row.encoding, row.depth, len(row.bases), 0, row.raw_length, row.length)
         head = _HEAD.pack(_MAGIC, *numbers, bytes(ID_BYTES))
         head = head[:-ID_BYTES] + _digest(head, row.base, encoded)

@@ -40,10 +40,11 @@ class _Kept:
 
 
 class CacheRoom:
-    """``limit_bytes`` is how much it may hold; less, where half of the disk's free room is less. Shared by threads."""
+    """``limit_bytes`` is how much it may hold; less, where half of the disk's free room is less. ``ids`` gives fresh
+    unique names. Shared by threads."""
 
-    def __init__(self, root: Path, limit_bytes: int, clock: Callable[[], int]) -> None:
-        self.root, self.limit_bytes, self.clock = root, limit_bytes, clock
+    def __init__(self, root: Path, limit_bytes: int, clock: Callable[[], int], ids: Callable[[], str]) -> None:
+        self.root, self.limit_bytes, self.clock, self.ids = root, limit_bytes, clock, ids
         self._lock = threading.Lock()
         self._held = -1
         self._unseen = 0
