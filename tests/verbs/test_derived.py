@@ -132,6 +132,46 @@ def test_a_gguf_is_proved_to_be_what_it_was_quantised_from(near: Registry, tmp_p
     assert [each.text for each in near.log("quantised").computed] == [computed]
 
 
+def test_a_copy_beside_its_source_is_derived_from_it_in_one_push(registry: Registry, tmp_path: Path) -> None:
+    base, folder = tensors(), tmp_path / "both"
+    folder.mkdir()
+    save_file(base, folder / "model.safetensors")
+    save_file(as_bf16(base), folder / "a-copy.safetensors")
+    save_file(turned(base), folder / "turned.safetensors")
+    quantised(folder, "Q8_0", base)
+    pushed = registry.push(folder, "both")
+    alone = registry.push(folder / "model.safetensors", "alone", message="its source")
+    assert alone.new_raw_bytes < 100_000
+    assert pushed.stored_bytes < 1.02 * (folder / "model.safetensors").stat().st_size
+    registry.pull("both", tmp_path / "out")
+    for path in folder.iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+    assert registry.verify(read_data=True).problems == ()
+
+
+def test_of_an_upcast_beside_its_source_the_smaller_is_kept(near: Registry, tmp_path: Path) -> None:
+    narrow, folder = as_bf16(tensors()), tmp_path / "both"
+    folder.mkdir()
+    save_file({f"{name}.wide": each.float() for name, each in narrow.items()}, folder / "a.safetensors")
+    save_file(narrow, folder / "b.safetensors")
+    near.push(folder, "both")
+    assert encodings(near, "both", f"{LARGE}.wide") == {DERIVED}
+    assert DERIVED not in encodings(near, "both", LARGE)
+    near.pull("both", tmp_path / "out")
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == (folder / "a.safetensors").read_bytes()
+
+
+def test_files_that_have_nothing_in_common_are_no_copies(near: Registry, tmp_path: Path) -> None:
+    base, folder = tensors(), tmp_path / "both"
+    folder.mkdir()
+    save_file(base, folder / "model.safetensors")
+    save_file({name: (each * 1.01).bfloat16() for name, each in base.items()}, folder / "other.safetensors")
+    near.push(folder, "both")
+    (span, other) = (span for entry in near.get("both").manifest.files for span in entry.tensors if span.name == LARGE)
+    rows = near.house.index.find((*span.blocks, *other.blocks))
+    assert DERIVED not in {row.encoding for row in rows.values()}
+
+
 def test_an_upcast_is_derived_from_fewer_bytes_than_it_has(near: Registry, tmp_path: Path) -> None:
     narrow = as_bf16(tensors())
     near.push(saved(tmp_path, "narrow", narrow), "narrow")

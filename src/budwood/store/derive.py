@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from budwood.domain.manifest import Manifest, Span
+from budwood.domain.manifest import FileEntry, Span
 from budwood.errors import BlockDamaged
 from budwood.store.encodings._kinds import GROUP, Kind, as_bytes, convert
 from budwood.store.fingerprints import (
@@ -43,19 +43,19 @@ Read = Callable[[int, int], bytes]
 
 
 class Source:
-    """A version that tensors may be made of. Its manifest is read when one matches; ``beginning`` gives so many bytes
-    of a tensor, or fewer."""
+    """Files that tensors may be made of, such as a version's. Their entries are read when one matches; ``beginning``
+    gives so many bytes of a tensor, or fewer."""
 
     def __init__(
         self,
         prints: Prints,
-        manifest: Callable[[], Manifest | None],
+        entries: Callable[[], Sequence[FileEntry]],
         beginning: Callable[[Span, int], bytes] = lambda _span, _length: b"",
     ) -> None:
         self.prints = prints
         self.beginning = beginning
         self.half_heads: dict[int, int] = {}
-        self._manifest = manifest
+        self._entries = entries
 
     def span(self, number: int) -> Span | None:
         """The tensor of a print."""
@@ -63,10 +63,8 @@ class Source:
 
     @cached_property
     def _spans(self) -> Mapping[bytes, Span]:
-        manifest = self._manifest()
-        entries = manifest.files if manifest else ()
         spans: dict[bytes, Span] = {}
-        for entry in entries:
+        for entry in self._entries():
             for span in entry.tensors:
                 spans.setdefault(tensor_digest(span.name, span.dtype), span)
         return spans
@@ -114,6 +112,19 @@ def find_recipes(samples: Sequence[Sample], sources: Sequence[Source], read: Rea
                 recipes[sample] = [recipe]
                 used.append(number)
     return Found({sample: tuple(each) for sample, each in recipes.items()}, tuple(dict.fromkeys(used)))
+
+
+def foretold(samples: Sequence[Sample], prints: Prints) -> Iterator[tuple[int, int]]:
+    """The numbers of samples, and of those that foretell them or are equal. ``prints`` are of these samples."""
+    floats = [number for number, sample in enumerate(samples) if sample.kind in FLOATS]
+    asked = asked_of(samples)
+    for match in _matches(samples, asked, prints):
+        yield match.sample, floats[match.print]
+    codes = np.array([sample.kind.code for sample in samples])
+    for column, kind in enumerate(COPIES):
+        for number, place in matches(_only(asked.flat, codes == kind.code), prints["flat"][:, column]):
+            if prints[place]["kind"] == kind.code:
+                yield number, floats[place]
 
 
 def _matches(samples: Sequence[Sample], asked: Asked, prints: Prints) -> Iterator[_Match]:

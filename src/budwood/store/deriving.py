@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from budwood.domain.limits import BLOCK_BYTES, DERIVED_DEPTH
 from budwood.domain.manifest import BlockId
 from budwood.errors import Damaged
 from budwood.store.api import BlockIndex, BlockRow, depth_on
 from budwood.store.cache import CachedRow
+from budwood.store.copies import OwnBlocks
 from budwood.store.encodings import decode_block
-from budwood.store.encodings.derived import written_function
+from budwood.store.encodings.derived import gather, written_function
 from budwood.store.encodings.registry import DERIVED
 from budwood.store.plan import Piece
 from budwood.store.read import BlockReader, Rows
@@ -44,12 +47,21 @@ class Deriving:
 
     def __init__(self, recipes: Recipes, reader: BlockReader, index: BlockIndex) -> None:
         self._recipes = recipes
+        self._own: OwnBlocks | None = None
+        self._depths: Mapping[BlockId, int] = {}
         self._reader = reader
         self._index = index
         self._local = threading.local()
         self._lock = threading.Lock()
         self._hits: Counter[tuple[Placement, int]] = Counter()
         self._misses: Counter[tuple[Placement, int]] = Counter()
+
+    def add(self, recipes: Recipes, own: OwnBlocks, depths: Mapping[BlockId, int]) -> None:
+        """Recipes whose sources are files just written. ``depths`` are those of blocks that were not there before."""
+        self._recipes = {
+            place: (*self._recipes.get(place, ()), *recipes.get(place, ())) for place in {*self._recipes, *recipes}
+        }
+        self._own, self._depths = own, depths
 
     def sources(self, path: str, offset: int, piece: Piece) -> tuple[BlockId, ...]:
         """The blocks that this one may be made of; none when there is no recipe for it."""
@@ -82,18 +94,36 @@ class Deriving:
 
     def _made(self, recipe: BlockRecipe, raw: memoryview) -> DerivedBlock | None:
         body, sources = written_function(recipe.function), recipe.sources
-        block = BlockRow(b"", "", 0, len(body), len(raw), DERIVED, 0, b"".join(sources), DERIVED_DEPTH)
         target = self._buffer(len(raw))
         try:
-            rows = self._reader.rows(sources)
-            if not self._may_be_leant_on(sources, rows):
+            if self._own is not None and all(source in self._own for source in sources):
+                base = self._from_own(self._own, body, sources)
+            else:
+                base = self._from_store(body, sources, len(raw))
+            if base is None:
                 return None
-            base = self._reader.base_of(block, memoryview(body), rows)
             decode_block(DERIVED, memoryview(body), base=base, target=target)
         except Damaged:
             # Swept meanwhile, damaged, or no function after all: kept as any other block.
             return None
         return DerivedBlock(body, sources) if target == raw else None
+
+    def _from_store(self, body: bytes, sources: Sequence[BlockId], raw_length: int) -> memoryview | None:
+        """The input; None where the sources may not be leant on. Raises Damaged, StorageFailed."""
+        rows = self._reader.rows(sources)
+        if not self._may_be_leant_on(sources, rows):
+            return None
+        block = BlockRow(b"", "", 0, len(body), raw_length, DERIVED, 0, b"".join(sources), DERIVED_DEPTH)
+        return self._reader.base_of(block, memoryview(body), rows)
+
+    def _from_own(self, own: OwnBlocks, body: bytes, sources: Sequence[BlockId]) -> memoryview | None:
+        """The same, from files that were just written. Raises FileChanged, StorageFailed."""
+        held = self._index.find([source for source in sources if source not in self._depths])
+        depths = {**{block: row.depth for block, row in held.items()}, **self._depths}
+        found = [depths[source] for source in sources if source in depths]
+        if len(found) < len(sources) or depth_on(found, is_derived=True) is None:
+            return None
+        return gather(memoryview(body), sources, own.raw, lambda length: np.empty(length, np.uint8))
 
     def _may_be_leant_on(self, sources: Sequence[BlockId], rows: Rows) -> bool:
         """Whether they lie near enough to the ground. Of what is read from a cache only the index says it."""

@@ -162,6 +162,7 @@ class PackSet:
         self._begun: list[_Pack] = []
         self._sealer: ThreadPoolExecutor | None = None
         self._sealing: list[Future[None]] = []
+        self._at_once = SEALED_AT_ONCE
         self._lost: BaseException | None = None
 
     def add(self, block: NewBlock, parts: Sequence[Buffer], length: int) -> BlockRow:
@@ -180,14 +181,25 @@ class PackSet:
                 self._begun.append(self._pack)
             return self._pack.add(block, parts, length, check)
 
+    def in_order(self) -> Sequence[BlockRow]:
+        """From here on a pack is published before the next one: blocks may lean on those that are there by now, which
+        are given. Raises StorageFull, StorageFailed."""
+        with self._lock:
+            self._at_once = 1
+            self._wait_for_sealing(leave=0)
+            return self._rows()
+
     def finish(self) -> Sequence[BlockRow]:
         """Publish everything; every row, in the order added. It is durable then. Raises StorageFull, StorageFailed."""
         with self._lock:
-            self._wait_for_sealing(leave=SEALED_AT_ONCE - 1)
+            self._wait_for_sealing(leave=self._at_once - 1)
             if self._pack is not None:
                 self._seal_last(self._pack)
             self._wait_for_sealing(leave=0)
-            return PackRows(tuple(Footer(pack.name, bytes(pack.footer), bytes(pack.more)) for pack in self._begun))
+            return self._rows()
+
+    def _rows(self) -> Sequence[BlockRow]:
+        return PackRows(tuple(Footer(pack.name, bytes(pack.footer), bytes(pack.more)) for pack in self._begun))
 
     def __enter__(self) -> Self:
         return self
@@ -203,7 +215,7 @@ class PackSet:
                 self._sealer.shutdown()
 
     def _seal_behind(self) -> None:
-        self._wait_for_sealing(leave=SEALED_AT_ONCE - 1)
+        self._wait_for_sealing(leave=self._at_once - 1)
         assert self._pack is not None
         if self._sealer is None:
             self._sealer = ThreadPoolExecutor(SEALED_AT_ONCE, "budwood-seal")

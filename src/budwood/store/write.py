@@ -29,6 +29,7 @@ from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, ForeseeingIndex, Hint, Objects, Progress, Reading
 from budwood.store.bases import Bases, anchored
 from budwood.store.cache import BlockCache
+from budwood.store.copies import OwnBlocks
 from budwood.store.deriving import DerivedBlock, Deriving, Recipes
 from budwood.store.encodings import Plan, encode_block, needs_base
 from budwood.store.encodings.registry import DERIVED, RAW
@@ -91,7 +92,7 @@ class BlockWriter:
 
     ``recipes`` say of tensors, by file and offset, what they may be functions of. ``known`` maps the content of files
     already kept to their SHA-256. ``pack_bytes`` is for ``PackSet``, ``checks`` for ``encode_block``, ``cache`` for
-    reading what is leant on.
+    reading what is leant on. ``derives``: files may be made of others among them (``lean_on``).
     """
 
     def __init__(
@@ -108,13 +109,14 @@ class BlockWriter:
         pack_bytes: int = 0,
         checks: bool = True,
         as_is: bool = False,
+        derives: bool = False,
         cache: BlockCache | None = None,
     ) -> None:
         keep_freed_memory()
         # Whether what files are made of is written as it is, as fast as the disk takes it.
         self._as_is = as_is
         self._index = index
-        self._packs = PackSet(objects, names, pack_bytes=pack_bytes, derives=bool(recipes))
+        self._packs = PackSet(objects, names, pack_bytes=pack_bytes, derives=derives or bool(recipes))
         self._checks = checks
         self._reader = BlockReader(objects, index, cache)
         self._deriving = Deriving(recipes or {}, self._reader, index)
@@ -159,6 +161,14 @@ class BlockWriter:
             for job in running:
                 self._abandon(job)
         return entries
+
+    def lean_on(self, own: OwnBlocks, recipes: Recipes) -> None:
+        """What is written from here on may be made of these files, which were written before, by these recipes.
+
+        ``own`` stays open until it is written. Raises StorageFull, StorageFailed.
+        """
+        depths = {row.id: row.depth for row in self._packs.in_order()}
+        self._deriving.add(recipes, own, depths)
 
     def write_blob(self, content: bytes, *, is_manifest: bool = False) -> tuple[BlockId, ...]:
         """A small record as blocks of its own (a sketch)."""

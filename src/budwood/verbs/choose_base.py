@@ -12,14 +12,15 @@ from typing import Final
 
 from budwood.catalog.api import View
 from budwood.domain.limits import BLOCK_BYTES
-from budwood.domain.manifest import BlockId, Manifest, Span
+from budwood.domain.manifest import BlockId, FileEntry, Manifest, Span
 from budwood.domain.records import VersionRecord
 from budwood.errors import Damaged
 from budwood.store.api import Hint
 from budwood.store.bases import Bases
+from budwood.store.copies import OwnBlocks, copied_files
 from budwood.store.derive import Source, find_recipes
 from budwood.store.deriving import Placement, Recipes
-from budwood.store.fingerprints import Sample, Tensor, probes_asked, read_prints, take_samples, written_prints
+from budwood.store.fingerprints import FLOATS, Sample, Tensor, probes_asked, read_prints, take_samples, written_prints
 from budwood.store.gather import DiskFile, DiskSource
 from budwood.store.sketch import prints_in, score, structure_of, take_sketch, with_prints
 from budwood.store.write import KnownFile
@@ -46,7 +47,8 @@ class FileTensors:
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """``known`` holds the files of the nearest candidates, so that an unchanged file needs no new SHA-256. ``recipes``
-    say what tensors may be functions of, and ``sources`` of which versions."""
+    say what tensors may be functions of, and ``sources`` of which versions; ``within`` which files are copies of others
+    among them."""
 
     bases: Bases
     known: dict[KnownFile, str]
@@ -54,6 +56,32 @@ class Chosen:
     sketch: bytes
     recipes: Recipes = field(default_factory=dict)
     sources: tuple[VersionRecord, ...] = ()
+    within: "Within | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Files that are copies of others in the same push. ``prints`` are of the first samples that are floats."""
+
+    files: Sequence[FileTensors]
+    samples: Sequence[Sample]
+    prints: bytes
+    copies: frozenset[str]
+
+    def recipes(self, entries: Sequence[FileEntry], own: OwnBlocks) -> Recipes:
+        """For the copies, once the others are written: ``entries`` and ``own`` are theirs. Raises FileChanged."""
+
+        def beginning(span: Span, length: int) -> bytes:
+            return b"".join(own.raw(block) for block in span.blocks[:BEGINNING_BLOCKS])[:length]
+
+        with _side_by_side(self.files) as side:
+            places = {sample: side.placement(sample.tensor.offset) for sample in self.samples}
+            copied = [sample for sample in self.samples if places[sample][0] in self.copies]
+            prints = read_prints(self.prints)
+            floats = [sample for sample in self.samples if sample.kind in FLOATS][: len(prints)]
+            kept = [number for number, sample in enumerate(floats) if places[sample][0] not in self.copies]
+            found = find_recipes(copied, [Source(prints[kept], lambda: entries, beginning)], side.read)
+        return {places[copied[at]]: each for at, each in found.recipes.items()}
 
 
 def candidates(
@@ -104,7 +132,7 @@ def _choose(
     derived = find_recipes(pushed.samples, [_source(place, version, read) for version in found], side.read)
     recipes = {side.placement(pushed.samples[at].tensor.offset): each for at, each in derived.recipes.items()}
     sources = tuple(found[number] for number in derived.sources)
-    return Chosen(Bases.of(ranked), known, structure, sketch, recipes, sources)
+    return Chosen(Bases.of(ranked), known, structure, sketch, recipes, sources, pushed.within(side))
 
 
 def _source(place: Reads, version: VersionRecord, sketches: Mapping[int, bytes]) -> Source:
@@ -112,7 +140,12 @@ def _source(place: Reads, version: VersionRecord, sketches: Mapping[int, bytes])
         prints = read_prints(prints_in(sketches[version.id])) if sketches.get(version.id) else read_prints(b"")
     except Damaged:
         prints = read_prints(b"")
-    return Source(prints, lambda: _manifest(place, version), lambda span, length: _beginning(place, span, length))
+
+    def entries() -> Sequence[FileEntry]:
+        manifest = _manifest(place, version)
+        return manifest.files if manifest else ()
+
+    return Source(prints, entries, lambda span, length: _beginning(place, span, length))
 
 
 def _beginning(place: Reads, span: Span, length: int) -> bytes:
@@ -142,12 +175,18 @@ class _Pushed:
     structure: str
     sketch: bytes
     samples: Sequence[Sample]
+    prints: bytes
+    files: Sequence[FileTensors]
+
+    def within(self, side: "_Side") -> Within | None:
+        copies = copied_files(self.samples, self.prints, lambda sample: side.placement(sample.tensor.offset)[0])
+        return Within(self.files, self.samples, self.prints, copies) if copies else None
 
     @classmethod
     def of(cls, files: Sequence[FileTensors], side: "_Side") -> "_Pushed":
         named = [(tensor.name, tensor.dtype, tensor.shape) for file in files for tensor in file.tensors]
         if not named:
-            return cls("", b"", ())
+            return cls("", b"", (), b"", ())
         placed = [
             (start + tensor.offset, tensor)
             for start, file in zip(side.starts, files, strict=False)
@@ -157,7 +196,7 @@ class _Pushed:
         shaped = (Tensor(e.name, e.dtype, at, e.length, e.shape) for at, e in placed if e.shape is not None)
         samples = take_samples(shaped, side.read)
         prints = written_prints(samples, sum(tensor.length for _, tensor in placed))
-        return cls(structure_of(named), with_prints(sketch, prints), samples)
+        return cls(structure_of(named), with_prints(sketch, prints), samples, prints, files)
 
 
 def _side_by_side(files: Sequence[FileTensors]) -> "_Side":

@@ -7,6 +7,7 @@ every shared block, and publishes version, pointers, tags and ledger entry toget
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -25,12 +26,13 @@ from budwood.domain.results import Pushed
 from budwood.domain.storage_tiers.values import Arrival
 from budwood.errors import BadReference, BadValue, Damaged, Invalid, LeaseLost, LimitExceeded
 from budwood.store.api import Hint, Progress, Reading
+from budwood.store.copies import OwnBlocks
 from budwood.store.fingerprints import probes_in
 from budwood.store.gather import DiskFile, gather
 from budwood.store.readings import read_files
 from budwood.store.remember import Remembered, StatCache
 from budwood.store.write import BlockWriter, Kept
-from budwood.verbs.choose_base import Chosen, FileTensors, choose_base
+from budwood.verbs.choose_base import Chosen, FileTensors, Within, choose_base
 from budwood.verbs.datasets import with_data_parents
 from budwood.verbs.derived import derivations
 from budwood.verbs.describe import Declared, check_declared, facts_of
@@ -213,7 +215,8 @@ def _write(
     with _writer(place, target, files, chosen, lease, progress) as writer:
         if _is_small(files):
             writer.foresee(readings, chosen.sketch)
-        written = writer.write_files(readings)
+        within = chosen.within if place.arrival(target.namespace) is Arrival.SMALL else None
+        written = _written(writer, readings, within) if within else writer.write_files(readings)
         fresh = zip(written, readings, strict=True)
         cache.remember((file, entry, reading.facts) for entry, (file, reading) in fresh)
         entries, said = _joined(files, known, written, [reading.facts for _, reading in readings])
@@ -244,6 +247,19 @@ def _write(
     )
 
 
+def _written(writer: BlockWriter, readings: Sequence[tuple[DiskFile, Reading]], within: Within) -> list[FileEntry]:
+    """The entries, in the order of the files. Copies of others among them are written behind these, as functions."""
+    first = [(file, reading) for file, reading in readings if file.path not in within.copies]
+    last = [(file, reading) for file, reading in readings if file.path in within.copies]
+    entries = writer.write_files(first)
+    with closing(OwnBlocks({file.path: file for file, _ in first}, entries)) as own:
+        if first and last:
+            writer.lean_on(own, within.recipes(entries, own))
+        entries += writer.write_files(last)
+    by_path = {entry.path: entry for entry in entries}
+    return [by_path[file.path] for file, _ in readings]
+
+
 def _writer(
     place: Workplace, target: Reference, files: Sequence[DiskFile], chosen: Chosen, lease: Lease, progress: Progress
 ) -> BlockWriter:
@@ -256,6 +272,7 @@ def _writer(
         threads=place.threads,
         bases=chosen.bases if arrival is Arrival.SMALL else None,
         recipes=chosen.recipes if arrival is Arrival.SMALL else None,
+        derives=chosen.within is not None,
         known=chosen.known,
         as_is=arrival is Arrival.RAW,
         progress=_kept_alive(lease, progress),
