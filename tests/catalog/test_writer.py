@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import cast
 
 import pytest
@@ -22,6 +22,7 @@ class Book:
     def __init__(self) -> None:
         self.lasting: list[object] = []
         self.commits: list[int] = []
+        self.small: list[bool] = []
         self.fail_commit: Exception | None = None
         self.drops_batch = False
         self.opened = 0
@@ -38,8 +39,9 @@ class Page:
         self.marked = 0
         self.transaction = cast(Transaction, self.pending)
 
-    def begin(self) -> None:
+    def begin(self, *, small: bool) -> None:
         self.pending.clear()
+        self.book.small.append(small)
 
     def mark(self) -> None:
         self.marked = len(self.pending)
@@ -92,7 +94,9 @@ Work = Callable[[Transaction], object]
 Asked = tuple[Callable[[Work], object], Work]
 
 
-def together(group: GroupWriter, works: Sequence[Work | Asked]) -> list[object]:
+def together(
+    group: GroupWriter, works: Sequence[Work | Asked], busy_by: Callable[[Work], object] | None = None
+) -> list[object]:
     """Ask for all of them while the writer is busy with another; their results or errors."""
     busy, release = threading.Event(), threading.Event()
 
@@ -108,7 +112,7 @@ def together(group: GroupWriter, works: Sequence[Work | Asked]) -> list[object]:
             return error
 
     with ThreadPoolExecutor(len(works) + 1) as pool:
-        first = pool.submit(ask, block)
+        first = pool.submit(ask, (busy_by or group.write, block))
         assert busy.wait(10)
         waiting = []
         for count, work in enumerate(works, start=1):
@@ -160,6 +164,17 @@ def test_what_can_wait_has_its_turn_however_many_there_are(
         for each in others:
             each.result(10)
     assert "behind" in book.lasting
+
+
+def test_a_batch_of_small_work_takes_nothing_else(group: GroupWriter, book: Book) -> None:
+    def soon(work: Work) -> object:
+        answer: Future[object] = Future()
+        group.write_soon(work, lambda outcome: answer.set_result(outcome()))
+        return answer.result(10)
+
+    works = [(soon, entry(0)), (soon, entry(1)), entry(2), (soon, entry(3))]
+    assert together(group, works, soon) == [0, 1, 2, 3]
+    assert (book.commits, book.small) == ([2, 2], [True, False])
 
 
 def test_work_that_raises_is_undone_and_its_neighbours_stay(group: GroupWriter, book: Book) -> None:

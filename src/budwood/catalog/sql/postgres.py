@@ -233,7 +233,7 @@ class _PostgresBatch:
         self._number = ""
         self._kept = False
 
-    def begin(self) -> None:
+    def begin(self, *, small: bool) -> None:
         self._kept = False
         self.transaction.forget()
         try:

@@ -50,7 +50,8 @@ T = TypeVar("T")
 BELLS: Final = "cache/bells"
 DIALECT: Final[Dialect] = sqlite_dialect.dialect(paramstyle="named")
 _READ_PRAGMAS: Final = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-8000", "query_only=ON")
-# What a savepoint needs to undo goes to a temporary file: a large push under one would fill the memory.
+# What a savepoint needs to undo goes to a temporary file, as a large push under one would fill the memory; but not in a
+# batch of small ones: a version touches 31 pages, and to write these to that file took a sixth of its time.
 _WRITE_PRAGMAS: Final = (
     "foreign_keys=ON",
     "temp_store=FILE",
@@ -323,11 +324,15 @@ class _SqliteBatch:
     def __init__(self, session: SqliteSession, salts: Salts, bell: FolderBell) -> None:
         self._session = session
         self._bell = bell
+        self._small = False
         self.transaction = SqlTransaction(session, salts)
 
-    def begin(self) -> None:
+    def begin(self, *, small: bool) -> None:
         self.transaction.forget()
         self._session.rung.clear()
+        if small is not self._small:
+            self._session.execute(f"PRAGMA temp_store={'MEMORY' if small else 'FILE'}")
+            self._small = small
         self._session.execute("BEGIN IMMEDIATE")
 
     def mark(self) -> None:

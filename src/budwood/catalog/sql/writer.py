@@ -4,7 +4,8 @@ A sync costs milliseconds and a small write costs microseconds, so sixteen write
 as fast as sixteen who queue for their own. Each piece of work runs between savepoints: one that raises leaves
 nothing, its neighbours stay. Results are handed out only after the commit. Nobody is made to wait for company:
 a lone caller's work is committed at once. What can wait (``write_behind``) goes after what cannot, for a while, and
-never joins a batch that somebody waits for.
+never joins a batch that somebody waits for. What a request of few bytes asks for (``write_soon``) is small, and so are
+batches of nothing else.
 """
 
 import math
@@ -31,7 +32,9 @@ class Batch(Protocol):
 
     @property
     def transaction(self) -> Transaction: ...
-    def begin(self) -> None: ...
+    def begin(self, *, small: bool) -> None:
+        """``small``: all that is done in it is, so that what a mark needs for undoing it fits into memory."""
+
     def mark(self) -> None:
         """Remember this point, before one piece of work."""
 
@@ -132,14 +135,14 @@ class GroupWriter:
         ran: list[_Request] = []
         try:
             batch = self._batch = self._batch or self._open_batch()
-            batch.begin()
+            batch.begin(small=first.is_small)
             request: _Request | None = first
             while request is not None:
                 request.run(batch, first=not ran)
                 ran.append(request)
                 if request.ended_batch:
                     break
-                request = self._next(request) if len(ran) < WRITE_BATCH else None
+                request = self._next(first) if len(ran) < WRITE_BATCH else None
             if not ran[-1].ended_batch:
                 batch.commit()
             elif len(ran) > 1:
@@ -149,11 +152,11 @@ class GroupWriter:
         for request in ran or [first]:
             request.finish()
 
-    def _next(self, before: "_Request") -> "_Request | None":
-        """The next waiting request, if it may join: what can wait does not delay the commit of what cannot."""
+    def _next(self, first: "_Request") -> "_Request | None":
+        """The next waiting request, if it may join the first one's batch."""
         with self._requests.mutex:
             waiting = self._requests.queue[0] if self._requests.queue else None
-        if waiting is None or waiting.is_end or (waiting.can_wait and not before.can_wait):
+        if waiting is None or waiting.is_end or not first.lets_join(waiting):
             return None
         # Nobody else takes any, so it is still there, or one is that is to go before it.
         return self._requests.get_nowait()
@@ -198,6 +201,14 @@ class _Request:
 
     def __lt__(self, other: "_Request") -> bool:
         return self._order < other._order
+
+    @property
+    def is_small(self) -> bool:
+        return self._told is not None
+
+    def lets_join(self, other: "_Request") -> bool:
+        """What can wait does not delay the commit of what cannot, and a small batch stays small."""
+        return (self.can_wait or not other.can_wait) and (other.is_small or not self.is_small)
 
     @property
     def is_end(self) -> bool:
