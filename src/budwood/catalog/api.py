@@ -28,6 +28,7 @@ from budwood.catalog.standards_api import StandardsTransaction, StandardsView
 from budwood.catalog.storage_tiers_api import StorageTiersTransaction, StorageTiersView
 from budwood.catalog.traces_api import TracesTransaction, TracesView
 from budwood.catalog.tracking_api import TrackingTransaction, TrackingView
+from budwood.domain.listing import Origin
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
 from budwood.domain.query import Query
@@ -44,7 +45,8 @@ T = TypeVar("T")
 class NewVersion:
     """A version about to be published. ``metrics`` and ``params`` are indexed for search; the manifest is the truth.
 
-    ``relations`` say of each parent in turn how the version came from it; ``datasets`` are names."""
+    ``relations`` say of each parent in turn how the version came from it; ``datasets`` are names. ``description`` and
+    ``origin`` are how it is listed, until ``list_version`` says otherwise."""
 
     model_id: int
     digest: str
@@ -64,6 +66,8 @@ class NewVersion:
     parent_ids: tuple[int, ...] = ()
     relations: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    description: str = ""
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True, slots=True)

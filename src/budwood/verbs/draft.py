@@ -7,6 +7,7 @@ from typing import Protocol
 from budwood.domain.change import Suggestion
 from budwood.domain.derivation import Derivation
 from budwood.domain.facts import Facts
+from budwood.domain.listing import Origin
 from budwood.domain.manifest import BlockId
 from budwood.domain.records import VersionRecord
 from budwood.store.write import Kept
@@ -19,7 +20,8 @@ class Draft:
     ``facts`` and ``size_bytes`` are of its manifest, which may be large and is needed no more. ``digest`` and
     ``manifest_size`` are those of the manifest as it was written, which a newer Budwood may have done.
     ``shared`` are the blocks it needs that were in the store before: publishing re-checks each of them. ``probes`` are
-    those of its prints; ``derivations`` what was found that it was computed from.
+    those of its prints; ``derivations`` what was found that it was computed from. ``description`` and ``origin`` are
+    how it is listed from its birth on.
     """
 
     facts: Facts
@@ -35,6 +37,8 @@ class Draft:
     suggestion: Suggestion | None = None
     probes: tuple[int, ...] = ()
     derivations: tuple[Derivation, ...] = ()
+    description: str = ""
+    origin: Origin = Origin()
 
 
 class Wishes(Protocol):

@@ -205,6 +205,8 @@ def _new_version(draft: Draft, model: ModelRecord, label: str, author: str, now:
         parent_ids=tuple(parent.id for parent in draft.parents),
         relations=tuple(_relation(draft, parent) for parent in draft.parents),
         datasets=names_of_data(facts),
+        description=draft.description,
+        origin=draft.origin,
     )
 
 

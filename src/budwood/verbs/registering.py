@@ -16,7 +16,7 @@ from budwood.domain.canon import Json
 from budwood.domain.entries import FileEntry
 from budwood.domain.facts import Facts, FileFacts, Parent, Relation
 from budwood.domain.limits import DATASETS_PER_VERSION, METRICS_PER_VERSION, PARAMS_PER_VERSION, VALUE_BYTES
-from budwood.domain.manifest import Manifest, check_manifest
+from budwood.domain.manifest import Manifest, check_manifest, identity
 from budwood.domain.names import Kind, ModelName, Namespace, TagKey
 from budwood.domain.paths import check_paths
 from budwood.domain.records import VersionRecord
@@ -249,7 +249,7 @@ def _written(house: House, manifest: Manifest, found: _Found, lease: Held) -> Dr
     return Draft(
         facts=manifest.facts,
         size_bytes=manifest.size_bytes,
-        digest=manifest.digest,
+        digest=identity(content),
         manifest_size=len(content),
         manifest_blocks=blocks,
         structure=structure_of(named) if named else "",

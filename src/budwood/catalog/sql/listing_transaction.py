@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, select, update
 
+from budwood.catalog.api import NewVersion
 from budwood.catalog.sql.changes import insert_row, upsert
 from budwood.catalog.sql.listing_tables import (
     model_listing,
@@ -68,6 +69,7 @@ class ListingWrites(ListingReads):
     __slots__ = ()
 
     if TYPE_CHECKING:  # of what it is joined with
+        _untagged: int
 
         def put_tags(self, version_id: int, tags: Sequence[Tag]) -> None: ...
         def remove_tag(self, version_id: int, key: str) -> bool: ...
@@ -98,10 +100,13 @@ class ListingWrites(ListingReads):
     def put_version_texts(self, version_id: int, tags: Texts, *, author: str, at_ms: int) -> None:
         short = [Tag(key, value, author, at_ms) for key, value in tags.items() if is_short(key, value)]
         long = {key: value for key, value in tags.items() if not is_short(key, value)}
-        for each in short:
-            self._session.change_soon(_REMOVE_TEXT, of_version=version_id, of_key=each.key)
-        for key in long:
-            self.remove_tag(version_id, key)
+        # What was born in this transaction has nothing that would have to go.
+        if self._untagged != version_id:
+            for each in short:
+                self._session.change_soon(_REMOVE_TEXT, of_version=version_id, of_key=each.key)
+            for key in long:
+                self.remove_tag(version_id, key)
+        self._untagged = 0
         self.put_tags(version_id, short)
         rows = [{"version_id": version_id, "key": key, "value": value} for key, value in long.items()]
         if rows:
@@ -127,15 +132,15 @@ class ListingWrites(ListingReads):
             _ADD_MODEL, model_id=model_id, namespace_id=namespace_id, title=title, updated_ms=at_ms, description=""
         )
 
-    def _list_new_version(self, version_id: int, model_id: int, namespace_id: int, at_ms: int) -> None:
+    def _list_new_version(self, version_id: int, namespace_id: int, new: NewVersion) -> None:
         self._session.change_soon(
             _ADD_VERSION,
             version_id=version_id,
-            model_id=model_id,
+            model_id=new.model_id,
             namespace_id=namespace_id,
-            updated_ms=at_ms,
-            description="",
-            **dict.fromkeys(_ORIGIN, ""),
+            updated_ms=new.created_ms,
+            description=new.description,
+            **{name: getattr(new.origin, name) for name in _ORIGIN},
         )
 
     def _touch_version(self, version_id: int, at_ms: int) -> None:

@@ -156,7 +156,7 @@ class SqlTransaction(
 ):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
 
-    __slots__ = ("_newest", "_salts", "_sequence")
+    __slots__ = ("_newest", "_salts", "_sequence", "_untagged")
 
     def __init__(self, session: Session, salts: Salts = FRESH) -> None:
         super().__init__(session)
@@ -167,6 +167,7 @@ class SqlTransaction(
         """What was learnt of the database may not be so any more: a batch begins, or a part of it was undone."""
         self._sequence: int | None = None
         self._newest: tuple[int, int, int] | None = None
+        self._untagged = 0
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
         removed = self._session.one(_LAST_REMOVED, namespace=namespace, name=name)
@@ -201,7 +202,8 @@ class SqlTransaction(
         values = _version_values(new)
         version_id = self._session.add(_ADD_VERSION, number=number, namespace_id=namespace_id, **values)
         self._newest = version_id, new.created_ms, namespace_id
-        self._list_new_version(version_id, new.model_id, namespace_id, new.created_ms)
+        self._untagged = version_id
+        self._list_new_version(version_id, namespace_id, new)
         self._add_facts(version_id, namespace_id, new)
         self._add_lineage(version_id, room, new)
         self._count_versions(room, 1)
@@ -269,6 +271,7 @@ class SqlTransaction(
     def put_tags(self, version_id: int, tags: Sequence[Tag]) -> None:
         if not tags:
             return
+        self._untagged = 0
         whose = self._whose(version_id)
         rows = (whose | {"key": tag.key, "value": tag.value, "author": tag.author, "at_ms": tag.at_ms} for tag in tags)
         self._session.change_many(_PUT_TAG, rows)

@@ -13,6 +13,7 @@ from budwood.domain import listing_checks as checks
 from budwood.domain.limits import LISTED_VERSIONS_PAGE, TAGS_PER_VERSION
 from budwood.domain.listing import PROMPT_MARK, ListedModel, ListedVersion, Origin
 from budwood.domain.listing_fields import VERSIONS
+from budwood.domain.manifest import identity
 from budwood.domain.names import Kind, ModelName, Namespace
 from budwood.domain.records import VersionRecord
 from budwood.domain.reference import Reference
@@ -79,12 +80,15 @@ def create(house: House, namespace: str, asked: NewListed) -> Callable[[Transact
     # Two versions may come from one source in one moment; each is its own.
     message = f"Registered as {title} from {found.shortened(origin.source)} ({house.ids()[:13]})"
 
-    def also(transaction: Transaction, version: VersionRecord) -> None:
-        transaction.list_version(version.id, said, origin, at_ms=version.created_ms)
+    def beside(transaction: Transaction, version: VersionRecord) -> None:
         transaction.list_model(listed.id, listed.title, listed.description, at_ms=version.created_ms)
         transaction.put_version_texts(version.id, tags, author=house.author, at_ms=version.created_ms)
         if origin.logged:
             note_version(transaction, namespace, origin.logged, listed.title, version.number)
+
+    def also(transaction: Transaction, version: VersionRecord) -> None:
+        transaction.list_version(version.id, said, origin, at_ms=version.created_ms)
+        beside(transaction, version)
 
     if has_files:
         source = f"models:/{origin.logged}" if origin.logged else origin.location
@@ -92,12 +96,13 @@ def create(house: House, namespace: str, asked: NewListed) -> Callable[[Transact
         origin = replace(origin, location="")
         version = register_version(house, wish, also)
         return lambda _: found.WholeVersion(_listed(version, listed, said, origin), tags, ())
-    publish = publishing(house, bare_draft(house, kind, message), _target(listed), plain_wishes(), None)
+    draft = replace(bare_draft(house, kind, message), description=said, origin=origin)
+    publish = publishing(house, draft, _target(listed), plain_wishes(), None)
 
     def work(transaction: Transaction) -> found.WholeVersion:
         found.model(transaction, namespace, title)
         version = publish(transaction)
-        also(transaction, version)
+        beside(transaction, version)
         return found.WholeVersion(_listed(version, listed, said, origin), tags, ())
 
     return work
@@ -187,8 +192,9 @@ def plain_wishes() -> Wishes:
 def bare_draft(house: House, kind: Kind, message: str) -> Draft:
     """A version without files. Its manifest follows from its record, so nothing is written."""
     manifest = bare_manifest(kind, house.author, house.clock(), message)
+    content = manifest.canonical
     kept = Kept((), frozenset(), 0)
-    return Draft(manifest.facts, 0, manifest.digest, len(manifest.canonical), (), "", b"", kept, frozenset())
+    return Draft(manifest.facts, 0, identity(content), len(content), (), "", b"", kept, frozenset())
 
 
 def _target(model: ListedModel) -> Reference:
