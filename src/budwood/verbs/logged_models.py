@@ -11,7 +11,7 @@ from budwood.domain.limits import LOGGED_MODELS_SEARCHED, SEARCHED_EXPERIMENTS
 from budwood.domain.logged_search import LOGGED_MODELS, ModelOrder, OnDataset, in_order, looks_inside, matches
 from budwood.domain.tracking import checks
 from budwood.domain.tracking.filters import parse_filter
-from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, Metric, Run, RunMetric
+from budwood.domain.tracking.records import Metric, Run, RunMetric
 from budwood.domain.tracking.tokens import mark_of, read_token, write_token
 from budwood.errors import BadValue, LimitExceeded, RecordNotFound
 from budwood.verbs.house import House
@@ -71,9 +71,7 @@ def create_model(house: House, namespace: str, new: NewModel) -> Work:
     tags, params = _tags(new.tags), _params(new.params)
 
     def work(transaction: Transaction) -> Described:
-        if checks.experiment_number(new.experiment) == DEFAULT_EXPERIMENT:
-            found.make_default(house, transaction, namespace)
-        experiment = found.active_experiment(transaction, namespace, new.experiment)
+        experiment = found.active_or_default(house, transaction, namespace, new.experiment)
         now = house.clock()
         model = transaction.add_logged_model(
             LoggedModel(

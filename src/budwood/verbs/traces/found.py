@@ -7,7 +7,7 @@ from budwood.domain.limits import TRACE_ID_CHARS, TRACE_KEY_CHARS, TRACE_METADAT
 from budwood.domain.traces.conventions import ID
 from budwood.domain.traces.records import FIXED_TAGS, LOCATION_TAG, Trace, TraceWithAll
 from budwood.domain.tracking import checks
-from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, Experiment
+from budwood.domain.tracking.records import Experiment
 from budwood.errors import BadValue, LimitExceeded, RecordNotFound
 from budwood.verbs.house import House
 from budwood.verbs.tracking import found
@@ -45,9 +45,7 @@ def no_trace(id_: str) -> RecordNotFound:
 
 def home(house: House, transaction: Transaction, namespace: str, experiment: str) -> Experiment:
     """The experiment a trace is to be kept in. Raises BadValue, RecordNotFound."""
-    if checks.experiment_number(experiment) == DEFAULT_EXPERIMENT:
-        found.make_default(house, transaction, namespace)
-    return found.active_experiment(transaction, namespace, experiment)
+    return found.active_or_default(house, transaction, namespace, experiment)
 
 
 def located(experiment: Experiment, id_: str) -> dict[str, str]:

@@ -23,10 +23,14 @@ def experiment(view: View, namespace: str, id_: str) -> Experiment:
 
 def active_experiment(view: View, namespace: str, id_: str) -> Experiment:
     """Raises BadValue, RecordNotFound."""
-    found = experiment(view, namespace, id_)
-    if found.removed_ms:
-        raise BadValue(f"The experiment {id_} must be in the 'active' state. Current state is deleted.", experiment=id_)
-    return found
+    return _checked_active(experiment(view, namespace, id_))
+
+
+def active_or_default(house: House, transaction: Transaction, namespace: str, id_: str) -> Experiment:
+    """An active one; the default one is made at the first need. Raises BadValue, NotFound."""
+    if experiment_number(id_) == DEFAULT_EXPERIMENT:
+        return _checked_active(make_default(house, transaction, namespace))
+    return active_experiment(transaction, namespace, id_)
 
 
 def run(view: View, namespace: str, id_: str) -> Run:
@@ -70,18 +74,28 @@ def with_default(house: House, namespace: str) -> None:
     house.catalog.write(lambda transaction: make_default(house, transaction, namespace))
 
 
-def make_default(house: House, transaction: Transaction, namespace: str) -> None:
-    """The same in a transaction. Raises NamespaceNotFound."""
+def make_default(house: House, transaction: Transaction, namespace: str) -> Experiment:
+    """The same in a transaction; deleted or not. Raises NamespaceNotFound."""
+    there = transaction.experiment(namespace, DEFAULT_EXPERIMENT)
+    if there is not None:
+        return there
     room = transaction.namespace(namespace)
     if room is None:
         raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
-    if transaction.experiment(namespace, DEFAULT_EXPERIMENT) is not None:
-        return
     now = house.clock()
     # It is as old as its namespace, to whoever looks.
     born = room.created_ms or now
     location = f"{LOCATION}{DEFAULT_EXPERIMENT}"
     name = DEFAULT_EXPERIMENT_NAME
-    transaction.add_experiment(namespace, Experiment(0, namespace, DEFAULT_EXPERIMENT, name, location, born, born))
+    new = Experiment(0, namespace, DEFAULT_EXPERIMENT, name, location, born, born)
+    made = transaction.add_experiment(namespace, new)
     subject = f"experiment:{namespace}/{DEFAULT_EXPERIMENT}"
     transaction.add_ledger(now, house.author, "experiment.created", subject, {"name": name}, namespace)
+    return made
+
+
+def _checked_active(found: Experiment) -> Experiment:
+    if found.removed_ms:
+        message = f"The experiment {found.number} must be in the 'active' state. Current state is deleted."
+        raise BadValue(message, experiment=str(found.number))
+    return found

@@ -10,7 +10,6 @@ from budwood.domain.tracking import checks
 from budwood.domain.tracking.fields import RUNS
 from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.domain.tracking.records import (
-    DEFAULT_EXPERIMENT,
     RUN_NAME_TAG,
     Logged,
     Run,
@@ -64,9 +63,7 @@ def create_run(house: House, namespace: str, new: NewRun) -> Callable[[Transacti
     tags[RUN_NAME_TAG] = name
 
     def work(transaction: Transaction) -> FoundRun:
-        if checks.experiment_number(new.experiment) == DEFAULT_EXPERIMENT:
-            found.make_default(house, transaction, namespace)
-        experiment = found.active_experiment(transaction, namespace, new.experiment)
+        experiment = found.active_or_default(house, transaction, namespace, new.experiment)
         now = house.clock()
         start = now if new.start_ms is None else new.start_ms
         location = f"{experiment.location.rstrip('/')}/{new.run}/artifacts"

@@ -19,7 +19,7 @@ def register_scorer(house: House, namespace: str, experiment: str, name: str, bo
     judging.check_scorer(body)
 
     def work(transaction: Transaction) -> ScorerVersion:
-        place = _experiment(house, transaction, namespace, experiment)
+        place = found.active_or_default(house, transaction, namespace, experiment)
         scorer = transaction.scorer(place.id, name) or _new(house, transaction, place, name)
         if len(transaction.scorer_versions(scorer, limit=SCORER_VERSIONS)) >= SCORER_VERSIONS:
             raise LimitExceeded(f"A scorer has at most {SCORER_VERSIONS} versions.", limit="SCORER_VERSIONS")
@@ -122,13 +122,6 @@ def _new(house: House, transaction: Transaction, place: Experiment, name: str) -
         message = f"An experiment has at most {SCORERS_PER_EXPERIMENT} scorers."
         raise LimitExceeded(message, limit="SCORERS_PER_EXPERIMENT")
     return transaction.add_scorer(Scorer(0, house.ids(), place.id, place.number, name))
-
-
-def _experiment(house: House, transaction: Transaction, namespace: str, id_: str) -> Experiment:
-    """Raises BadValue, RecordNotFound."""
-    if checks.experiment_number(id_) == DEFAULT_EXPERIMENT:
-        found.make_default(house, transaction, namespace)
-    return found.active_experiment(transaction, namespace, id_)
 
 
 def _active(view: View, namespace: str, id_: str) -> Experiment | None:
