@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from budwood.domain.canon import Json
 from budwood.errors import Invalid
 from budwood.facades.mlflow.graph_language import Field, Operation, operation
 
@@ -14,7 +15,7 @@ _WORDS = st.sampled_from([*'$(){}[]:=!@1,#"\\', "query", "mutation", "a", "-2.5e
 
 def test_values_are_of_every_kind() -> None:
     text = r'mutation M { a(x: 1, y: -2.5e1 z: "\u00e9\"" l: [true, null ON] o: {k: "v"}) }'
-    arguments = {"x": 1, "y": -25.0, "z": 'é"', "l": [True, None, "ON"], "o": {"k": "v"}}
+    arguments: dict[str, Json] = {"x": 1, "y": -25.0, "z": 'é"', "l": [True, None, "ON"], "o": {"k": "v"}}
     assert operation(text, {}, "") == Operation("M", (Field("a", "a", arguments),), is_mutation=True)
 
 
