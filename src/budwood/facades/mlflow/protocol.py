@@ -16,6 +16,7 @@ from budwood.domain.canon import Json
 from budwood.domain.limits import JSON_DEPTH, QUERY_TERMS
 from budwood.errors import BudwoodError, Forbidden, Malformed, NotFound
 from budwood.facades.face import Reply, Request
+from budwood.facades.mlflow.not_offered import why_not
 
 EMULATED: Final = "3.17.2"
 NAMESPACE_HEADER: Final = "x-mlflow-workspace"
@@ -110,7 +111,9 @@ def worded(status: int, message: str) -> Reply:
 
 def nowhere(method: str, path: str) -> NotFound:
     """For an address that is none, or is not offered."""
-    return NotFound(f"No such endpoint: {method} {path[:200]} is not supported by this server.")
+    why = why_not(path)
+    told = f"No such endpoint: {method} {path[:200]} is not supported by this server"
+    return NotFound(f"{told}: {why}." if why else f"{told}.")
 
 
 def _code(error: BudwoodError) -> tuple[str, int]:

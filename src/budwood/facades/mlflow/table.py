@@ -20,6 +20,7 @@ from budwood.facades.mlflow import (
     metrics,
     models,
     otlp,
+    presigned,
     runs,
     scorers,
     trace_measures,
@@ -31,6 +32,7 @@ from budwood.facades.mlflow import (
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *about.ENDPOINTS,
     *artifacts.ENDPOINTS,
+    *presigned.ENDPOINTS,
     *experiments.ENDPOINTS,
     *logged_models.ENDPOINTS,
     *runs.ENDPOINTS,
