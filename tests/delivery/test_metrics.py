@@ -48,3 +48,15 @@ def test_every_version_is_counted_and_nothing_else_is(
 
 def replace_generation(endpoint: Endpoint) -> Routing:
     return Routing(replace(endpoint, timeout_s=3.0), 2, first_table({"stable": 10_000}))
+
+
+def test_envoys_own_figures_of_each_arm_are_few(gateway: Gateway, endpoint: Endpoint) -> None:
+    """All of a thousand endpoints' would keep it from hearing a kill switch for as long as somebody reads them."""
+    gateway.obey(Routing(endpoint, 1, first_table({"stable": 10_000})))
+    gateway.ask("/predict/fraud")
+    said = admin.asked(gateway.folder / "admin.sock", "/stats").decode().splitlines()
+    of_arm = {line.split(":")[0].removeprefix("cluster.default.fraud.stable.") for line in said if ".stable." in line}
+    assert {"membership_healthy", "membership_total"} < of_arm
+    assert all(each.startswith(("membership_", "outlier_detection.", "health_check.")) for each in of_arm)
+    of_table = [line for line in said if ".rds.endpoint/default.fraud." in line]
+    assert [line.split(":")[0].rpartition(".")[2] for line in of_table] == ["update_rejected"]
