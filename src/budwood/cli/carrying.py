@@ -4,7 +4,6 @@ The word behind ``import`` or ``export`` is a bundle's file, or a version, unles
 that read their first word themselves.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -67,7 +66,7 @@ Workspace = Annotated[str, typer.Option("--workspace", metavar="NAME", help="One
         "budwood import mlflow http://mlflow:5000 --dry-run",
         "budwood import mlflow http://mlflow:5000 --namespace risk",
         "budwood import mlflow sqlite:///mlflow.db --artifacts mlartifacts/",
-        "budwood import mlflow postgresql://reader@db/mlflow --artifacts /srv/mlflow/artifacts",
+        "budwood import mlflow postgresql://reader@db/mlflow --artifacts s3://team/mlflow",
         "budwood import mlflow mlruns/",
     ),
 )
@@ -78,8 +77,8 @@ def import_mlflow(
     ],
     namespace: Namespace = "default",
     artifacts: Annotated[
-        list[Path] | None,
-        typer.Option("--artifacts", metavar="FOLDER", help="Where files may be read, too. Repeatable."),
+        list[str] | None,
+        typer.Option("--artifacts", metavar="PLACE", help="A folder, or s3://…, where files may be read. Repeatable."),
     ] = None,
     workspace: Workspace = "",
     files: Files = True,

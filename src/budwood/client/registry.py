@@ -498,14 +498,15 @@ class Registry:
     ) -> "Carried":
         """Bring over what an MLflow server, its database or its folder holds; again, what is new since.
 
-        ``artifacts`` are folders from which its files may be read, beside its own. ``tell`` is called with a kind and a
-        count as the work goes on. The report says what differs; what does not answer ends it, to be done again.
+        ``artifacts`` are folders, or places such as ``s3://team/mlflow``, from which its files may be read, beside its
+        own. ``tell`` is called with a kind and a count as the work goes on. The report says what differs; what does not
+        answer ends it, to be done again.
         Raises BadValue, NameTaken, SourceNotFound, ServerUnreachable, Malformed, Unauthenticated, Forbidden.
         """
         from budwood.client.carrying.importing import ImportRequest, import_mlflow
 
-        folders = tuple(Path(each) for each in artifacts)
-        request = ImportRequest(uri, namespace, folders, workspace, with_files, dry_run)
+        places = tuple(map(str, artifacts))
+        request = ImportRequest(uri, namespace, places, workspace, with_files, dry_run)
         return import_mlflow(self._place, request, tell or (lambda _, __: None))
 
     def export_mlflow(

@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from budwood.client.carrying import shapes
 from budwood.client.carrying.database_traced import DatabaseTraced
-from budwood.client.carrying.folders import Folders
+from budwood.client.carrying.places import Places, places_of
 from budwood.client.carrying.reader import Root
 from budwood.client.carrying.tables import Row, Tables
 from budwood.domain.carrying.records import (
@@ -38,9 +38,9 @@ from budwood.errors import BadValue, FrameworkMissing, SourceNotFound
 class DatabaseReader:
     """``reader.Reader`` over SQL."""
 
-    def __init__(self, tables: Tables, folders: Folders) -> None:
-        self._tables, self._folders = tables, folders
-        self.traced = DatabaseTraced(tables, folders)
+    def __init__(self, tables: Tables, places: Places) -> None:
+        self._tables, self._places = tables, places
+        self.traced = DatabaseTraced(tables, places)
 
     @property
     def name(self) -> str:
@@ -138,10 +138,10 @@ class DatabaseReader:
             )
 
     def files(self, root: Root) -> Sequence[CarriedFile]:
-        return self._folders.files(root.location)
+        return self._places.files(root.location)
 
     def open(self, root: Root, path: str) -> AbstractContextManager[Iterator[bytes]]:
-        return self._folders.open(root.location, path)
+        return self._places.open(root.location, path)
 
     def close(self) -> None:
         self._tables.close()
@@ -254,7 +254,7 @@ class DatabaseReader:
         return found
 
 
-def open_database(uri: str, artifacts: Sequence[Path], workspace: str) -> DatabaseReader:
+def open_database(uri: str, artifacts: Sequence[str], workspace: str) -> DatabaseReader:
     """Raises BadValue, SourceNotFound, FrameworkMissing."""
     parts = urlsplit(uri)
     kind = parts.scheme.partition("+")[0]
@@ -266,12 +266,12 @@ def open_database(uri: str, artifacts: Sequence[Path], workspace: str) -> Databa
         beside = [place.parent / each for each in ("mlartifacts", "mlruns") if (place.parent / each).is_dir()]
         engine = create_engine("sqlite://", creator=lambda: _read_only(place), poolclass=QueuePool)
         tables = Tables(engine, f"sqlite:///{place}", workspace)
-        return DatabaseReader(tables, Folders((*artifacts, *beside)))
+        return DatabaseReader(tables, places_of(artifacts, beside))
     if kind in ("postgresql", "postgres"):
         engine = _postgres(uri)
         port = f":{parts.port}" if parts.port else ""
         name = f"postgresql://{parts.hostname or ''}{port}{parts.path}"
-        return DatabaseReader(Tables(engine, name, workspace), Folders(tuple(artifacts)))
+        return DatabaseReader(Tables(engine, name, workspace), places_of(artifacts))
     hint = "SQLite and PostgreSQL are read. For others, import from the address of the server itself."
     raise BadValue(f"A database of kind {kind[:40]!r} is not read.", hint=hint)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from budwood.client.carrying import shapes, shapes_traced
-from budwood.client.carrying.folders import Folders
+from budwood.client.carrying.places import Places
 from budwood.client.carrying.shapes import Fields
 from budwood.client.carrying.spans_file import spans_in
 from budwood.client.carrying.tables import Row, Tables
@@ -46,8 +46,8 @@ _JSON_PARTS: Final = ("inputs", "outputs", "expectations", "tags", "source")
 class DatabaseTraced:
     """``reader_traced.TracedReader`` over SQL."""
 
-    def __init__(self, tables: Tables, folders: Folders) -> None:
-        self._tables, self._folders = tables, folders
+    def __init__(self, tables: Tables, places: Places) -> None:
+        self._tables, self._places = tables, places
 
     def traces(self, experiment: str) -> Iterator[CarriedTrace]:
         after = ""
@@ -71,7 +71,7 @@ class DatabaseTraced:
         if any(kept):
             return [shapes_traced.content(shapes_traced.parsed(each, "content")) for each in kept if each]
         location = trace.tags.get(LOCATION_TAG, "")
-        return spans_in(self._folders, location) if location else ()
+        return spans_in(self._places, location) if location else ()
 
     def linked(self, experiment: str, run: str) -> Sequence[str]:
         if not self._has("trace_info"):

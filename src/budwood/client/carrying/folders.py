@@ -87,7 +87,7 @@ class Folders:
         if location.startswith(ARTIFACTS):
             rest = location.removeprefix(ARTIFACTS)
             rest = rest[2:].partition("/")[2] if rest.startswith("//") else rest
-            parts = _parts(rest)
+            parts = parts_of(rest)
             if not self.allowed:
                 raise SourceNotFound(f"It is not said where {location[:200]!r} lies.", hint=_HINT)
             return [(each, parts) for each in self.allowed]
@@ -95,7 +95,7 @@ class Folders:
         for each in self.allowed:
             for root in (each, each.resolve()):
                 if path == root or path.is_relative_to(root):
-                    return [(root, _parts(path.relative_to(root).as_posix()))]
+                    return [(root, parts_of(path.relative_to(root).as_posix()))]
         raise SourceNotFound(f"{location[:200]!r} lies outside the folders that may be read.", hint=_HINT)
 
 
@@ -107,12 +107,13 @@ def _local(location: str) -> Path:
             raise SourceNotFound(f"{location[:200]!r} is on another machine.")
         return Path(unquote(parts.path))
     if scheme and "://" in location:
-        hint = "Files in buckets are brought from the address of a server that can read them."
+        hint = "Name the place, if you may read there: --artifacts s3://BUCKET/PATH; or import from a server's address."
         raise SourceNotFound(f"{location[:200]!r} is not on this machine.", hint=hint)
     return Path(location).absolute() if location else Path("/nowhere")
 
 
-def _parts(path: str) -> tuple[str, ...]:
+def parts_of(path: str) -> tuple[str, ...]:
+    """Of a way down. Raises UnsafeEntry for one that leads out."""
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts or any("\0" in part for part in parts):
         raise UnsafeEntry(f"{path[:200]!r} leads out of its folder.")

@@ -22,12 +22,12 @@ from budwood.domain.carrying.report import Carried
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """``artifacts`` are folders from which files may be read beside the source's own. ``workspace`` is one of a source
-    that has several. ``dry``: only say what would come."""
+    """``artifacts`` are folders, and addresses of object stores, from which files may be read beside the source's own.
+    ``workspace`` is one of a source that has several. ``dry``: only say what would come."""
 
     uri: str
     namespace: str = "default"
-    artifacts: tuple[Path, ...] = ()
+    artifacts: tuple[str, ...] = ()
     workspace: str = ""
     with_files: bool = True
     dry: bool = False

@@ -13,8 +13,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from budwood.client.carrying import shapes
-from budwood.client.carrying.folders import Folders
 from budwood.client.carrying.mlruns_traced import FolderTraced
+from budwood.client.carrying.places import Places, places_of
 from budwood.client.carrying.plain_files import (
     META,
     folders_in,
@@ -54,7 +54,7 @@ class FolderReader:
     """``reader.Reader`` over the folder."""
 
     folder: Path
-    folders: Folders
+    places: Places
 
     @property
     def name(self) -> str:
@@ -62,7 +62,7 @@ class FolderReader:
 
     @property
     def traced(self) -> FolderTraced:
-        return FolderTraced(self.folders, self._experiment_folders)
+        return FolderTraced(self.places, self._experiment_folders)
 
     def experiments(self) -> Iterator[CarriedExperiment]:
         for place in self._experiment_folders().values():
@@ -136,10 +136,10 @@ class FolderReader:
             )
 
     def files(self, root: Root) -> Sequence[CarriedFile]:
-        return self.folders.files(self._location(root))
+        return self.places.files(self._location(root))
 
     def open(self, root: Root, path: str) -> AbstractContextManager[Iterator[bytes]]:
-        return self.folders.open(self._location(root), path)
+        return self.places.open(self._location(root), path)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -230,12 +230,12 @@ class FolderReader:
         )
 
 
-def open_folder(uri: str, artifacts: Sequence[Path]) -> FolderReader:
+def open_folder(uri: str, artifacts: Sequence[str]) -> FolderReader:
     """Raises SourceNotFound, BadValue."""
     place = Path(unquote(uri.removeprefix("file://")) if uri.startswith("file:") else uri).absolute()
     if not place.is_dir():
         raise SourceNotFound(f"There is no folder {str(place)!r}.", path=str(place))
-    reader = FolderReader(place, Folders((*artifacts, place)))
+    reader = FolderReader(place, places_of(artifacts, (place,)))
     if not any(True for _ in reader._experiment_folders()) and not (place / "models").is_dir():
         hint = "It is the folder that holds folders named 0, 1 … with a meta.yaml each: mlruns."
         raise BadValue(f"{place} holds no experiments of MLflow's.", hint=hint)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from budwood.client.carrying.folders import Folders
+from budwood.client.carrying.places import Places
 from budwood.client.carrying.plain_files import folders_in, is_file, meta_of, names_in, values_in
 from budwood.client.carrying.shapes_traced import trace_of
 from budwood.client.carrying.spans_file import spans_in
@@ -21,7 +21,7 @@ _METADATA: Final = ("request_metadata", "trace_metadata")
 class FolderTraced:
     """``reader_traced.TracedReader`` over the folder. ``experiments`` says where each lies, by its id."""
 
-    folders: Folders
+    places: Places
     experiments: Callable[[], Mapping[str, Path]]
 
     def traces(self, experiment: str) -> Iterator[CarriedTrace]:
@@ -37,7 +37,7 @@ class FolderTraced:
     def spans(self, trace: CarriedTrace) -> Sequence[str]:
         """Beside its record: a folder that was moved still names where it was."""
         above = self._above(trace.experiment)
-        return spans_in(self.folders, str(above / trace.trace / "artifacts")) if above else ()
+        return spans_in(self.places, str(above / trace.trace / "artifacts")) if above else ()
 
     def linked(self, experiment: str, run: str) -> Sequence[str]:
         return ()  # None is linked by hand.

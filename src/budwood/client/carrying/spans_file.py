@@ -4,18 +4,18 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from budwood.client.carrying import shapes_traced
-from budwood.client.carrying.folders import Folders
+from budwood.client.carrying.places import Places
 from budwood.domain.limits import CARRIED_TRACE_BYTES
 from budwood.errors import LimitExceeded, Malformed
 
 FILE: Final = "traces.json"
 
 
-def spans_in(folders: Folders, location: str) -> Sequence[str]:
+def spans_in(places: Places, location: str) -> Sequence[str]:
     """None where there is no such file. Raises SourceNotFound, UnsafeEntry, Malformed, BadValue, LimitExceeded."""
-    if not any(each.path == FILE for each in folders.files(location)):
+    if not any(each.path == FILE for each in places.files(location)):
         return ()
-    with folders.open(location, FILE) as pieces:
+    with places.open(location, FILE) as pieces:
         return spans_from(pieces)
 
 
