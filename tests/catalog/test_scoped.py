@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from budwood.catalog.api import Catalog, Lease, Transaction, View
+from budwood.catalog.mcp_api import McpSearch
 from budwood.catalog.scoped import UNGUARDED, ScopedCatalog, _Scoped
 from budwood.catalog.sql.sqlite import SqliteCatalog
 from budwood.catalog.testing import add_model, add_version
@@ -13,6 +14,7 @@ from budwood.catalog.testing_index import block_rows, repeatable
 from budwood.catalog.testing_people import add_person
 from budwood.catalog.testing_search import any_query, filled, paged, scanned
 from budwood.domain.access import Role
+from budwood.domain.mcp.records import McpEndpoint, McpServer, McpTransport
 from budwood.domain.names import Kind
 from budwood.domain.people import Grant, Quota, Trust, Webhook
 from budwood.domain.policy.case import Review
@@ -122,6 +124,9 @@ def furnish(transaction: Transaction, room: str) -> None:
     transaction.add_tiering(TieringRecord(room, 0, "text", "mara", 1))
     transaction.take_lease(Lease(f"lease-{room}", "push", 1, 99, room, "mara"))
     transaction.add_blocks(block_rows(3, f"packs/{room}.pack", seed=len(room)), room)
+    server = transaction.add_mcp_server(McpServer(0, room, "a.b/cc", None, None, None, "mara", "mara", 1, 1))
+    said = ("https://a.example", McpTransport.SSE, 0, None, "latest", "mara", "mara", 1, 1)
+    transaction.add_mcp_endpoint(room, McpEndpoint(*(0, f"ae-{room}", server.id, server.name, *said)))
 
 
 def test_every_method_is_guarded_or_known_to_need_no_guard() -> None:
@@ -161,6 +166,10 @@ BY_NAME: dict[str, Question] = {
     "holds on": lambda view, room: view.holds_on(room),
     "ledger": lambda view, room: view.ledger(reach=frozenset({room})),
     "search": lambda view, room: view.search(parse_query(f"namespace = '{room}'", now_ms=0)).versions,
+    "servers": lambda view, room: view.find_mcp_servers(room, McpSearch()).servers,
+    "server": lambda view, room: view.mcp_server(room, "a.b/cc"),
+    "server count": lambda view, room: view.mcp_server_count(room),
+    "endpoint": lambda view, room: view.mcp_endpoint(room, f"ae-{room}"),
     "blocks": lambda view, room: view.find_blocks([row.id for row in block_rows(3, seed=len(room))]),
 }
 

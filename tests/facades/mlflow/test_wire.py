@@ -22,6 +22,7 @@ FIELDS = (
     *("experiment_id", "name", "run_id", "run_uuid", "key", "value", "timestamp", "step", "metrics", "params", "tags"),
     *("filter", "order_by", "max_results", "page_token", "experiment_ids", "run_view_type", "view_type", "datasets"),
     *("models", "status", "end_time", "metric_key", "run_ids", "start_step", "model_json", "new_name", "start_time"),
+    *("server_json", "tools", "connect_options", "icons", "url", "alias", "version", "server_alias", "domain", "slug"),
 )
 
 
