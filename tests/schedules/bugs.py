@@ -18,8 +18,9 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 def _sentence_blindly(transaction: Transaction, house: Any, doomed: Any, last: object, now: int) -> Any:
-    transaction.condemn([row.id for row in doomed], at_ms=now)
-    return doomed
+    rows = list(transaction.find_blocks(doomed).values())
+    transaction.condemn(doomed, at_ms=now)
+    return rows
 
 
 def _move_blindly(transaction: Transaction, rows: Any, seen: Any) -> list[Any]:

@@ -85,7 +85,7 @@ class Histories:
     def _make(self, number: int) -> Start:
         chance, clock = random.Random(f"history {number}"), Clock(BORN_MS)
         # What was pushed without differences is what work on tiers has to do with.
-        push_as = chance.choice([None, Arrival.QUICK, Arrival.RAW])
+        push_as = chance.choice([None, Arrival.QUICK, Arrival.RAW, Arrival.RAW])
         catalog = self.room / f"history-{number}.db"
         shutil.copyfile(self._newborn, catalog)
         house = self.house(catalog, clock, random.Random(f"names {number}"), push_as)

@@ -8,41 +8,51 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from budwood.catalog.api import Catalog, Transaction, View
 from budwood.store.api import Method, Objects, ObjectWriter, StoredObject
 
 HANGS_S: Final = 60.0
-YIELDS: Final = 0.05
-YIELDS_BEFORE_A_CHANGE: Final = 0.4
+
+
+class Manner(NamedTuple):
+    """How often an actor gives way: at any stop, and just before it changes something."""
+
+    anywhere: float
+    before_a_change: float
+
+
+RESTLESS: Final = Manner(0.03, 0.3)
+YIELDING: Final = Manner(0.0, 0.3)
+PATIENT: Final = Manner(0.0, 0.1)
+STUBBORN: Final = Manner(0.0, 0.02)
+"""Most races need one actor to overtake another by many steps, some by all of its steps."""
 
 
 class Turns:
-    """One actor moves at a time, and goes on for a while: most races need one to overtake another by many steps.
-
-    It is most often overtaken just before it changes something.
-    """
+    """One actor moves at a time, each in a manner of its own."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
+        self._manners: Sequence[Manner] = ()
         self._gates: list[threading.Semaphore] = []
         self._alive: list[int] = []
         self._all_done = threading.Event()
 
     def wait(self, actor: int, *, changes: bool = False) -> None:
         """Stop, until it is this actor's turn. One that is no actor any more goes on."""
-        if actor not in self._alive:
+        others = [each for each in self._alive if each != actor]
+        if actor not in self._alive or not others:
             return
-        if self._chance.random() >= (YIELDS_BEFORE_A_CHANGE if changes else YIELDS):
-            return
-        mover = self._chance.choice(self._alive)
-        if mover != actor:
-            self._gates[mover].release()
+        manner = self._manners[actor]
+        if self._chance.random() < (manner.before_a_change if changes else manner.anywhere):
+            self._gates[self._chance.choice(others)].release()
             self._await(actor)
 
-    def run(self, acts: Sequence[Callable[[], None]]) -> None:
+    def run(self, acts: Sequence[Callable[[], None]], manners: Sequence[Manner]) -> None:
         """All of them to their end. Raises AssertionError when nobody moves any more."""
+        self._manners = manners
         self._gates = [threading.Semaphore(0) for _ in acts]
         self._alive = list(range(len(acts)))
         threads = [

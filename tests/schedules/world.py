@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from budwood.client.near import Near
 from budwood.client.registry import Registry
@@ -19,14 +19,31 @@ from budwood.verbs.tiers.policies import put_tiering
 from budwood.verbs.tiers.worker import run_tiers
 from tests.schedules.history import Clock, Histories, push_of, tiering
 from tests.schedules.sources import BUNDLE, MODELS
-from tests.schedules.turns import StoppingCatalog, StoppingObjects, Turns
+from tests.schedules.turns import (
+    PATIENT,
+    RESTLESS,
+    STUBBORN,
+    YIELDING,
+    Manner,
+    StoppingCatalog,
+    StoppingObjects,
+    Turns,
+)
 
 EXPECTED: Final = (LeaseLost, NotFound, RegistryBusy, StillInUse)
 VERSIONS: Final = 4
 """Of each model: actors name versions up to this one."""
 LEANING: Final = 0.5
 """The share of schedules in which two actors are after the same blocks."""
+MANNERS: Final = (RESTLESS, YIELDING, PATIENT, STUBBORN)
 Act = Callable[[Registry], None]
+
+
+class Actor(NamedTuple):
+    """Who does what, and how."""
+
+    act: Act
+    manner: Manner
 
 
 def problems_of(seed: int, histories: Histories) -> list[str]:
@@ -67,7 +84,8 @@ class World:
     def run(self) -> None:
         turns = Turns(self.chance)
         cast = self._cast()
-        turns.run([self._guarded(act, self._opened(turns, actor)) for actor, act in enumerate(cast)])
+        acts = [self._guarded(each.act, self._opened(turns, actor)) for actor, each in enumerate(cast)]
+        turns.run(acts, [each.manner for each in cast])
 
     def problems(self) -> list[str]:
         """What went wrong: surprises, what verify says, versions that do not come back as they were pushed."""
@@ -107,17 +125,18 @@ class World:
 
     # Who acts
 
-    def _cast(self) -> list[Act]:
+    def _cast(self) -> list[Actor]:
         """Two to four actors: any, or two who are after the same blocks and perhaps others beside them."""
         if self.chance.random() >= LEANING:
             return [self._any() for _ in range(self.chance.randrange(2, 5))]
         one, other = self.chance.choice(
-            [(self._lean, self._retire), (self._tier, self._take_over), (self._come_again, self._sweep)]
+            [(self._lean, self._retire), (self._tier, self._take_over), (self._sweep, self._come_again)]
         )
+        yields, overtakes = self.chance.choice([(YIELDING, STUBBORN), (PATIENT, PATIENT)])
         beside = [self._any() for _ in range(self.chance.choice([0, 0, 1, 2]))]
-        return [one(self._own_chance()), other(self._own_chance()), *beside]
+        return [Actor(one(self._own_chance()), yields), Actor(other(self._own_chance()), overtakes), *beside]
 
-    def _any(self) -> Act:
+    def _any(self) -> Actor:
         weights = {
             self._push: 5,
             self._take_in: 1,
@@ -130,7 +149,7 @@ class World:
             self._sleep if self.sleeps else self._rebuild: 1,
         }
         act = self.chance.choices(list(weights), list(weights.values()))[0]
-        return act(self._own_chance())
+        return Actor(act(self._own_chance()), self.chance.choice(MANNERS))
 
     def _own_chance(self) -> random.Random:
         return random.Random(self.chance.random())
@@ -167,8 +186,9 @@ class World:
         return lambda registry: self._deleting(registry, reference)
 
     def _retire(self, chance: random.Random) -> Act:
-        """Delete something that is there, and free what only it needed."""
-        reference = chance.choice(sorted(self.pushed))
+        """Delete something that is there, most often what came first, and free what only it needed."""
+        there = [each for each in self.pushed if each not in self.doomed] or list(self.pushed)
+        reference = there[0] if chance.random() < 0.5 else chance.choice(there)
 
         def act(registry: Registry) -> None:
             self._deleting(registry, reference)
@@ -211,7 +231,7 @@ class World:
 
     def _lean(self, chance: random.Random) -> Act:
         """Make differences of what was kept whole."""
-        return self._moving(tiering(chance, ("warm", "warm", "cold")))
+        return self._moving(tiering(chance, ("warm", "warm", "warm", "cold")))
 
     def _moving(self, text: str, *, take_over: bool = False) -> Act:
         def act(registry: Registry) -> None:
