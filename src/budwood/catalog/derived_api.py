@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from budwood.catalog.people_api import Reach
+from budwood.domain.manifest import BlockId
 
 
 class DerivedView(Protocol):
@@ -20,4 +21,7 @@ class DerivedTransaction(Protocol):
     """What can be written."""
 
     def add_probes(self, version_id: int, namespace: str, probes: Sequence[int]) -> None:
-        """Of a version just added. They go when it goes."""
+        """Of a version that has none yet. They go when it goes."""
+
+    def put_sketch(self, version_id: int, sketch: BlockId) -> None:
+        """Another sketch in the place of the version's, such as one with prints."""

@@ -28,6 +28,14 @@ class DerivedSuite:
             assert list(view.probed((9,), limit=9)) == []
             assert list(view.probed((), limit=9)) == []
 
+    def test_a_version_gets_another_sketch(self, catalog: Catalog) -> None:
+        version = _probed(catalog, "risk", 8)
+        catalog.write(lambda transaction: transaction.put_sketch(version.id, b"s" * 32))
+        with catalog.read() as view:
+            found = view.version_by_id(version.id)
+            assert found is not None
+            assert found.sketch == b"s" * 32
+
     def test_probes_go_with_their_version(self, catalog: Catalog) -> None:
         version = _probed(catalog, "risk", 7)
         catalog.write(lambda transaction: transaction.add_probes(version.id, "risk", (1, 2)))

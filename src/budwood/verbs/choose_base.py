@@ -129,15 +129,22 @@ def _choose(
     }
     best = _best(sketch, found, read)
     ranked = [manifest for version in best if (manifest := _manifest(place, version))]
-    derived = find_recipes(pushed.samples, [_source(place, version, read) for version in found], side.read)
+    derived = find_recipes(
+        pushed.samples, [_source(place, version, read[version.id] if sketch else b"") for version in found], side.read
+    )
     recipes = {side.placement(pushed.samples[at].tensor.offset): each for at, each in derived.recipes.items()}
     sources = tuple(found[number] for number in derived.sources)
     return Chosen(Bases.of(ranked), known, structure, sketch, recipes, sources, pushed.within(side))
 
 
-def _source(place: Reads, version: VersionRecord, sketches: Mapping[int, bytes]) -> Source:
+def source_of(place: Reads, version: VersionRecord) -> Source:
+    """A version as what tensors may be made of."""
+    return _source(place, version, _sketch_of(place, version))
+
+
+def _source(place: Reads, version: VersionRecord, sketch: bytes) -> Source:
     try:
-        prints = read_prints(prints_in(sketches[version.id])) if sketches.get(version.id) else read_prints(b"")
+        prints = read_prints(prints_in(sketch) if sketch else b"")
     except Damaged:
         prints = read_prints(b"")
 

@@ -14,24 +14,33 @@ from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Final
 
+from blake3 import blake3
+
 from budwood.catalog.api import Transaction
-from budwood.domain.limits import CHAIN_DEPTH, TIER_PACK_BYTES, TIER_ROWS
+from budwood.domain.derivation import Derivation
+from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, DERIVED_DEPTH, TIER_PACK_BYTES, TIER_ROWS
 from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.records import VersionRecord
 from budwood.domain.storage_tiers.values import Brought, StorageTier, TierState
 from budwood.errors import Damaged, LeaseLost, StorageFailed
 from budwood.store.api import BlockRow
 from budwood.store.bases import Bases, anchored
-from budwood.store.encodings import needs_base
+from budwood.store.deriving import DerivedBlock, Deriving
+from budwood.store.encodings import encode_block, needs_base
+from budwood.store.encodings.registry import DERIVED
+from budwood.store.fingerprints import probes_in
 from budwood.store.marks import cold_name, is_cold
 from budwood.store.packs import NewBlock, PackSet
+from budwood.store.plan import Piece
 from budwood.store.recode import Recoded, Recoding, Wanted, decodes, recode
-from budwood.store.sketch import score
+from budwood.store.sketch import prints_in, score, with_prints
 from budwood.verbs.choose_base import OWN_CANDIDATES, WORTHWHILE, candidates
+from budwood.verbs.derived import derivations, proofs, tell
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.needed import with_bases
+from budwood.verbs.tiers.functions import Functions, functions_of
 from budwood.verbs.tiers.pace import Pace
 from budwood.verbs.tiers.standing import LEVELS, Level, Levels
 
@@ -45,13 +54,15 @@ PIECE_BLOCKS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A block as a version's files name it: of which tensor, and the how-many-th there."""
+    """A block as a version's files name it: of which tensor, where that lies, and the how-many-th block of it."""
 
     id: BlockId
     length: int
     name: str
     dtype: str
     index: int
+    path: str = ""
+    offset: int = 0
 
 
 _Todo = tuple[Part, BlockRow]
@@ -75,6 +86,7 @@ class Rewriter:
         self._version, self._tier = version, tier
         self._reader = house.reader()
         self._bases = Bases({})
+        self._functions = Functions()
         self._tally = _Tally()
 
     def bring(self, was: StorageTier | None, pace: Pace) -> Brought | None:
@@ -85,16 +97,17 @@ class Rewriter:
         manifest = load_manifest(self._house, self._version)
         if self._tier is not StorageTier.HOT:
             self._bases = _bases(self._house, self._version, self._older())
+            self._functions = functions_of(self._house, self._version, manifest)
         parts = parts_of(manifest)
         while few := list(islice(parts, LOOKED_AT_ONCE)):
-            todo = self._todo(few)
+            todo = self._derive(self._todo(few), pace)
             while todo:
                 todo = self._write_some(todo, pace)
                 if not pace.goes_on:
                     return None
         tally = self._tally
         if not tally.elsewhere:
-            self._house.catalog.write(self._settle(was))
+            self._house.catalog.write(self._settle(was, manifest))
         return Brought(self._version.reference, was, self._tier, tally.blocks, tally.before, tally.after)
 
     # What is to be done
@@ -124,6 +137,54 @@ class Rewriter:
         return not is_cold(row.pack)
 
     # Writing
+
+    def _derive(self, todo: list[_Todo], pace: Pace) -> list[_Todo]:
+        """Write those blocks as functions that are some and that nothing leans on; the others are left."""
+        if not self._functions.recipes or not todo:
+            return todo
+        deriving = Deriving(self._functions.recipes, self._reader, self._house.index)
+        with self._house.catalog.read() as view:
+            leaning = least_depths(view.leaning_on([part.id for part, _ in todo]))
+        left, seen = list[_Todo](), dict[BlockId, BlockRow]()
+        with ExitStack() as stack:
+            writing = _Writing(self._house, stack, self._name)
+            pace.begin()
+            for number, (part, row) in enumerate(todo):
+                made = None if part.id in leaning else self._made(deriving, part, row)
+                if made is None:
+                    left.append((part, row))
+                else:
+                    new = NewBlock(row.id, row.raw_length, DERIVED, b"".join(made.sources), DERIVED_DEPTH)
+                    self._add(writing, row, new, made.body)
+                    seen[row.id] = row
+                self._lease.keep_alive()
+                if not pace.rest():
+                    left += todo[number + 1 :]
+                    break
+            fresh = writing.finish()
+        if fresh:
+            self._point(fresh, seen)
+        return left
+
+    def _made(self, deriving: Deriving, part: Part, row: BlockRow) -> DerivedBlock | None:
+        """A block as a function of others that are near enough for where it goes."""
+        piece = Piece(part.offset, part.length, 0, part.index)
+        if row.encoding == DERIVED or not deriving.sources(part.path, part.offset, piece):
+            return None
+        raw = memoryview(bytearray(row.raw_length))
+        self._reader.read(row.id, self._reader.rows([row.id]), raw)
+        made = deriving.encoded(part.path, part.offset, piece, raw)
+        if made is None or len(made.body) > SHRINKS * row.length or row.id in made.sources:
+            return None
+        near = all(not is_cold(each.pack) for each in self._house.index.find(made.sources).values())
+        if self._tier is StorageTier.WARM and not (near and max(self._levels.of(made.sources)) <= Level.WARM):
+            return None
+        return made
+
+    def _add(self, writing: "_Writing", row: BlockRow, new: NewBlock, content: bytes) -> None:
+        with self._house.catalog.read() as view:
+            owner = view.pack_owner(row.pack)
+        writing.add(owner, new, content)
 
     def _write_some(self, todo: list[_Todo], pace: Pace) -> list[_Todo]:
         """Write a transaction's worth, or less when the pace says to stop; what is left to do."""
@@ -184,9 +245,7 @@ class Rewriter:
             content = bytes(self._reader.encoded(row))
         else:
             return
-        with self._house.catalog.read() as view:
-            owner = view.pack_owner(row.pack)
-        writing.add(owner, new, content)
+        self._add(writing, row, new, content)
         seen[row.id] = row
 
     def _is_that(self, new: NewBlock, content: bytes, asked: Recoding) -> bool:
@@ -256,9 +315,10 @@ class Rewriter:
         self._tally.before += tally.before
         self._tally.after += tally.after
 
-    def _settle(self, was: StorageTier | None) -> Callable[[Transaction], None]:
-        """Say that the version is there now."""
+    def _settle(self, was: StorageTier | None, manifest: Manifest) -> Callable[[Transaction], None]:
+        """Say that the version is there now, and what it was found to be computed from."""
         house, version, now = self._house, self._version, self._house.clock()
+        found, printed = self._computed(manifest), self._printed()
 
         def work(transaction: Transaction) -> None:
             self._lease.confirm(transaction, now)
@@ -270,8 +330,48 @@ class Rewriter:
             body = {"number": version.number, "from": str(was or "as pushed"), "to": str(self._tier)}
             action = "version.tier-changed"
             transaction.add_ledger(now, house.author, action, version.reference, body, version.namespace)
+            if not proofs(transaction, version):
+                tell(transaction, house, version, found, (), now)
+            if printed is not None:
+                printed.put(transaction, version)
 
         return work
+
+    def _printed(self) -> "_Printed | None":
+        """Its sketch with prints, durable, for a version that was pushed before there were any."""
+        sketch, prints = _sketch(self._house, self._version), self._functions.prints
+        if not sketch or not prints or prints_in(sketch) or len(sketch) + len(prints) > BLOCK_BYTES:
+            return None
+        raw = with_prints(sketch, prints)
+        encoded = encode_block(memoryview(raw), dtype="")
+        new = NewBlock(blake3(raw).digest(), len(raw), encoded.tag)
+        with ExitStack() as stack:
+            writing = _Writing(self._house, stack, self._lease.new_pack_name)
+            writing.add(self._version.namespace, new, b"".join(encoded.parts))
+            (row,) = writing.finish()[self._version.namespace]
+        return _Printed(row, tuple(probes_in(raw)))
+
+    def _computed(self, manifest: Manifest) -> tuple[Derivation, ...]:
+        if not self._functions.sources:
+            return ()
+        rows = self._house.index.find(tuple(set(manifest.block_ids())))
+        return derivations(
+            manifest, rows, [(each, load_manifest(self._house, each)) for each in self._functions.sources]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    """A sketch with prints, and the probes among these."""
+
+    row: BlockRow
+    probes: tuple[int, ...]
+
+    def put(self, transaction: Transaction, version: VersionRecord) -> None:
+        if not transaction.find_blocks([self.row.id]):
+            transaction.add_blocks([self.row], version.namespace)
+        transaction.put_sketch(version.id, self.row.id)
+        transaction.add_probes(version.id, version.namespace, self.probes)
 
 
 class _Writing:
@@ -326,7 +426,7 @@ def parts_of(manifest: Manifest) -> Iterator[Part]:
             for index, (block, length) in enumerate(zip(span.blocks, span.block_lengths(), strict=True)):
                 if block not in met:
                     met.add(block)
-                    yield Part(block, length, span.name, span.dtype, index)
+                    yield Part(block, length, span.name, span.dtype, index, entry.path, span.offset)
 
 
 def least_depths(leaning: Sequence[BlockRow]) -> Mapping[BlockId, int]:
