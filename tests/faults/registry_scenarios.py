@@ -19,6 +19,7 @@ from budwood.domain.storage_tiers.values import Arrival
 from budwood.store.backends.folder import FolderObjects
 from budwood.store.backends.tiered import TieredObjects
 from budwood.store.marks import is_cold
+from budwood.store.packs import pack_key
 from budwood.wiring import connect
 from tests.faults.scenario import Scenario
 
@@ -34,6 +35,7 @@ spec:
   rules:
     - {tier: cold, stages: [archived]}
 """
+WARM = "apiVersion: budwood.dev/v1\nkind: Tiering\nspec: {rules: [{tier: warm, stages: [archived]}]}\n"
 
 
 def opened(folder: Path, push_as: Arrival | None = None) -> Registry:
@@ -124,6 +126,27 @@ def prepare_moved(folder: Path) -> None:
         registry.stage(f"{MODEL}@1.0.2", "production")
 
 
+def prepare_warm(folder: Path) -> None:
+    """Three versions pushed as they are, and a policy that makes differences of the third."""
+    prepare_tiers(folder)
+    with opened(folder) as registry:
+        registry.tiers.put_policy(WARM)
+
+
+def prepare_damaged(folder: Path) -> None:
+    """As it is once it is; then a byte of a difference turned over on the disk, and no sweep came since."""
+    prepare_warm(folder)
+    with opened(folder) as registry:
+        registry.tiers.run()
+        with registry.house.catalog.read() as view:
+            row = max(view.blocks(), key=lambda row: (row.depth, row.length))
+    pack = folder / "registry" / pack_key(row.pack)
+    content = bytearray(pack.read_bytes())
+    content[row.offset + row.length // 2] ^= 0xFF
+    pack.chmod(0o600)
+    pack.write_bytes(content)
+
+
 # What is interrupted. Each looks first, as a person does who tries again without knowing how it ended.
 
 
@@ -164,6 +187,11 @@ def tier(folder: Path) -> None:
 def tier_and_sweep(folder: Path) -> None:
     tier(folder)
     sweep(folder)
+
+
+def mend(folder: Path) -> None:
+    with opened(folder) as registry:
+        registry.verify(read_data=True, mend=True)
 
 
 def take_in(folder: Path) -> None:
@@ -217,6 +245,25 @@ def tiered_state(folder: Path) -> str:
     return "\n".join([state(folder), *placed, *([f"depth {depth}", f"cold {cold}"] if settled else [])])
 
 
+def warm_state(folder: Path) -> str:
+    """With the tier of each version, and how many blocks lean on others."""
+    with opened(folder) as registry:
+        rows = registry.tiers.plan().rows
+        with registry.house.catalog.read() as view:
+            leaning = sum(row.depth > 0 for row in view.blocks())
+    settled = not any(each.moves for each in rows)
+    placed = [f"{each.reference} is {each.is_in}, to {each.to}" for each in rows]
+    return "\n".join([state(folder), *placed, *([f"leaning {leaning}"] if settled else [])])
+
+
+def mended_state(folder: Path) -> str:
+    """That something is damaged, and whom it touches, or all that a reader can see."""
+    with opened(folder) as registry:
+        problems = registry.verify(read_data=True).problems
+    touched = {version for problem in problems for version in problem.versions}
+    return f"damaged: {sorted(touched)}" if problems else state(folder)
+
+
 def swept_state(folder: Path) -> str:
     """With what is still to be freed, so that a sweep which forgets its work does not pass."""
     with opened(folder) as registry:
@@ -242,4 +289,6 @@ REGISTRY_SCENARIOS: Mapping[str, Scenario] = {
     "import": _scenario(prepare_bundle, take_in),
     "tier": _scenario(prepare_tiers, tier, tiered_state),
     "tier-back": _scenario(prepare_moved, tier_and_sweep, tiered_state),
+    "tier-warm": _scenario(prepare_warm, tier, warm_state),
+    "mend": _scenario(prepare_damaged, mend, mended_state),
 }
