@@ -426,6 +426,16 @@ def test_bulk_writes_take_no_more_memory_or_time_the_second_time(catalog: Sqlite
         assert [use.live_blocks for use in view.packs()] == [20_000]
 
 
+def test_what_can_wait_moves_the_log_into_the_file_where_nobody_waits(path: Path, catalog: SqliteCatalog) -> None:
+    for number in range(4):
+        catalog.write_behind(lambda transaction: transaction.add_group(f"team-{number}", at_ms=1))  # noqa: B023 at once
+    alone = path.with_name("alone.db")
+    alone.write_bytes(path.read_bytes())
+    with sqlite3.connect(alone) as database:
+        assert database.execute("SELECT count(*) FROM team").fetchall() == [(4,)]
+    database.close()
+
+
 def test_a_failing_first_work_takes_nothing_of_the_next(catalog: SqliteCatalog) -> None:
     def fail(transaction: Transaction) -> None:
         model = transaction.add_model("default", "encoder", Kind.MODEL, "mara", 1)

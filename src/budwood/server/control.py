@@ -8,9 +8,12 @@ the rollouts; when it falls silent another takes over, and what the first one st
 """
 
 import asyncio
+import gc
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +44,9 @@ T = TypeVar("T")
 LOOKING_S: Final = 0.25
 READING_S: Final = 0.25
 PRESENT_S: Final = 10.0
+TURN_S: Final = 0.0005
+"""So long a thread of this process keeps the others waiting: a roll-back passes through four, and each may find one at
+work on logs."""
 COLLECTING_S: Final = 0.1
 KEEPING_S: Final = 0.25
 """What gateways say is kept so seldom at most: a roll-back waits for whoever writes."""
@@ -90,6 +96,7 @@ class ControlPlane:
 
     def start(self) -> None:
         """Listen. Raises OSError."""
+        sys.setswitchinterval(TURN_S)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
         self._stop_hearing = self._house.bell.hear(self.moved)
@@ -236,13 +243,18 @@ class ControlPlane:
         return self._tellings
 
     def _snapshots(
-        self, behind: "Sequence[tuple[str, Place, Reach]]", reaches: Collection[Reach], tellings: "_Tellings"
+        self, behind: "Sequence[tuple[str, Place, Reach]]", reaches: AbstractSet[Reach], tellings: "_Tellings"
     ) -> Mapping[str, Snapshot]:
         """Of those that are behind. What was encoded is kept for all who are there."""
+        are_known = reaches <= self._encoded.keys()
         self._encoded = {reach: self._encoded.get(reach) or Encoded() for reach in reaches}
-        return {
+        made = {
             name: self._encoded[reach].snapshot(place, tellings.of(reach).routings) for name, place, reach in behind
         }
+        if not are_known:
+            # All that lives as long as its endpoints do, and looking through it again takes up to 200 ms.
+            gc.freeze()
+        return made
 
     async def _publish(self, name: str, wanted: Snapshot) -> bool:
         """Whether that is something new."""

@@ -15,6 +15,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -48,6 +49,8 @@ from budwood.errors import (
 
 T = TypeVar("T")
 BELLS: Final = "cache/bells"
+_MOVED_IN_AFTER: Final = 4
+"""So many writes that could wait: SQLite itself does it after a thousand pages, in whichever commit that is."""
 DIALECT: Final[Dialect] = sqlite_dialect.dialect(paramstyle="named")
 _READ_PRAGMAS: Final = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-8000", "query_only=ON")
 # What a savepoint needs to undo goes to a temporary file, as a large push under one would fill the memory; but not in a
@@ -95,6 +98,7 @@ class SqliteCatalog:
         # Counts forks: a connection of an earlier generation belongs to another process.
         self._generation = 0
         self._writer = GroupWriter(self._open_batch)
+        self._behind = count(1)
         self._paused = False
         self._closed = False
         self._discard: Callable[[], object] = _nothing
@@ -120,7 +124,9 @@ class SqliteCatalog:
         return self._writer.write(work)
 
     def write_behind(self, work: Callable[[Transaction], T]) -> T:
-        return self._writer.write_behind(work)
+        written = self._writer.write_behind(work)
+        self._move_log_in()
+        return written
 
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         self._writer.write_soon(work, done)
@@ -165,6 +171,17 @@ class SqliteCatalog:
     def _check_revision(self, session: "SqliteSession") -> None:
         if _known_revision(session, self._path) != migrations.HEAD:
             _migrate(self._path, self._synchronous)
+
+    def _move_log_in(self) -> None:
+        """What was written goes from the log into the file here, and not in the thread that others wait for."""
+        if next(self._behind) % _MOVED_IN_AFTER == 0:
+            session = self._borrow()
+            try:
+                session.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            except BudwoodError:
+                pass  # Then the writer does, when the log is long.
+            finally:
+                self._return(session)
 
     def _open_batch(self) -> "_SqliteBatch":
         session = _connect(self._path, (*_WRITE_PRAGMAS, f"synchronous={self._synchronous}"))
