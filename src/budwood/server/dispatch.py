@@ -6,7 +6,6 @@ are no layers of middleware: a point read costs one walk through this file.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, cast
@@ -29,6 +28,7 @@ from budwood.server.counts import Counts
 from budwood.server.exchange import Exchange, exchange_of
 from budwood.server.http_answer import Words
 from budwood.server.keyed import Key, KeyedCatalog, Repeated
+from budwood.server.outcomes import Outcomes
 from budwood.server.problems import Headers, nowhere, problem
 from budwood.server.rates import Rates
 from budwood.server.service import Service
@@ -48,7 +48,7 @@ Binding = Mapping[str, Call | RawCall]
 
 @dataclass(frozen=True, slots=True)
 class _Coming:
-    """A request that found its route."""
+    """A request that found its route. ``secret`` is the token as it came; empty when there is none."""
 
     route: Route
     holes: Mapping[str, str]
@@ -56,13 +56,8 @@ class _Coming:
     receive: Receive
     send: Send
     exchange: Exchange
+    secret: str
     face: Face | None = None
-
-    @property
-    def secret(self) -> str:
-        """The token as it came; empty when there is none."""
-        headers = self.scope["headers"]
-        return bearer(headers) if self.face is None else faces.secret_of(headers)
 
     @property
     def namespace(self) -> str:
@@ -102,6 +97,7 @@ class Dispatch:
         self._faces = mounted
         self._handlers = {**handlers, **{n: call for face in mounted for n, call in faces.handlers_of(face).items()}}
         self._uses = Uses(service)
+        self._outcomes: Outcomes[Rendered] = Outcomes()
         self.table = Table([*routes, *(route for face in mounted for route in faces.routes_of(face))])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,12 +125,13 @@ class Dispatch:
             return
         exchange.route = route.name
         handler = self._handlers[route.name]
-        face, holes = handler.face, found.holes
+        face, holes, headers = handler.face, found.holes, scope["headers"]
         if self._service.stopping and (route.path.startswith("/v1/") or face):
             raise RegistryBusy("The server is about to stop.", hint="Try again in a moment.")
         if face is not None:
-            holes = faces.named(face, holes, scope["headers"], scope["query_string"])
-        coming = _Coming(route, holes, scope, receive, send, exchange, face)
+            holes = faces.named(face, holes, headers, scope["query_string"])
+        secret = bearer(headers) if face is None else faces.secret_of(headers)
+        coming = _Coming(route, holes, scope, receive, send, exchange, secret, face)
         status, headers, body = await self._run(coming, handler)
         if route.noun in MOVING and route.writes:
             self._service.moved()
@@ -178,14 +175,8 @@ class Dispatch:
             about = coming.settled(known)
             check(self._caller(about, known), about.route, about.holes)
         content = await _body(coming.receive)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Rendered] = loop.create_future()
-
-        def tell(outcome: Callable[[], Rendered]) -> None:
-            with suppress(RuntimeError):  # The loop is closed: nobody waits any more.
-                loop.call_soon_threadsafe(_settle, answer, outcome)
-
-        pool.submit(self._look, coming, handler, content, tell)
+        answer: asyncio.Future[Rendered] = asyncio.get_running_loop().create_future()
+        pool.submit(self._look, coming, handler, content, partial(self._outcomes.tell, answer))
         try:
             return await answer
         except Repeated as repeated:
@@ -240,9 +231,9 @@ class Dispatch:
         if known is not None:
             self._uses.note(known)
         caller = caller or NOBODY
-        whole = replace(service.house, author=caller.name or service.house.author, catalog=catalog)
+        whole = service.house.seen(catalog, caller.name or service.house.author)
         reach = reach_of(caller, namespace, route.permission)
-        house = whole if reach is None else replace(whole, catalog=ScopedCatalog(catalog, reach))
+        house = whole if reach is None else whole.seen(ScopedCatalog(catalog, reach), whole.author)
         host = _header(coming.scope["headers"], b"host")
         client = coming.exchange.client
         return Ask(service, route, holes, caller, house, whole, known, secret=coming.secret, client=client, host=host)
@@ -333,15 +324,6 @@ def _rendered(handler: Call, ask: Ask, answer: Any) -> Rendered:
 
 def _body_of(rendered: Rendered) -> bytes:
     return rendered[2]
-
-
-def _settle(answer: "asyncio.Future[Rendered]", outcome: Callable[[], Rendered]) -> None:
-    if answer.done():
-        return  # Nobody waits: the request was given up.
-    try:
-        answer.set_result(outcome())
-    except BaseException as error:
-        answer.set_exception(error)
 
 
 def _raise(error: BaseException) -> Rendered:
