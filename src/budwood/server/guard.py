@@ -8,6 +8,7 @@ What a parser hides from ASGI is judged in protocol.py, which hands its verdict 
 import time
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -98,7 +99,7 @@ class Guard:
         client = scope.get("client")
         exchange = Exchange(request_id, scope["method"], self._clock(), client[0] if client else "")
         scope[EXCHANGE] = exchange
-        answer = Answer(send, exchange, self._words(scope["raw_path"]))
+        answer = Answer(send, exchange, partial(self._words, scope["raw_path"]))
         self.in_flight += 1
         try:
             if isinstance(head, Refusal):

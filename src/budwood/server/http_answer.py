@@ -47,7 +47,7 @@ class Answer:
 
     __slots__ = ("_send", "_words", "exchange", "finished", "muted", "started")
 
-    def __init__(self, send: Send, exchange: Exchange, words: Words = as_problem) -> None:
+    def __init__(self, send: Send, exchange: Exchange, words: Callable[[], Words] = lambda: as_problem) -> None:
         self._send = send
         self._words = words
         self.exchange = exchange
@@ -70,7 +70,7 @@ class Answer:
 
     async def begin(self, refusal: Refusal, *, close: bool) -> None:
         """Sends a refusal but for its end, so that a client still sending can read it."""
-        media_type, body = self._words(refusal, self.exchange.request_id)
+        media_type, body = self._words()(refusal, self.exchange.request_id)
         headers = [
             (b"content-type", media_type),
             (b"content-length", str(len(body)).encode("ascii")),

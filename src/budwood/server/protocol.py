@@ -78,6 +78,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_wire = 0
         self._head_is_new = False
         self._waste_bytes = 0
+        self._idle_since = 0.0
         self._verdict: Refusal | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
@@ -103,7 +104,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._closing:
             return
         self._waste_bytes += len(data)
-        self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -127,7 +127,14 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stall_timer = None
 
     def timeout_keep_alive_handler(self) -> None:
-        if self.transport.get_write_buffer_size():
+        """One timer goes on over all requests: to set it for each would take a twentieth of what a look-up does."""
+        self.timeout_keep_alive_task = None
+        if self not in self._waiting or self._head_timer is not None:
+            return  # A request is under way, or comes and has a time of its own; the end of its answer sets it again.
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._time_idle(left_s)
+        elif self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
@@ -186,9 +193,18 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if not self.pipeline and not self.transport.is_closing():
-            self._waiting[self] = None
+        """What super does, but for the timer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._waiting[self] = None
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._time_idle(self.timeout_keep_alive)
 
     def _begin(self) -> None:
         """What super would do, for a cycle of ours. Raises HttpParserInvalidURLError."""
@@ -252,6 +268,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._in_head and self._waste_bytes > _WASTE_BYTES:
             self._out_of_step(refusal.BAD_REQUEST)
 
+    def _time_idle(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
     def _time_head(self) -> None:
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(self._limits.head_s, self._head_is_late)
@@ -271,6 +290,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _stop_timers(self) -> None:
         self._stop_head_timer()
+        self._unset_keepalive_if_required()
         if self._stall_timer is not None:
             self._stall_timer.cancel()
             self._stall_timer = None
