@@ -97,14 +97,14 @@ class Histories:
 
     def _lived(self, registry: Registry, chance: random.Random) -> tuple[dict[str, Path], frozenset[str]]:
         pushed: dict[str, Path] = {}
-        for _ in range(chance.randrange(2, 5)):
+        for _ in range(chance.randrange(3, 6)):
             source, model = chance.choice(self.sources), chance.choice(MODELS)
             number = push_of(registry.house, source, model).version.number
             pushed[f"{model}@v{number}"] = source
         if chance.random() < 0.3:
             put_tiering(registry.house, "default", tiering(chance))
             run_tiers(registry.house)
-        if chance.random() < 0.5:
+        if chance.random() < 0.4:
             doomed = chance.choice(sorted(pushed))
             registry.delete(doomed)
             if chance.random() < 0.5:
@@ -118,7 +118,7 @@ def push_of(house: House, source: Path, model: str, aliases: tuple[str, ...] = (
     return push(Home(house), PushRequest(paths=(source,), model=model, aliases=aliases))
 
 
-def tiering(chance: random.Random, tiers: tuple[str, ...] = TIERS) -> str:
-    """A policy that sends each model somewhere."""
-    rules = ", ".join(f"{{tier: {chance.choice(tiers)}, models: [{model}]}}" for model in MODELS)
+def tiering(chance: random.Random, tiers: tuple[str, ...] = TIERS, models: tuple[str, ...] = MODELS) -> str:
+    """A policy that sends each of the models somewhere."""
+    rules = ", ".join(f"{{tier: {chance.choice(tiers)}, models: [{model}]}}" for model in models)
     return f"apiVersion: budwood.dev/v1\nkind: Tiering\nspec: {{rules: [{rules}]}}\n"

@@ -71,6 +71,7 @@ class World:
                 writer.publish()
         self.registry = Registry(Near(house, "memory", made=True, grace_s=0))
         self.pushed, self.doomed = dict(start.pushed), set(start.doomed)
+        self.moved = MODELS[0]
         self.surprises: list[str] = []
 
     def __enter__(self) -> "World":
@@ -132,7 +133,7 @@ class World:
         one, other = self.chance.choice(
             [(self._lean, self._retire), (self._tier, self._take_over), (self._sweep, self._come_again)]
         )
-        yields, overtakes = self.chance.choice([(YIELDING, STUBBORN), (PATIENT, PATIENT)])
+        yields, overtakes = self.chance.choice([(YIELDING, STUBBORN), (YIELDING, STUBBORN), (PATIENT, PATIENT)])
         beside = [self._any() for _ in range(self.chance.choice([0, 0, 1, 2]))]
         return [Actor(one(self._own_chance()), yields), Actor(other(self._own_chance()), overtakes), *beside]
 
@@ -186,9 +187,9 @@ class World:
         return lambda registry: self._deleting(registry, reference)
 
     def _retire(self, chance: random.Random) -> Act:
-        """Delete something that is there, most often what came first, and free what only it needed."""
+        """Delete something that may be leaned on, and free what only it needed."""
         there = [each for each in self.pushed if each not in self.doomed] or list(self.pushed)
-        reference = there[0] if chance.random() < 0.5 else chance.choice(there)
+        reference = chance.choice([each for each in there if not each.startswith(self.moved)] or there)
 
         def act(registry: Registry) -> None:
             self._deleting(registry, reference)
@@ -230,8 +231,11 @@ class World:
         return self._moving(tiering(chance), take_over=chance.random() < 0.5)
 
     def _lean(self, chance: random.Random) -> Act:
-        """Make differences of what was kept whole."""
-        return self._moving(tiering(chance, ("warm", "warm", "warm", "cold")))
+        """Make differences of what one model kept whole, by a policy that is in force already; what they are to lean on
+        may be the other's, and stays as it is."""
+        self.moved = chance.choice(MODELS)
+        put_tiering(self.registry.house, "default", tiering(chance, ("warm", "warm", "cold"), (self.moved,)))
+        return lambda registry: _done(run_tiers(registry.house, Pace()))
 
     def _moving(self, text: str, *, take_over: bool = False) -> Act:
         def act(registry: Registry) -> None:
