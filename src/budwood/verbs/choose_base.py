@@ -24,6 +24,7 @@ from budwood.store.fingerprints import FLOATS, Sample, Tensor, probes_asked, rea
 from budwood.store.gather import DiskFile, DiskSource
 from budwood.store.sketch import prints_in, score, structure_of, take_sketch, with_prints
 from budwood.store.write import KnownFile
+from budwood.verbs.anchor import with_room_above
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.workplace import Reads
 
@@ -127,7 +128,7 @@ def _choose(
         for entry in manifest.files
         if entry.size in sizes
     }
-    best = _best(sketch, found, read)
+    best = _best(place, sketch, found, read)
     ranked = [manifest for version in best if (manifest := _manifest(place, version))]
     derived = find_recipes(
         pushed.samples, [_source(place, version, read[version.id] if sketch else b"") for version in found], side.read
@@ -164,14 +165,18 @@ def _beginning(place: Reads, span: Span, length: int) -> bytes:
         return b""
 
 
-def _best(sketch: bytes, found: Sequence[VersionRecord], sketches: Mapping[int, bytes]) -> list[VersionRecord]:
-    """The candidate with the best score first; behind it the declared or newest one, for tensors it lacks."""
+def _best(
+    place: Reads, sketch: bytes, found: Sequence[VersionRecord], sketches: Mapping[int, bytes]
+) -> list[VersionRecord]:
+    """The candidate with the best score first, unless chains are full; behind it the declared or newest one, for
+    tensors it lacks."""
     if not sketch:
         return []
     scored = [(promise, i) for i, v in enumerate(found) if (promise := _promise(sketch, sketches[v.id])) < 1]
     if not scored or min(scored)[0] > WORTHWHILE:
         return []
-    first = found[min(scored)[1]]
+    ranked = [(promise, found[number]) for promise, number in sorted(scored)]
+    first = with_room_above(place, ranked, lambda version: _manifest(place, version))
     return [first, *(version for version in found[:1] if version is not first)]
 
 

@@ -34,6 +34,7 @@ from budwood.store.packs import NewBlock, PackSet
 from budwood.store.plan import Piece
 from budwood.store.recode import Recoded, Recoding, Wanted, decodes, recode
 from budwood.store.sketch import prints_in, score, with_prints
+from budwood.verbs.anchor import with_room_above
 from budwood.verbs.choose_base import OWN_CANDIDATES, WORTHWHILE, candidates
 from budwood.verbs.derived import derivations, proofs, tell
 from budwood.verbs.house import House
@@ -399,12 +400,15 @@ def _worth(todo: Sequence[_Todo], most_bytes: int = TIER_PACK_BYTES, most_blocks
 
 
 def _bases(house: House, version: VersionRecord, found: Sequence[VersionRecord]) -> Bases:
-    """The version whose sketch promises most, and behind it the nearest. Empty where nothing promises enough."""
+    """The version whose sketch promises most, unless chains are full, and behind it the nearest. Empty where nothing
+    promises enough."""
     sketch = _sketch(house, version)
     scored = [(score(sketch, other), at) for at, each in enumerate(found) if sketch and (other := _sketch(house, each))]
     if not scored or min(scored)[0] > WORTHWHILE:
         return Bases({})
-    best = [found[min(scored)[1]], *(each for each in found[:1] if each is not found[min(scored)[1]])]
+    ranked = [(promise, found[at]) for promise, at in sorted(scored)]
+    first = with_room_above(house, ranked, lambda each: load_manifest(house, each))
+    best = [first, *(each for each in found[:1] if each is not first)]
     return Bases.of([load_manifest(house, each) for each in best])
 
 
