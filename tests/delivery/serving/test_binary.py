@@ -4,6 +4,7 @@ import http.client
 import json
 import struct
 import venv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from hypothesis.extra import numpy as arrays
 from budwood.delivery.serving.host import Served
 from budwood.delivery.serving.inside.binary import HEAD, parted
 from budwood.delivery.serving.inside.tensors import DATATYPES, Wrong, inputs_of, outputs_of
+from budwood.domain.traffic.endpoint import Backend, Endpoint, Routing
+from budwood.domain.traffic.fields import Act, FieldRule, Schema, TensorKind
+from budwood.domain.traffic.segments import first_table
+from tests.delivery.conftest import Gateway
 
 from .conftest import Place, sent
 
@@ -204,6 +209,27 @@ def test_a_binary_request_that_lies_is_400_and_the_next_one_is_answered(echo: Se
     assert asked(echo, good, b"\1")[0].status == 200
     assert sent(echo, good, AT, headers={"content-encoding": "gzip"}).status == 415
     assert "binary_tensor_data" in sent(echo, b"", "/v2").said["extensions"]
+
+
+def test_binary_tensors_pass_a_gateway_that_looks_at_them(gateway: Gateway, endpoint: Endpoint, echo: Served) -> None:
+    arm = replace(endpoint.arms[0], backends=(Backend("127.0.0.1", echo.port),))
+    schema = Schema(tensors=(TensorKind("x", "FP16", (-1, 2)),))
+    fields = (FieldRule(Act.DEFAULT, ("parameters", "binary_data_output"), value="true"),)
+    told = replace(endpoint, arms=(arm,), asks_at=AT, schema=schema, request_fields=fields)
+    assert gateway.obey(Routing(told, 1, first_table({"stable": 10_000}))) == {}
+    content = np.arange(4, dtype="<f2").tobytes()
+    connection = http.client.HTTPConnection(gateway.place.host, gateway.place.port, timeout=30)
+    try:
+        for datatype, status in (("FP16", 200), ("BF16", 400)):
+            head = json.dumps({"inputs": [binary("x", datatype, [2, 2], 8)]}).encode()
+            connection.request("POST", "/predict/fraud", head + content, {HEAD: str(len(head))})
+            answer = connection.getresponse()
+            body = answer.read()
+            assert answer.status == status, body
+            if status == 200:
+                assert body[int(answer.headers[HEAD]) :] == content
+    finally:
+        connection.close()
 
 
 def test_binary_needs_no_numpy(place: Place, tmp_path: Path) -> None:
