@@ -35,10 +35,10 @@ def write_sources(root: Path) -> list[Path]:
     return folders
 
 
-def _folder(root: Path, number: int, **tensors: np.ndarray) -> Path:
+def _folder(root: Path, number: int, first: np.ndarray, second: np.ndarray) -> Path:
     folder = root / f"model-{number}"
     folder.mkdir()
-    np.savez(folder / "weights.npz", **tensors)
+    np.savez(folder / "weights.npz", first=first, second=second)
     (folder / "tokens.bin").write_bytes(random.Random(number // 2).randbytes(2_000))
     (folder / "config.json").write_text(f'{{"seed": {number % 3}}}')
     return folder

@@ -49,8 +49,11 @@ class Marked:
 
 def _sorted_once(prefixes: _Prefixes) -> _Prefixes:
     """Runs that are in order already are merged, which is what a stable sort does."""
-    ordered = np.sort(prefixes, kind="stable")
-    return ordered[np.concatenate((ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]))]
+    ordered: _Prefixes = np.sort(prefixes, kind="stable")
+    is_new = np.ones(ordered.size, np.bool_)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    kept: _Prefixes = ordered[is_new]
+    return kept
 
 
 def _prefixes(blocks: Iterable[BlockId]) -> _Prefixes:
