@@ -25,6 +25,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--schedules",
         type=int,
-        default=300,
+        default=200,
         help="race tests: how many seeded schedules to play (many more by hand: python -m tests.schedules)",
     )

