@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from budwood.domain.traffic.endpoint import Backend, Endpoint, Routing
+from budwood.domain.traffic.endpoint import Backend, Endpoint, Quota, Routing
 from budwood.domain.traffic.fields import Act, FieldRule
 from budwood.domain.traffic.segments import first_table
 
@@ -84,7 +85,11 @@ def backend() -> Iterator[tuple[Says, Backend]]:
 def told(one_gateway: Gateway, one_endpoint: Endpoint, backend: tuple[Says, Backend]) -> Gateway:
     arm = replace(one_endpoint.arms[0], backends=(backend[1],))
     mapped = replace(one_endpoint, arms=(arm, *one_endpoint.arms[1:]), name="mapped", response_fields=RULES)
-    assert one_gateway.obey(Routing(mapped, 1, first_table({"stable": 10_000}))) == {}
+    counted = replace(
+        mapped, name="counted", response_fields=(FieldRule(Act.REMOVE, ("usage",)),), quota=Quota(100, 60)
+    )
+    table = first_table({"stable": 10_000})
+    assert one_gateway.obey(*(Routing(each, 1, table) for each in (mapped, counted))) == {}
     return one_gateway
 
 
@@ -93,10 +98,10 @@ def says(backend: tuple[Says, Backend]) -> Says:
     return backend[0].again()
 
 
-def ask(gateway: Gateway) -> bytes:
+def ask(gateway: Gateway, path: str = "/predict/mapped") -> bytes:
     connection = http.client.HTTPConnection(gateway.place.host, gateway.place.port, timeout=20)
     try:
-        connection.request("POST", "/predict/mapped", b"{}", {"content-type": "application/json"})
+        connection.request("POST", path, b"{}", {"content-type": "application/json"})
         answer = connection.getresponse()
         assert answer.headers["content-type"].startswith("text/event-stream")
         return answer.read()
@@ -128,6 +133,25 @@ def test_an_event_passes_before_the_next_one_is_said(told: Gateway, says: Says) 
     finally:
         says.go.set()
         connection.close()
+
+
+def test_tokens_are_counted_by_what_the_backend_said(told: Gateway, says: Says) -> None:
+    says.pieces = [
+        b'data: {"choices": 1}\n\n',
+        b'data: {"usage": {"prompt_tokens": 31, "completion_tokens": 4}}\n\n' + DONE,
+    ]
+    says.pause_s = 0.01
+    assert b"usage" not in ask(told, "/predict/counted")
+    end = time.monotonic() + 10
+    while not (found := [line for line in logged(told) if line.get("prompt_tokens") == 31]):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert found[0]["completion_tokens"] == 4
+
+
+def logged(gateway: Gateway) -> list[dict[str, Any]]:
+    written = (gateway.folder / "access.log").read_bytes().splitlines(keepends=True)
+    return [json.loads(line) for line in written if line.endswith(b"\n")]
 
 
 def test_an_event_in_several_lines_is_one_text(told: Gateway, says: Says) -> None:

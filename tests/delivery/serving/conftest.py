@@ -67,8 +67,18 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    (tmp_path / "adds.py").write_text(PREDICTOR)
-    made = Place(tmp_path)
+    yield from _place(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def one_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Of every test of a file."""
+    yield from _place(tmp_path_factory.mktemp("place"))
+
+
+def _place(folder: Path) -> Iterator[Place]:
+    (folder / "adds.py").write_text(PREDICTOR)
+    made = Place(folder)
     yield made
     close_all(made.served)
 

@@ -31,12 +31,12 @@ class Echo:
 """
 
 
-@pytest.fixture
-def rpc(place: Place) -> Iterator[Rpc]:
-    (place.folder / "echo.py").write_text(ECHO)
+@pytest.fixture(scope="module")
+def rpc(one_place: Place) -> Iterator[Rpc]:
+    (one_place.folder / "echo.py").write_text(ECHO)
     for number in (1, 2):
-        place.serve(place.asked(number, predictor="echo:Echo", limits=Limits(0, 1, 0.5)))
-    made = Rpc(place.served, "127.0.0.1", 0)
+        one_place.serve(one_place.asked(number, predictor="echo:Echo", limits=Limits(0, 1, 2)))
+    made = Rpc(one_place.served, "127.0.0.1", 0)
     yield made
     made.close(0)
 
@@ -121,16 +121,16 @@ def test_what_cannot_be_answered_says_so_by_its_code(rpc: Rpc, said: dict[str, A
     assert ask(rpc, "ServerLive").live
 
 
-def test_it_says_what_it_is_and_a_version_that_rests_is_woken(rpc: Rpc, place: Place) -> None:
+def test_it_says_what_it_is_and_a_version_that_rests_is_woken(rpc: Rpc, one_place: Place) -> None:
     assert ask(rpc, "ServerReady").ready
     assert ask(rpc, "ModelReady", name="adds", version="2").ready
     said = ask(rpc, "ModelMetadata", name="adds", version="2")
     assert (said.name, list(said.versions)) == ("adds", ["2"])
     assert ask(rpc, "ServerMetadata").name == "budwood"
-    until(lambda: not any(each.pid for each in place.served))
+    until(lambda: not any(each.pid for each in one_place.served))
     assert ask(rpc, "ModelInfer", model_name="adds", inputs=[tensor()], raw_input_contents=[bytes(16)]).outputs
     with pytest.raises(ModelDown, match="is taken"):
-        Rpc(place.served, "127.0.0.1", rpc.port)
+        Rpc(one_place.served, "127.0.0.1", rpc.port)
 
 
 def test_tritons_client_asks_over_grpc(rpc: Rpc) -> None:
