@@ -63,7 +63,7 @@ def test_what_fails_waits_longer_each_time_and_is_dead_at_the_end(chances: list[
 
 @given(st.integers(1, WEBHOOK_TRIES), CHANCES)
 def test_a_pause_varies_by_a_quarter_at_most(attempts: int, chance: float) -> None:
-    middle = 10_000 * 3 ** (attempts - 1)
+    middle = 2_000 * 4 ** (attempts - 1)
     assert 0.75 * middle - 1 <= pause_ms(attempts, chance) <= 1.25 * middle
 
 

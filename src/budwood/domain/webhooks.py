@@ -23,10 +23,11 @@ ANY: Final = "*"
 TESTED: Final = "webhook.tested"
 """What a test sends, also to a webhook that did not ask for it."""
 
-FIRST_PAUSE_S: Final = 10
-PAUSE_GROWS: Final = 3
+FIRST_PAUSE_S: Final = 2
+PAUSE_GROWS: Final = 4
 PAUSE_VARIES: Final = 0.25
-"""Ten tries take about 27 hours: pauses of 10 s, 30 s, 90 s, ... 5 h, 18 h, each a quarter shorter or longer."""
+"""Ten tries take about two days: pauses of 2 s, 8 s, 32 s, ... 9 h, 36 h, each a quarter shorter or longer. A
+receiver that only restarts, or was asked too often, has its message in seconds."""
 
 _PATTERN: Final = re.compile(r"(?:[a-z]+(?:[.-][a-z]+)*[.-]?)?\*?")
 _PATTERN_CHARS: Final = 64
