@@ -135,6 +135,7 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
+    gc.enable()
     try:
         Server(config, app, service, sender).run(sockets=[plan.listener])
     finally:
