@@ -19,7 +19,8 @@ from joserfc.jwk import RSAKey
 
 from budwood.domain.limits import ISSUERS_AT_ONCE, KEYS_KEPT_S, PROOF_S, SKEW_S, WORKLOAD_S
 from budwood.errors import BudwoodError, Unauthenticated
-from budwood.server.jwt import Jwt, candidates, check_times, is_signed, read_keys
+from budwood.server.jwt import Jwt, check_times
+from budwood.server.jwt_keys import candidates, is_signed, read_keys
 from budwood.server.oidc import AGAIN_MS, Issuers
 from budwood.server.outgoing import Answer
 from tests.servers.issuers import SmallIssuer, other_keys

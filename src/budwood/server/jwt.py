@@ -1,8 +1,7 @@
-"""Signed tokens of other issuers (JWT, RFC 7519): read, checked against given keys, and judged claim by claim.
+"""Signed tokens of other issuers (JWT, RFC 7519): read, and judged claim by claim.
 
-Nothing here fetches anything, and nothing that a token says of its own keys is heeded (``jku``, ``x5u``, ``jwk``):
-the keys are the issuer's, and each is good for its own kind of signature only. Until ``is_signed`` says yes, what a
-token says is hearsay. There is one way to write a token; a base64 text with stray bits is none.
+Until ``jwt_keys.is_signed`` says yes, what a token says is hearsay. There is one way to write a token; a base64 text
+with stray bits is none.
 """
 
 import base64
@@ -11,23 +10,12 @@ import hmac
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from joserfc import jws
-from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
-
-from budwood.domain.limits import ISSUER_KEYS, PROOF_BYTES, PROOF_S, SKEW_S, TRUST_TEXT_CHARS
+from budwood.domain.limits import PROOF_BYTES, PROOF_S, SKEW_S, TRUST_TEXT_CHARS
 from budwood.errors import Unauthenticated
-
-RSA_BITS_LEAST: Final = 2048
-_RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-_EC: Final = {"P-256": ("ES256",), "P-384": ("ES384",), "P-521": ("ES512",)}
-_ED: Final = ("EdDSA", "Ed25519")
-ALGORITHMS: Final = frozenset({*_RSA, *(word for words in _EC.values() for word in words), *_ED})
-"""Asymmetric ones only: a server that took HS256 would take its issuer's public key for a shared secret."""
 
 _PART: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HINT: Final = "Ask the issuer for a new one."
@@ -77,48 +65,6 @@ class Jwt:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A key of an issuer, and the signatures it is good for."""
-
-    kid: str
-    algorithms: frozenset[str]
-    key: RSAKey | ECKey | OKPKey = field(repr=False)
-
-
-def read_keys(listed: object) -> tuple[PublicKey, ...]:
-    """Those of an issuer's JSON Web Key Set that can sign; what we do not know is passed over."""
-    keys = listed.get("keys") if isinstance(listed, Mapping) else None
-    if not isinstance(keys, list):
-        return ()
-    return tuple(key for each in keys[:ISSUER_KEYS] if (key := _public_key(each)) is not None)
-
-
-def candidates(token: Jwt, keys: Sequence[PublicKey]) -> Sequence[PublicKey]:
-    """The keys it may be signed with: those it names, or the only one when it names none. Raises Unauthenticated."""
-    algorithm, kid = token.header.get("alg"), token.header.get("kid")
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise refused("It is not signed in a way that is accepted here.")
-    if "crit" in token.header or str(token.header.get("typ", "JWT")).upper() != "JWT":
-        raise refused("It is not a token of the kind that is accepted here.")
-    if kid is None:
-        fitting = [key for key in keys if algorithm in key.algorithms]
-        return fitting if len(fitting) == 1 else ()
-    return [key for key in keys if key.kid == kid and algorithm in key.algorithms]
-
-
-def is_signed(token: Jwt, keys: Sequence[PublicKey]) -> bool:
-    """Whether one of these keys signed it."""
-    registry = _Registry(algorithms=[token.header["alg"]], strict_check_header=False)
-    for each in keys:
-        try:
-            jws.deserialize_compact(token.text, each.key, registry=registry)
-        except (JoseError, ValueError, TypeError):
-            continue
-        return True
-    return False
-
-
 def check_times(token: Jwt, now_s: float) -> None:
     """It is good now, and its issuer did not make it for longer than ``PROOF_S``. Raises Unauthenticated."""
     issued, expires = _moment(token, "iat"), _moment(token, "exp")
@@ -145,18 +91,6 @@ def check_login(token: Jwt, client_id: str, nonce: str) -> None:
 def refused(why: str) -> Unauthenticated:
     """What is said of a token that is not accepted."""
     return Unauthenticated(f"The token of the identity provider is not accepted. {why}", hint=_HINT)
-
-
-class _Registry(jws.JWSRegistry):
-    max_header_length = PROOF_BYTES
-    max_payload_length = PROOF_BYTES
-
-    def get_alg(self, name: str) -> Any:
-        """Without a warning for the older of two names for one algorithm."""
-        assert self.allowed is not None
-        if name not in self.allowed:
-            raise UnsupportedAlgorithmError(name)
-        return self.algorithms[name]
 
 
 def _unpacked(part: str) -> bytes:
@@ -201,34 +135,3 @@ def _moment(token: Jwt, claim: str) -> float:
     if not 0 <= found < 1e12:
         raise refused(f"Its claim {claim!r} is no time.")
     return float(found)
-
-
-def _public_key(said: object) -> PublicKey | None:
-    if not isinstance(said, Mapping) or said.get("use", "sig") != "sig":
-        return None
-    operations, kid = said.get("key_ops", ["verify"]), said.get("kid", "")
-    if not isinstance(operations, list) or "verify" not in operations or not isinstance(kid, str):
-        return None
-    parts = {name: said[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in said}
-    try:
-        algorithms, key = _imported(parts)
-    except (JoseError, ValueError, TypeError, KeyError):
-        return None
-    named = said.get("alg")
-    good_for = frozenset(algorithms) & {named} if named is not None else frozenset(algorithms)
-    return PublicKey(kid, good_for, key) if good_for else None
-
-
-def _imported(parts: Mapping[str, Any]) -> tuple[Sequence[str], RSAKey | ECKey | OKPKey]:
-    """Raises JoseError, ValueError, TypeError, KeyError."""
-    match parts["kty"]:
-        case "RSA":
-            if int.from_bytes(base64.urlsafe_b64decode(parts["n"] + "===")).bit_length() < RSA_BITS_LEAST:
-                raise ValueError("a key that short can be broken")
-            return _RSA, RSAKey.import_key(dict(parts))
-        case "EC":
-            return _EC[parts["crv"]], ECKey.import_key(dict(parts))
-        case "OKP" if parts["crv"] == "Ed25519":
-            return _ED, OKPKey.import_key(dict(parts))
-        case _:
-            raise ValueError("not a key that signs")

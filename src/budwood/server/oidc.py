@@ -13,17 +13,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from budwood.config import SignOn
 from budwood.domain.asks_people import FinishLogin
 from budwood.domain.limits import ISSUERS_AT_ONCE, ISSUERS_KEPT, KEYS_KEPT_S
 from budwood.errors import BadValue, RegistryBusy, TargetUnreachable, Unauthenticated
-from budwood.server.jwt import Jwt, PublicKey, candidates, check_login, check_times, is_signed, read_keys, refused
+from budwood.server.jwt import Jwt, check_login, check_times, refused
 from budwood.server.outgoing import Answer, Outgoing
 from budwood.verbs.logins import Identity
 from budwood.verbs.workloads import Job
+
+if TYPE_CHECKING:
+    from budwood.server.jwt_keys import PublicKey
 
 AGAIN_MS: Final = 60_000
 AGAIN_AFTER_FAILURE_MS: Final = 5_000
@@ -40,7 +43,7 @@ class Issuer:
     authorize_url: str
     token_url: str
     secret_in_body: bool
-    keys: tuple[PublicKey, ...]
+    keys: "tuple[PublicKey, ...]"
     asked_ms: int
 
 
@@ -65,6 +68,8 @@ class Issuers:
 
     def verify(self, token: Jwt) -> None:
         """Its issuer signed it, and it is good now. Raises Unauthenticated, TargetUnreachable, RegistryBusy."""
+        from budwood.server.jwt_keys import candidates, is_signed
+
         check_times(token, self._clock() / 1000)
         issuer = self.issuer(token.issuer)
         found = candidates(token, issuer.keys)
@@ -132,6 +137,8 @@ class Issuers:
                 shelf.popitem(last=False)
 
     def _fetched(self, name: str) -> Issuer:
+        from budwood.server.jwt_keys import read_keys
+
         said = self._get(f"{name.removesuffix('/')}/.well-known/openid-configuration")
         if said.get("issuer") != name:
             raise TargetUnreachable("The identity provider calls itself otherwise than it is called here.")
