@@ -336,10 +336,11 @@ def test_a_renewed_token_is_taken_by_itself_and_no_request_is_lost(world: World)
     asked = threading.Thread(target=edge.ask, args=(300,))
     asked.start()
     (old,) = world.registry.admin.tokens.list("edge")
-    time.sleep(1.5)  # It looked at the file by now.
+    until(lambda: "refuses" in status_of(edge.folder).token)
     assert process.running(edge.folder) == before
     file.write_text(world.token())
     until(lambda: process.running(edge.folder) != before, 60)
+    assert status_of(edge.folder).token == ""
     asked.join()
     world.registry.admin.tokens.revoke(old.id)
     world.registry.endpoints.split("fraud", {"canary": 10_000})

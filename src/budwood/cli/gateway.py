@@ -145,12 +145,14 @@ def status(folder: Folder = FOLDER, json: Json = False) -> None:
             screen.line("Its control plane does not answer, or refuses it: it serves what it has.")
         if stands.refused:
             screen.line(f"So often it refused what it was told: {stands.refused}. 'budwood gateway list' says why.")
+        if stands.token:
+            screen.line(f"It goes on with the token that it has, and not with the one in its file. {stands.token}")
         if stands.logs:
             screen.line(_said_of_logs(stands.logs))
         screen.line(f"Figures for Prometheus: curl --unix-socket {socket} {METRICS}")
 
     told = {"socket": str(socket), "connected": stands.connected, "refused": stands.refused, "logs": stands.logs}
-    answer({**figures, **told}, draw, json=json)
+    answer({**figures, **told, "token": stands.token}, draw, json=json)
 
 
 @app.command(cls=Command, epilog=examples("budwood gateway stop"))

@@ -101,7 +101,9 @@ def boot(node: str, place: Place, control: Backend, admin: str, shows: Shows | N
     shows = shows or Shows()
     assert control.tls or not shows.token, "a token is not sent in the clear"
     told = {"host": place.host, "port": place.port, "log": place.log, "sends": shows.sends}
-    service: Plain = {"envoy_grpc": {"cluster_name": CONTROL}}
+    # By itself Envoy waits up to half a minute before it asks again whether the control plane is back.
+    again = {"retry_back_off": {"base_interval": "0.25s", "max_interval": "3s"}}
+    service: Plain = {"envoy_grpc": {"cluster_name": CONTROL}, "retry_policy": again}
     if shows.token:
         service["initial_metadata"] = [{"key": "authorization", "value": f"Bearer {shows.token}"}]
     return {

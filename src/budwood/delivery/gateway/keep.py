@@ -30,7 +30,7 @@ from budwood.delivery.gateway.way_home import WayHome
 from budwood.delivery.logs.files import Bounds
 from budwood.delivery.logs.sender import AGAIN_S, LOOKING_S, Sender
 from budwood.delivery.xds.messages import REQUEST, RESPONSE, TYPE, kind_of
-from budwood.errors import BudwoodError, Forbidden, Unauthenticated
+from budwood.errors import BudwoodError
 
 METHOD: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 _STEP_S: Final = 0.1
@@ -71,12 +71,10 @@ class _Post:
         elif new := renewing.renewed(self.folder, self.live):
             if new == self.refused and time.monotonic() < self.until:
                 return
-            try:
-                renewing.take(self.folder, new, self.envoy)
-            except (Unauthenticated, Forbidden):
-                self.refused, self.until = new, time.monotonic() + _REFUSED_S
-            else:
+            if renewing.take(self.folder, new, self.envoy):
                 self._hand_over()
+            else:
+                self.refused, self.until = new, time.monotonic() + _REFUSED_S
 
     def _hand_over(self) -> None:
         until = time.monotonic() + _TAKEN_S

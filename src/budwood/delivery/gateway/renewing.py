@@ -12,9 +12,10 @@ from typing import Any, Final
 from budwood.delivery.gateway import process
 from budwood.delivery.gateway.config import written
 from budwood.delivery.gateway.way_home import WayHome
-from budwood.errors import BadValue
+from budwood.errors import BadValue, Forbidden, Unauthenticated
 
 _NAMED: Final = "token-file"
+_REFUSED: Final = "token-refused"
 _TOKEN_CHARS: Final = 1_000
 
 
@@ -32,6 +33,7 @@ def token_in(file: Path) -> str:
 
 def remember(folder: Path, file: Path | None) -> None:
     """From which file this gateway's token comes, if it has one."""
+    (folder / _REFUSED).unlink(missing_ok=True)
     if file is None:
         (folder / _NAMED).unlink(missing_ok=True)
     else:
@@ -50,9 +52,22 @@ def renewed(folder: Path, live: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def take(folder: Path, new: dict[str, Any], envoy: Path) -> None:
-    """Go on with another token, if it is good. Raises Unauthenticated, Forbidden, GatewayDown, OSError."""
-    WayHome.of(new).check(new["node"]["id"])
+def take(folder: Path, new: dict[str, Any], envoy: Path) -> bool:
+    """Go on with another token; False when the control plane refuses it. Raises GatewayDown, OSError."""
+    try:
+        WayHome.of(new).check(new["node"]["id"])
+    except (Unauthenticated, Forbidden) as error:
+        (folder / _REFUSED).write_text(error.message, encoding="utf-8")
+        return False
+    (folder / _REFUSED).unlink(missing_ok=True)
     process.replace(folder, written(new), envoy)
     (folder / "alone").unlink(missing_ok=True)
     process.keep(folder, written(new), envoy)
+    return True
+
+
+def refused(folder: Path) -> str:
+    """Why the token that the file holds now was not taken, if it was not."""
+    with suppress(FileNotFoundError):
+        return (folder / _REFUSED).read_text(encoding="utf-8")
+    return ""

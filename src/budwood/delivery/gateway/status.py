@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from budwood.delivery.gateway import renewing
 from budwood.delivery.gateway.admin import asked, is_ready
 from budwood.delivery.logs.state import State
 from budwood.errors import GatewayDown
@@ -13,13 +14,15 @@ from budwood.errors import GatewayDown
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``refused`` counts what it was told and did not take. ``logs`` None: it does not send them."""
+    """``refused`` counts what it was told and did not take. ``logs`` None: it does not send them. ``token`` is why a
+    renewed one was not taken."""
 
     ready: bool
     alone: bool
     connected: bool
     refused: int
     logs: State | None
+    token: str = ""
 
 
 def status_of(folder: Path) -> Status:
@@ -31,7 +34,8 @@ def status_of(folder: Path) -> Status:
         counts = {name: int(count) for name, _, count in pairs}
     refused = sum(count for name, count in counts.items() if name.endswith("update_rejected"))
     connected = counts.get("control_plane.connected_state", 0) > 0
-    return Status(is_ready(folder / "admin.sock"), (folder / "alone").exists(), connected, refused, _logs(folder))
+    ready, alone = is_ready(folder / "admin.sock"), (folder / "alone").exists()
+    return Status(ready, alone, connected, refused, _logs(folder), renewing.refused(folder))
 
 
 def _logs(folder: Path) -> State | None:
