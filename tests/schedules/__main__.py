@@ -1,7 +1,8 @@
-"""``python -m tests.schedules --seeds 0:100000 [--workers 1] [--log FILE] [--bug NAME]``: play schedules by hand.
+"""``python -m tests.schedules --seeds 0:100000 [--workers 1] [--log FILE] [--bug NAME]``: by hand.
 
 Seeds are played in chunks. With ``--log`` each chunk that is done leaves a line there, and what stands there is not
-played again: a run that was stopped goes on. ``--bug`` plants one, and counts the seeds that see it.
+played again: a run that was stopped goes on. ``--bug`` plants one, and counts the seeds that see it; ``--leaning 1`` has
+all of them look for such.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Final
 
 from tests.schedules.bugs import PLANTED
 from tests.schedules.play import Played, played
+from tests.schedules.world import LEANING
 
 CHUNK: Final = 100
 TOLD: Final = 20
@@ -29,7 +31,7 @@ def main() -> int:
     done = _read_log(asked.log, asked.bug)
     left = [chunk for chunk in chunks if chunk not in {(each.first, each.last) for each in done}]
     began = time.monotonic()
-    for each in played(left, asked.bug, asked.workers):
+    for each in played(left, asked.bug, asked.leaning, asked.workers):
         done.append(each)
         _write_log(asked.log, each)
     _tell(done, asked.bug, time.monotonic() - began)
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", default="0:1000", help="from which to which; the last is not played")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--log", type=Path, help="what is done stands there")
+    parser.add_argument("--leaning", type=float, default=LEANING, help="the share of them made to look for such bugs")
     parser.add_argument("--bug", default="", choices=["", *PLANTED])
     return parser
 

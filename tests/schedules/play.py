@@ -26,13 +26,14 @@ class Played:
     found: dict[str, str]
 
 
-def played(chunks: Sequence[tuple[int, int]], bug: str, workers: int) -> Iterator[Played]:
-    """Each chunk as soon as it is done. A name of ``bugs`` plants that bug; an empty one none."""
+def played(chunks: Sequence[tuple[int, int]], bug: str, leaning: float, workers: int) -> Iterator[Played]:
+    """Each chunk as soon as it is done. A name of ``bugs`` plants that bug; an empty one none. ``leaning`` is the share
+    of schedules in which two actors are after the same blocks."""
     room = SHARED_MEMORY if SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="budwood-schedules-", dir=room) as folder:
         context = multiprocessing.get_context("spawn")
         with context.Pool(workers, _begin, (folder,)) as pool:
-            yield from pool.imap_unordered(partial(_play, bug), chunks)
+            yield from pool.imap_unordered(partial(_play, bug, leaning), chunks)
 
 
 _histories: list[Histories] = []
@@ -47,7 +48,7 @@ def _begin(folder: str) -> None:
         _histories.append(Histories(own))
 
 
-def _play(bug: str, chunk: tuple[int, int]) -> Played:
+def _play(bug: str, leaning: float, chunk: tuple[int, int]) -> Played:
     with every_pack_is_worth_rewriting(), planted(bug):
-        found = {str(seed): problems_of(seed, _histories[0]) for seed in range(*chunk)}
+        found = {str(seed): problems_of(seed, _histories[0], leaning) for seed in range(*chunk)}
     return Played(bug, *chunk, {seed: problems[0] for seed, problems in found.items() if problems})

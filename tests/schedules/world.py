@@ -46,9 +46,9 @@ class Actor(NamedTuple):
     manner: Manner
 
 
-def problems_of(seed: int, histories: Histories) -> list[str]:
+def problems_of(seed: int, histories: Histories, leaning: float = LEANING) -> list[str]:
     """What goes wrong with this seed."""
-    with World(seed, histories) as world:
+    with World(seed, histories, leaning) as world:
         world.run()
         return world.problems()
 
@@ -56,7 +56,8 @@ def problems_of(seed: int, histories: Histories) -> list[str]:
 class World:
     """One registry in memory, what was acknowledged, and what somebody tried to delete."""
 
-    def __init__(self, seed: int, histories: Histories) -> None:
+    def __init__(self, seed: int, histories: Histories, leaning: float = LEANING) -> None:
+        self._leaning = leaning
         self.chance = random.Random(seed)
         start = self.chance.choice(histories.starts)
         self.sources = histories.sources
@@ -128,7 +129,7 @@ class World:
 
     def _cast(self) -> list[Actor]:
         """Two to four actors: any, or two who are after the same blocks and perhaps others beside them."""
-        if self.chance.random() >= LEANING:
+        if self.chance.random() >= self._leaning:
             return [self._any() for _ in range(self.chance.randrange(2, 5))]
         one, other = self.chance.choice(
             [(self._lean, self._retire), (self._tier, self._take_over), (self._sweep, self._come_again)]
