@@ -1,8 +1,8 @@
-"""``python -m tests.schedules --seeds 0:100000 [--workers 1] [--log FILE] [--bug NAME]``: by hand.
+"""``python -m tests.schedules --seeds 0:100000 [--workers 1] [--log FILE] [--bug NAME]`` plays schedules.
 
 Seeds are played in chunks. With ``--log`` each chunk that is done leaves a line there, and what stands there is not
-played again: a run that was stopped goes on. ``--bug`` plants one, and counts the seeds that see it; ``--leaning 1`` has
-all of them look for such.
+played again: a run that was stopped goes on. ``--bug`` plants one, and counts the seeds that see it; ``--leaning 1``
+has all of them look for such.
 """
 
 import argparse
