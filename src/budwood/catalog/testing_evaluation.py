@@ -67,7 +67,7 @@ class EvaluationSuite:
     def test_an_id_is_known_wherever_it_is(self, catalog: Catalog) -> None:
         catalog.write(lambda transaction: transaction.add_namespace("risk", at_ms=1))
         dataset = add_dataset(catalog, 1, "risk")
-        issue = add_issue(catalog, add_experiment(catalog, 1).id, 1, 0)
+        issue = add_issue(catalog, add_experiment(catalog, "asked").id, 1, 0)
         with catalog.read() as view:
             assert view.evaluation_id_is_known(dataset.dataset)
             assert view.evaluation_id_is_known(issue.issue)

@@ -112,7 +112,7 @@ def test_what_no_database_keeps_is_replaced() -> None:
         ("name", {}),
     ],
 )
-def test_what_is_no_span_is_refused(field: str, value: object) -> None:
+def test_what_is_no_span_is_refused(field: str, value: Any) -> None:
     with pytest.raises(BadValue):
         span_of({**NEWEST, field: value})
 
