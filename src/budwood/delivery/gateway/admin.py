@@ -30,6 +30,15 @@ def is_ready(path: Path) -> bool:
         return False
 
 
+def epoch_ready(path: Path) -> int:
+    """Which of the processes that took over from one another answers clients; -1 while none does."""
+    try:
+        said = json.loads(asked(path, "/server_info"))
+    except (GatewayDown, ValueError):
+        return -1
+    return int(said["command_line_options"].get("restart_epoch", 0)) if said["state"] == "LIVE" else -1
+
+
 def has(path: Path) -> list[dict[str, Any]]:
     """The configuration in force, part by part. Raises GatewayDown."""
     dump: dict[str, list[dict[str, Any]]] = json.loads(asked(path, "/config_dump"))

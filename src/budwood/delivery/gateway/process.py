@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from budwood.delivery.gateway.admin import is_ready
+from budwood.delivery.gateway.admin import epoch_ready
 from budwood.errors import GatewayDown, Unsupported
 
 START_S: Final = 20.0
@@ -151,7 +151,7 @@ def _begin(folder: Path, envoy: Path, workers: int, *, epoch: int, options: list
 
 
 def _began(folder: Path, pid_file: Path, workers: int, epoch: int) -> Running:
-    """Wait until it answers its own socket."""
+    """Wait until it answers its own socket; the one that it replaces answers there, too, for a moment."""
     until = time.monotonic() + START_S
     pid = 0
     while time.monotonic() < until:
@@ -159,7 +159,7 @@ def _began(folder: Path, pid_file: Path, workers: int, epoch: int) -> Running:
             pid = int(pid_file.read_text(encoding="ascii"))
         if pid and not _is_alive(pid):
             break
-        if pid and (folder / "base").exists() and is_ready(folder / "admin.sock"):
+        if pid and (folder / "base").exists() and epoch_ready(folder / "admin.sock") == epoch:
             found = Running(pid, epoch, int((folder / "base").read_text(encoding="ascii")), workers)
             (folder / "state.json").write_text(json.dumps(asdict(found)), encoding="ascii")
             return found
