@@ -9,11 +9,13 @@ import argparse
 import asyncio
 import gc
 import json
+import random
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,19 +109,18 @@ def measured(
 
 
 def flipped(registry: Registry, control: ControlPlane, count: int) -> Iterator[Flip]:
-    """There and back; only the way back is measured."""
+    """There and back; only the way back is measured. Nothing else is to keep time with it."""
+    waits = random.Random(count)
     for _ in range(count):
         there = registry.endpoints.split("e0", {"bad": 10_000}).generation
-        control.moved()
         until_taken(control, there)
-        time.sleep(WAIT_S)
+        time.sleep(WAIT_S * waits.uniform(0.8, 1.2))
         called = time.monotonic()
         generation = registry.endpoints.back("e0", "measured").generation
-        control.moved()
         wrote = time.monotonic()
         until_taken(control, generation)
         yield Flip(called, wrote, time.monotonic())
-        time.sleep(max(0.0, called + WAIT_S - time.monotonic()))
+        time.sleep(max(0.0, called + WAIT_S * waits.uniform(0.8, 1.2) - time.monotonic()))
 
 
 def until_taken(control: ControlPlane, generation: int) -> None:
@@ -130,11 +131,10 @@ def until_taken(control: ControlPlane, generation: int) -> None:
 
 def lateness(flips: list[Flip], rows: list[tuple[float, float, int, str]]) -> Iterator[float]:
     """Milliseconds from each call to when the last request was sent that the bad version answered; 0 when none was."""
+    bad = sorted(sent for sent, _, _, version in rows if version.endswith("v2"))
     for flip in flips:
-        bad = [
-            sent for sent, _, _, version in rows if version.endswith("v2") and 0 <= sent - flip.called < WAIT_S * 0.9
-        ]
-        yield max(((sent - flip.called) * 1e3 for sent in bad), default=0.0)
+        last = bisect_right(bad, flip.called + WAIT_S * 0.8)
+        yield max(0.0, (bad[last - 1] - flip.called) * 1e3) if last else 0.0
 
 
 def until_answers(place: Place) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 CONNECTIONS = 64
 BODY = b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1.0]}]}'
@@ -19,12 +20,17 @@ ASKED = (
 )
 
 
+Row = tuple[float, float, int, str]
+
+
 @dataclass
 class Load:
     host: str
     port: int
     key: str = ""
-    rows: list[tuple[float, float, int, str]] = field(default_factory=list)
+    out: TextIO | None = None
+    """Where rows go; without it they are kept. Millions are too many for that."""
+    rows: list[Row] = field(default_factory=list)
     free: "asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]" = field(default_factory=asyncio.Queue)
 
     async def run(self, rate: float, seconds: float) -> None:
@@ -49,22 +55,28 @@ class Load:
             lines = head.decode("latin-1").split("\r\n")
             fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
             await reader.readexactly(int(fields.get("content-length", "0")))
-            self.rows.append((sent, time.monotonic(), int(lines[0].split()[1]), fields.get("x-budwood-version", "")))
+            self._note((sent, time.monotonic(), int(lines[0].split()[1]), fields.get("x-budwood-version", "")))
             if fields.get("connection") == "close":  # The old process of a gateway that was replaced.
                 writer.close()
                 reader, writer = await asyncio.open_connection(self.host, self.port)
         except (OSError, asyncio.IncompleteReadError):
-            self.rows.append((sent, time.monotonic(), 0, ""))
+            self._note((sent, time.monotonic(), 0, ""))
             reader, writer = await asyncio.open_connection(self.host, self.port)
         self.free.put_nowait((reader, writer))
+
+    def _note(self, row: Row) -> None:
+        if self.out is None:
+            self.rows.append(row)
+        else:
+            self.out.write(json.dumps(row) + "\n")
 
 
 def main() -> None:
     """Until the time is over."""
     host, port, rate, seconds, out = sys.argv[1:]
-    load = Load(host, int(port))
-    asyncio.run(load.run(float(rate), float(seconds)))
-    Path(out).write_text("\n".join(json.dumps(row) for row in load.rows), encoding="utf-8")
+    with Path(out).open("w", encoding="utf-8") as file:
+        load = Load(host, int(port), out=file)
+        asyncio.run(load.run(float(rate), float(seconds)))
 
 
 if __name__ == "__main__":

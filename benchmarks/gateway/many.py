@@ -40,9 +40,9 @@ class Watched(ControlPlane):
         super().__init__(house)
         self._wanted: dict[str, str] = {}
 
-    async def _publish(self, name: str, wanted: Snapshot) -> None:
-        await super()._publish(name, wanted)
+    async def _publish(self, name: str, wanted: Snapshot) -> bool:
         self._wanted[name] = wanted.version(RUNTIME)
+        return await super()._publish(name, wanted)
 
     def all_have_switches(self, but: str) -> bool:
         """Those that are in force now, and are not ``but``."""
