@@ -80,7 +80,7 @@ _UNGUARDED: Final = """
     add_mcp_version change_mcp_version put_mcp_alias remove_mcp_alias put_mcp_tag remove_mcp_tag put_mcp_version_tag
     remove_mcp_version_tag change_mcp_endpoint remove_mcp_endpoint remove_mcp_endpoints_to
     tier_state version_use put_tier_state note_use
-    token_use token_uses put_token_use
+    token_use token_uses put_token_use put_sketch
 """
 UNGUARDED: Final = frozenset(_UNGUARDED.split())
 """Methods that name no namespace and begin at an id, a principal or a key."""
