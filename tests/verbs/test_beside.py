@@ -115,13 +115,14 @@ def test_whatever_a_model_says_the_bytes_stay(
 ) -> None:
     import budwood
 
-    folder = saved(tmp_path_factory.mktemp("said"))
+    home = tmp_path_factory.mktemp("said")
+    folder = saved(home / "model")
     model = onnx.load(str(folder / "model.onnx"), load_external_data=False)
     said = {"offset": str(offset), "length": str(length)}
     for entry in model.graph.initializer[0].external_data:
         entry.value = said.get(entry.key, entry.value)
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    with budwood.connect("memory:") as registry:
+    with budwood.connect(home / "registry") as registry:
         house = house_of(registry)
         kept = logged(house, folder, *BOTH[::-1])
         assert b"".join(read_pieces(house, kept.entry)) == (folder / WEIGHTS).read_bytes()
