@@ -68,7 +68,6 @@ WHOLE = {
     "forget_openings",
     "blank_entry",
     "holds_anywhere",
-    "routings_in_force",
     "client_keys",
     "generations",
     "gateway",

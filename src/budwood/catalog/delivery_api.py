@@ -35,9 +35,6 @@ class DeliveryView(QuotasView, Protocol):
     def generations(self) -> Mapping[int, int]:
         """The newest generation of every endpoint that was not removed, by its id."""
 
-    def routings_in_force(self) -> Sequence[RoutingRecord]:
-        """The newest of every endpoint of every namespace that was not removed, by endpoint."""
-
     def routing(self, endpoint_id: int, generation: int) -> RoutingRecord | None: ...
     def routing_at(self, endpoint_id: int, at_ms: int) -> RoutingRecord | None:
         """What was in force at a moment."""

@@ -55,17 +55,6 @@ _ENDPOINT: Final = Statement(_endpoints.where(_there, endpoint.c.name == bindpar
 _ENDPOINT_BY_ID: Final = Statement(_endpoints.where(endpoint.c.id == bindparam("endpoint_id")))
 _ENDPOINTS: Final = Statement(_endpoints.where(_there).order_by(endpoint.c.name).limit(bindparam("limit")))
 _of_endpoint: Final = routing.c.endpoint_id == bindparam("endpoint_id")
-_IN_FORCE: Final = Statement(
-    select(routing.c.body)
-    .join_from(
-        endpoint,
-        routing,
-        and_(routing.c.endpoint_id == endpoint.c.id, routing.c.generation == endpoint.c.generation),
-    )
-    .where(endpoint.c.gone == 0, endpoint.c.id > bindparam("after"))
-    .order_by(endpoint.c.id)
-    .limit(bindparam("limit"))
-)
 _GENERATIONS: Final = Statement(
     select(endpoint.c.id, endpoint.c.generation)
     .where(endpoint.c.gone == 0, endpoint.c.id > bindparam("after"))
@@ -178,14 +167,6 @@ class DeliveryReads(QuotaReads):
         while rows := self._session.all(_GENERATIONS, after=after, limit=PAGE_ROWS):
             found.update((row[0], row[1]) for row in rows)
             after = rows[-1][0]
-        return found
-
-    def routings_in_force(self) -> Sequence[RoutingRecord]:
-        found: list[RoutingRecord] = []
-        after = 0
-        while rows := self._session.all(_IN_FORCE, after=after, limit=PAGE_ROWS):
-            found += [_unpacked(RoutingRecord, body) for (body,) in rows]
-            after = found[-1].endpoint_id
         return found
 
     def routing(self, endpoint_id: int, generation: int) -> RoutingRecord | None:
