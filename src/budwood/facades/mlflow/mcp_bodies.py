@@ -150,11 +150,9 @@ def _icon(value: Json, at: str, mistakes: Mistakes) -> Json:
 
 
 def _icon_address(value: Json, at: str, mistakes: Mistakes) -> Json:
-    if text(value, at, mistakes) and isinstance(value, str):
+    if isinstance(value, str):
         check_icon_address(value)
-    elif value == "":
-        check_icon_address("")
-    return value
+    return text(value, at, mistakes)
 
 
 def _icon_type(value: Json, at: str, mistakes: Mistakes) -> Json:
