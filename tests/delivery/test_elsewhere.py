@@ -135,16 +135,17 @@ class Edge:
 
     def kill(self, *, behind: bool) -> None:
         """The keeper, or who stands behind it, and see both again."""
-        before, pair = self.kept_by(), self.keeper()
-        os.kill(pair if behind else before, signal.SIGKILL)
+        until(self.kept_by)
+        before, standby = self.kept_by(), self.keeper()
+        os.kill(standby if behind else before, signal.SIGKILL)
         until(lambda: alive(self.keeper()) and self.kept_by() not in (0, before))
-        assert (self.keeper() != pair) is behind
+        assert (self.keeper() != standby) is behind
 
     def kept_by(self) -> int:
         """The child of who stands behind it; 0 while there is none."""
-        pair = self.keeper()
+        standby = self.keeper()
         with suppress(OSError):
-            return int(Path(f"/proc/{pair}/task/{pair}/children").read_text().strip() or 0)
+            return int(Path(f"/proc/{standby}/task/{standby}/children").read_text().strip() or 0)
         return 0
 
 

@@ -1,10 +1,10 @@
-"""``python -m budwood.delivery.gateway.keep FOLDER ENVOY PAIR``: stands beside a gateway; keeps what it took.
+"""``python -m budwood.delivery.gateway.keep FOLDER ENVOY STANDBY``: stands beside a gateway; keeps what it took.
 
 It hears from the control plane what the gateway took, and writes it to ``last.json``. Where the gateway was started
 alone, or its token was renewed, it has a new process take over. It sends what the gateway writes, and carries no
 request; when it ends, the gateway does not notice. The file holds clients' keys: only its owner reads it.
 
-``PAIR`` is the process that starts this one again when it is killed; this one sees to it that there is such a process.
+``STANDBY`` is the process that starts this one again when it is killed, as this one sees to it that there is one.
 """
 
 import fcntl
@@ -47,7 +47,7 @@ class _Post:
 
     folder: Path
     envoy: Path
-    pair: int
+    standby: int
     live: dict[str, Any] = field(repr=False)
     refused: dict[str, Any] | None = field(default=None, repr=False)
     until: float = 0.0
@@ -55,7 +55,7 @@ class _Post:
     def is_kept(self) -> bool:
         """By this one, and not by another that took over."""
         with suppress(OSError, ValueError):
-            return int((self.folder / "keeper.pid").read_text()) == self.pair
+            return int((self.folder / "keeper.pid").read_text()) == self.standby
         return False
 
     def is_ours(self) -> bool:
@@ -63,9 +63,9 @@ class _Post:
         return self.is_kept() and process.running(self.folder) is not None
 
     def look(self) -> None:
-        """Whether we are alone, and whether the token was renewed. Another pair then takes over. Raises GatewayDown,
+        """Whether we are alone, and whether the token was renewed. Another keeper then takes over. Raises GatewayDown,
         OSError."""
-        if os.getppid() != self.pair:
+        if os.getppid() != self.standby:
             process.keep(self.folder, (self.folder / "live.json").read_bytes(), self.envoy)
             self._hand_over()
         elif new := renewing.renewed(self.folder, self.live):

@@ -86,7 +86,7 @@ def keep(folder: Path, live: bytes, envoy: Path) -> None:
     """Have what the gateway takes kept from now on, and what it writes sent; ``live`` is the boot file that asks the
     control plane."""
     _write(folder / "live.json", live)
-    keeper = [sys.executable, "-m", "budwood.delivery.gateway.pair", str(folder), str(envoy)]
+    keeper = [sys.executable, "-m", "budwood.delivery.gateway.standby", str(folder), str(envoy)]
     files = [str(folder / "keeper.pid"), str(folder / "keeper.log")]
     subprocess.run(
         [sys.executable, "-m", "budwood.delivery.gateway.detach", *files, *keeper], check=True, timeout=START_S

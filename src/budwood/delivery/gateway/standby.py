@@ -1,5 +1,5 @@
-"""``python -m budwood.delivery.gateway.pair FOLDER ENVOY``: stands behind a keeper, and starts it again when it ends
-before it should.
+"""``python -m budwood.delivery.gateway.standby FOLDER ENVOY``: stands behind a keeper, and starts it again when it
+ends before it should.
 
 The keeper looks after this process in turn, so whoever kills one of them finds both again. It does nothing else, and
 imports nothing that it does not need for that.
