@@ -172,7 +172,7 @@ def test_a_batch_of_small_work_takes_nothing_else(group: GroupWriter, book: Book
         group.write_soon(work, lambda outcome: answer.set_result(outcome()))
         return answer.result(10)
 
-    works = [(soon, entry(0)), (soon, entry(1)), entry(2), (soon, entry(3))]
+    works: list[Work | Asked] = [(soon, entry(0)), (soon, entry(1)), entry(2), (soon, entry(3))]
     assert together(group, works, soon) == [0, 1, 2, 3]
     assert (book.commits, book.small) == ([2, 2], [True, False])
 

@@ -69,10 +69,10 @@ class ListingWrites(ListingReads):
     __slots__ = ()
 
     if TYPE_CHECKING:  # of what it is joined with
-        _untagged: int
 
         def put_tags(self, version_id: int, tags: Sequence[Tag]) -> None: ...
         def remove_tag(self, version_id: int, key: str) -> bool: ...
+        def _is_bare(self, version_id: int) -> bool: ...
 
     def list_model(self, model_id: int, title: str, description: str, *, at_ms: int) -> None:
         self._session.change_soon(
@@ -101,12 +101,11 @@ class ListingWrites(ListingReads):
         short = [Tag(key, value, author, at_ms) for key, value in tags.items() if is_short(key, value)]
         long = {key: value for key, value in tags.items() if not is_short(key, value)}
         # What was born in this transaction has nothing that would have to go.
-        if self._untagged != version_id:
+        if not self._is_bare(version_id):
             for each in short:
                 self._session.change_soon(_REMOVE_TEXT, of_version=version_id, of_key=each.key)
             for key in long:
                 self.remove_tag(version_id, key)
-        self._untagged = 0
         self.put_tags(version_id, short)
         rows = [{"version_id": version_id, "key": key, "value": value} for key, value in long.items()]
         if rows:

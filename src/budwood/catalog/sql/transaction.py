@@ -271,10 +271,15 @@ class SqlTransaction(
     def put_tags(self, version_id: int, tags: Sequence[Tag]) -> None:
         if not tags:
             return
-        self._untagged = 0
+        self._is_bare(version_id)
         whose = self._whose(version_id)
         rows = (whose | {"key": tag.key, "value": tag.value, "author": tag.author, "at_ms": tag.at_ms} for tag in tags)
         self._session.change_many(_PUT_TAG, rows)
+
+    def _is_bare(self, version_id: int) -> bool:
+        """Whether it was born here and has no tag yet; asked by whoever is about to put one."""
+        is_bare, self._untagged = self._untagged == version_id, 0
+        return is_bare
 
     def _whose(self, version_id: int) -> dict[str, object]:
         newest = self._newest
