@@ -289,7 +289,17 @@ def _derivations(
     fresh = {row.id: row for row in kept.rows}
     named = {block for entry in manifest.files for block in _blocks(entry)}
     rows = {**lease.index.find(tuple(named - fresh.keys())), **fresh}
-    return derivations(manifest, rows, [(source, load_manifest(place, source)) for source in sources])
+    return derivations(manifest, rows, _still_there(place, sources))
+
+
+def _still_there(place: Workplace, sources: Iterable[VersionRecord]) -> Iterator[tuple[VersionRecord, Manifest]]:
+    """With their manifests. One that was deleted and swept meanwhile proves nothing, and is no reason to fail."""
+    for source in sources:
+        try:
+            manifest = load_manifest(place, source)
+        except Damaged:
+            continue
+        yield source, manifest
 
 
 class _Measured:
