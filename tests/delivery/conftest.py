@@ -5,7 +5,8 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,14 @@ from budwood.delivery.xds.snapshot import Snapshot, snapshot
 from budwood.domain.traffic.endpoint import Arm, Backend, Endpoint, Routing
 
 NODE = "gateway-1"
+
+
+def eventually(holds: Callable[[], object], wait_s: float = 20, told: Callable[[], object] = str) -> None:
+    """``told`` says how things are where it never does."""
+    until = time.monotonic() + wait_s
+    while not holds():
+        assert time.monotonic() < until, told()
+        time.sleep(0.05)
 
 
 class _Says(BaseHTTPRequestHandler):

@@ -1,13 +1,12 @@
 """Shadows and A/B tests from end to end: a real gateway, its control plane, users who buy or do not."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from budwood.domain.rollout.records import RolloutState
 from budwood.errors import RecordNotFound
 
-from .conftest import Client
+from .conftest import Client, eventually
 from .test_control import ENDPOINT, World, world
 
 __all__ = ["world"]
@@ -45,7 +44,7 @@ def begin(world: World, plan: str) -> None:
     world.control.moved()
     wanted = str(world.registry.endpoints.show("fraud").generation)
     client = Client(world.place)
-    assert eventually(lambda: client.ask("/predict/fraud").headers.get("x-budwood-generation") == wanted)
+    eventually(lambda: client.ask("/predict/fraud").headers.get("x-budwood-generation") == wanted)
     client.close()
 
 
@@ -64,21 +63,12 @@ def visit(world: World) -> dict[str, str]:
     return {**both[0], **both[1]}
 
 
-def eventually(holds: Callable[[], bool], wait_s: float = 20) -> bool:
-    until = time.monotonic() + wait_s
-    while time.monotonic() < until:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_the_version_that_sells_more_is_promoted(world: World) -> None:
     begin(world, PLAN)
     seen = visit(world)
     buyers = [user for user, version in seen.items() if int(user[1:]) % 10 < (6 if version == "fraud@v2" else 2)]
     world.registry.endpoints.observe("fraud", [{"metric": "bought", "user": user} for user in buyers])
-    assert eventually(lambda: world.state() is RolloutState.PROMOTED), world.registry.rollouts.show("fraud")
+    eventually(lambda: world.state() is RolloutState.PROMOTED, told=lambda: world.registry.rollouts.show("fraud"))
     assert world.registry.get("fraud@champion").number == 2
     report = world.registry.rollouts.report("fraud")
     assert report.metrics[0].overall.says == "better"
@@ -96,7 +86,7 @@ def test_one_that_sells_the_same_stays_unclear(world: World) -> None:
         overall = world.registry.rollouts.report("fraud").metrics[0].overall
         return overall.candidate_units + overall.baseline_units >= 0.99 * USERS and overall.candidate > 0
 
-    assert eventually(counted)
+    eventually(counted)
     time.sleep(0.6)
     assert world.state() is RolloutState.RUNNING
     told = world.registry.rollouts.report("fraud").metrics[0]
@@ -109,7 +99,7 @@ def test_a_shadow_that_answers_differently_goes_back_and_is_listed(world: World)
     client = Client(world.place)
     answers = [client.ask("/predict/fraud", {"x-user-id": f"u{user}"}) for user in range(100)]
     assert {answer.arm for answer in answers} == {"stable"}
-    assert eventually(lambda: world.state() is RolloutState.ROLLED_BACK), world.registry.rollouts.show("fraud")
+    eventually(lambda: world.state() is RolloutState.ROLLED_BACK, told=lambda: world.registry.rollouts.show("fraud"))
     page = world.registry.rollouts.disagreements("fraud")
     assert page.disagreements[0].detail == "'stable' became 'canary'"
     assert page.disagreements[0].asked == '{"inputs": []}'
@@ -126,7 +116,7 @@ def test_what_stood_behind_an_answer_is_told(world: World) -> None:
         except RecordNotFound:
             return False
 
-    assert eventually(known)
+    eventually(known)
     behind = world.registry.endpoints.which(request).behind
     assert behind is not None
     assert behind.author == "mara"

@@ -17,7 +17,7 @@ from budwood.domain.rollout.records import RolloutState
 from budwood.domain.traffic.endpoint import Backend
 from budwood.server.control import ControlPlane
 
-from .conftest import Client, Says, free_port
+from .conftest import Client, Says, eventually, free_port
 
 ENDPOINT = """\
 apiVersion: budwood.dev/v1
@@ -103,6 +103,20 @@ def begin(world: World) -> None:
     while client.ask("/predict/fraud/v2").status == 404 and time.monotonic() < until:
         time.sleep(0.05)
     client.close()
+
+
+def test_what_a_gateway_took_is_told_beside_what_is_wanted(world: World) -> None:
+    def sent() -> list[tuple[str, bool, int, int]]:
+        shown = world.registry.endpoints.show("fraud")
+        return [(each.gateway, each.connected, each.generation, each.split["stable"]) for each in shown.observed]
+
+    eventually(lambda: sent() == [("edge-1", True, 1, 10_000)])
+    begin(world)
+    shown = world.registry.rollouts.show("fraud")
+    assert shown.split == {"stable": 9_000, "candidate": 1_000}
+    eventually(lambda: world.registry.rollouts.show("fraud").observed[0].split == shown.split)
+    process.stop(Path(world.place.log).parent)
+    eventually(lambda: sent()[0][1] is False)
 
 
 def test_a_good_version_is_promoted_and_nobody_notices(world: World) -> None:

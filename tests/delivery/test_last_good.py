@@ -1,8 +1,7 @@
 """A gateway that is started alone does what it did last, and hears the control plane again when that is back."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from budwood.domain.traffic.endpoint import Backend, Endpoint, KeyAuth, Routing
 from budwood.domain.traffic.segments import first_table
 from budwood.errors import GatewayDown
 
-from .conftest import NODE, Client, Loop, free_port
+from .conftest import NODE, Client, Loop, eventually, free_port
 from .test_auth import TOKENS, token
 
 KEYED = {"x-api-key": "key-acme"}
@@ -26,13 +25,6 @@ KEYED = {"x-api-key": "key-acme"}
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     process.stop(tmp_path)
-
-
-def eventually(holds: Callable[[], bool], wait_s: float = 15) -> None:
-    until = time.monotonic() + wait_s
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_everything_is_killed_and_the_gateway_starts_alone(folder: Path, loop: Loop, endpoint: Endpoint) -> None:

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from budwood.domain.traffic.segments import first_table
 from budwood.server.control import ControlPlane
 from budwood.verbs.rate_sharing import sharers
 
-from .conftest import Client, Gateway, Says, free_port
+from .conftest import Client, Gateway, Says, eventually, free_port
 
 PREDICT = "/predict/fraud"
 ALL = first_table({"stable": 10_000})
@@ -269,10 +269,10 @@ def test_two_gateways_together_let_one_rate_through(tmp_path: Path, backends: di
             process.start(folder, written(boot(name, place, home, str(folder / "admin.sock"))), process.program())
         clients = [Client(place) for place in places]
         try:
-            wait(lambda: sum(each.connected for each in registry.gateways.list()) == 2)
+            eventually(lambda: sum(each.connected for each in registry.gateways.list()) == 2)
             registry.endpoints.put(RATED.format(port=backends["stable"].backend.port))
             control.moved()
-            wait(lambda: control.generation("default.fraud") == 1)
+            eventually(lambda: control.generation("default.fraud") == 1)
             seen = Counter(client.ask(PREDICT).status for client in clients for _ in range(20))
             assert seen == {200: 20, 429: 20}
         finally:
@@ -281,10 +281,3 @@ def test_two_gateways_together_let_one_rate_through(tmp_path: Path, backends: di
             for name in ("a", "b"):
                 process.stop(tmp_path / name)
             control.close()
-
-
-def wait(true: Callable[[], object], wait_s: float = 10) -> None:
-    until = time.monotonic() + wait_s
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)

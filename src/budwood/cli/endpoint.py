@@ -10,9 +10,9 @@ from budwood.cli.help import Command, examples
 from budwood.cli.screen import Column, Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from budwood.domain.asks_delivery import Answered, EndpointShown, EndpointUsage
+    from budwood.domain.asks_delivery import Answered, EndpointShown, EndpointUsage, Observed
     from budwood.domain.traffic.records import ClientRecord
 
 app = typer.Typer(
@@ -246,6 +246,14 @@ def split_text(split: "Mapping[str, int]") -> str:
     return ", ".join(f"{points / 100:g} % {arm}" for arm, points in split.items())
 
 
+def observed_lines(observed: "Sequence[Observed]") -> "Iterator[str]":
+    """What each gateway does, beside what is wanted of it."""
+    for each in observed:
+        state = "" if each.connected else ", and is not connected"
+        said = f"gateway {each.gateway} sends {split_text(each.split)} (generation {each.generation}){state}"
+        yield f"{said}. {each.refused}" if each.refused else said
+
+
 def draw_endpoints(screen: Screen, found: "Sequence[EndpointShown]") -> None:
     """One line each."""
     if not found:
@@ -291,9 +299,8 @@ def draw_endpoint(screen: Screen, shown: "EndpointShown") -> None:
         part = f"{shown.split.get(arm.name, 0) / 100:g} %"
         rows.append((arm.name, f"v{arm.number}", part, backends, mark))
     screen.table(columns, rows)
-    for each in shown.observed:
-        state = "connected" if each.connected else "not connected"
-        screen.line(f"gateway {each.gateway}: {state}, has generation {each.generation} {each.refused}".rstrip())
+    for line in observed_lines(shown.observed):
+        screen.line(line)
 
 
 def draw_clients(screen: Screen, endpoint: str, found: "Sequence[ClientRecord]") -> None:

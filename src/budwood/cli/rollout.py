@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from budwood.cli.endpoint import Name, Place, Reason, split_text, written
+from budwood.cli.endpoint import Name, Place, Reason, observed_lines, split_text, written
 from budwood.cli.face import Json, answer, opened
 from budwood.cli.help import Command, examples
 from budwood.cli.screen import Column, Screen
@@ -167,6 +167,8 @@ def draw_rollout(screen: Screen, shown: "RolloutShown") -> None:
     state = "paused" if rollout.state == "running" and rollout.progress.paused else _STATES[rollout.state]
     screen.heading(f"{rollout.endpoint}: v{rollout.candidate_number} by {rollout.name}  {state}")
     screen.line(f"traffic  {split_text(shown.split)}")
+    for line in observed_lines(shown.observed):
+        screen.line(f"         {line}")
     if rollout.ended_why:
         screen.line(f"because  {rollout.ended_why}")
     screen.line("├─ steps")

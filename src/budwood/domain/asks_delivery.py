@@ -41,11 +41,13 @@ class AtMoment:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What one gateway has taken of an endpoint. ``refused``: its words, where it refused the newest."""
+    """What one gateway has taken of an endpoint, and so how it divides its traffic. ``refused``: it refused something,
+    and where its words are."""
 
     gateway: str
     connected: bool
     generation: int
+    split: Mapping[str, int]
     refused: str = ""
 
 
@@ -203,3 +205,4 @@ class RolloutShown:
     pairs: int = 0
     disagreed: int = 0
     copied: tuple[ArmFigures, ...] = ()
+    observed: tuple[Observed, ...] = ()

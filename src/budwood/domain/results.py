@@ -27,8 +27,8 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """``unchanged`` files were already there, bit for bit. ``cached_bytes`` of what was written had been brought to this
-    machine before, and were not asked of the registry."""
+    """``unchanged`` files were already there, bit for bit. ``cached_bytes`` of what was written came from the cache of
+    this machine, and were not asked of the registry."""
 
     version: VersionRecord
     target: str

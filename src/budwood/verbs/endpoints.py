@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from budwood.catalog.api import Transaction, View
-from budwood.domain.asks_delivery import EndpointShown, Observed
+from budwood.domain.asks_delivery import EndpointShown
 from budwood.domain.limits import ENDPOINT_BYTES, ENDPOINTS_PER_NAMESPACE
 from budwood.domain.rollout.records import RolloutState
 from budwood.domain.traffic.endpoint import Arm, Endpoint
@@ -16,6 +16,7 @@ from budwood.verbs.guard import pointer_named
 from budwood.verbs.house import House
 from budwood.verbs.manifests import check_bytes
 from budwood.verbs.namespaces import namespace_named
+from budwood.verbs.observed import observed
 from budwood.verbs.resolve import resolve
 from budwood.verbs.routing import all_to_baseline, endpoint_named, in_force, reroute
 from budwood.verbs.yaml_text import document_from
@@ -145,7 +146,8 @@ def show_endpoint(house: House, namespace: str, name: str, *, at_ms: int = 0) ->
         routing = view.routing_at(endpoint.id, at_ms) if at_ms else in_force(view, endpoint)
         if routing is None:
             raise BadEndpoint(f"{name} was not there then.", hint="It was made later.", field="at")
-        return shown(view, endpoint, routing)
+        seen = () if at_ms else observed(view, endpoint, house.clock())
+        return replace(shown(view, endpoint, routing), observed=seen)
 
 
 def remove_endpoint(house: House, namespace: str, name: str) -> EndpointShown:
@@ -193,15 +195,6 @@ def shown(view: View, endpoint: EndpointRecord, routing: RoutingRecord) -> Endpo
         running[0].id if running else 0,
         endpoint.text,
         endpoint.removed_ms,
-    )
-
-
-def observed(view: View, endpoint: EndpointRecord) -> tuple[Observed, ...]:
-    """What each gateway took of it. For those who may see the gateways."""
-    taken = view.takers(endpoint.id)
-    return tuple(
-        Observed(each.name, each.connected, taken.get(each.name, 0), " ".join(each.refused.values()))
-        for each in view.gateways()
     )
 
 

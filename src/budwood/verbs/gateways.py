@@ -68,13 +68,18 @@ def _behind(view: View, taken: Mapping[int, int], newest: Mapping[int, int]) -> 
             yield f"{found.namespace}.{found.name}"
 
 
+def is_heard(record: GatewayRecord, now_ms: int) -> bool:
+    """Whether it is connected, as far as anybody knows: a control plane that was killed did not say goodbye for it."""
+    return record.connected and now_ms - record.seen_ms < SILENT_MS
+
+
 def _shown(view: View, record: GatewayRecord, newest: Mapping[int, int], now_ms: int) -> GatewayShown:
     taken = view.taken(record.name)
     return GatewayShown(
         record.name,
         record.account,
         record.address,
-        record.connected and now_ms - record.seen_ms < SILENT_MS,
+        is_heard(record, now_ms),
         record.seen_ms,
         len(taken),
         tuple(sorted(_behind(view, taken, newest))),

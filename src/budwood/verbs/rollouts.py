@@ -29,6 +29,7 @@ from budwood.errors import BadValue, GateClosed, RecordNotFound, RolloutRunning
 from budwood.verbs.ab_report import keep_report
 from budwood.verbs.endpoints import arm_of, check_idle, turned_back
 from budwood.verbs.house import House
+from budwood.verbs.observed import observed
 from budwood.verbs.pointers import point
 from budwood.verbs.rollout_text import plan_from
 from budwood.verbs.routing import endpoint_named, in_force, reroute
@@ -172,7 +173,8 @@ def show(house: House, namespace: str, endpoint: str, rollout_id: int = 0) -> Ro
             raise RecordNotFound(
                 f"{endpoint} has no such rollout.", hint=f"Start one: budwood rollout start {endpoint}"
             )
-        return shown(view, found[0])
+        runs = found[0].state is RolloutState.RUNNING
+        return replace(shown(view, found[0]), observed=observed(view, record, house.clock()) if runs else ())
 
 
 def list_rollouts(
