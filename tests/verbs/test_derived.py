@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -16,6 +17,7 @@ from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.domain.facts import Relation
 from budwood.store.encodings.registry import DERIVED
+from tests.verbs.test_tier_races import PublishingObjects, once
 
 Tensors = dict[str, torch.Tensor]
 LARGE, SMALL = "encoder.wide.weight", "encoder.norm.weight"
@@ -292,6 +294,23 @@ def test_the_source_may_go_and_its_blocks_stay(near: Registry, tmp_path: Path) -
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == copy.read_bytes()
     assert near.verify(read_data=True).problems == ()
     assert near.get("copy").detail().computed[0].startswith("A rearrangement of base@v1")
+
+
+def test_a_push_goes_on_where_the_source_is_freed_meanwhile(near: Registry, tmp_path: Path) -> None:
+    base = tensors()
+    near.push(saved(tmp_path, "base", base), "base")
+
+    def free() -> None:
+        near.delete("base@v1")
+        near.sweep(grace_s=0)
+
+    copy = saved(tmp_path, "copy", as_bf16(base))
+    house = replace(near.house, objects=PublishingObjects(near.house.objects, once(free)))
+    Registry(Near(house, "here", made=False, grace_s=0)).push(copy, "copy")
+    assert near.get("copy").detail().computed == ()
+    near.pull("copy", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == copy.read_bytes()
+    assert near.verify(read_data=True).problems == ()
 
 
 def test_derived_blocks_move_when_their_pack_is_written_anew(near: Registry, tmp_path: Path) -> None:
