@@ -4,7 +4,7 @@ When something bad happens (an error, an answer slower than a mark) it happens i
 is no worse, it is the arm's with the share of traffic the arm has. So each event multiplies a wager: on the arm being
 ``r`` times as bad, for a few ``r``. The mean of the wagers is an e-process: if the arm is no worse, the chance that it
 *ever* reaches 1/alpha is at most alpha, however often it is looked at, whatever the share was when, and however the
-rate that both have in common drifts (Ville's inequality; see design/open/0018-delivery.md for the measured rates).
+rate that both have in common drifts (Ville's inequality; see design/accepted/0018-delivery.md for the measured rates).
 
 The same wager against "at least ``TOLERATED`` times as bad" proves that an arm is good enough.
 """

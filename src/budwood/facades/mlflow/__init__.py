@@ -1,4 +1,4 @@
-"""MLflow's REST protocol, for its unmodified clients (design/open/0017-mlflow.md maps its words onto ours)."""
+"""MLflow's REST protocol, for its unmodified clients (design/accepted/0017-mlflow.md maps its words onto ours)."""
 
 from typing import Final
 
