@@ -60,6 +60,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "reproduce": "all it takes to make a version again, checked",
     },
     "Keeping": {
+        "cache": "blocks that pulls left on this machine",
         "verify": "check that everything is what it claims to be; mend",
         "sweep": "free what no version needs",
         "tier": "hot, warm and cold storage, and what it costs",

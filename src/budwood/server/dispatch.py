@@ -327,7 +327,10 @@ def _body_of(rendered: Rendered) -> bytes:
 
 
 def _raise(error: BaseException) -> Rendered:
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # It remembers this frame.
 
 
 def _length(scope: Scope) -> int:

@@ -41,3 +41,5 @@ def _settle(answer: "asyncio.Future[T]", outcome: Callable[[], T]) -> None:
         answer.set_result(outcome())
     except BaseException as error:
         answer.set_exception(error)
+    finally:
+        del answer  # An error remembers this frame: the two would keep each other, and all that the request brought.

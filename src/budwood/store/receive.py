@@ -76,8 +76,9 @@ def check_pack(on: Standing, name: str, size: int) -> tuple[BlockRow, ...]:
     wait(pending, return_when=FIRST_EXCEPTION)
     stop.set()
     wait(pending)
-    for done in pending:
-        done.result()
+    # None is left to this frame, which an error remembers: the two would keep each other, and the pack's content.
+    while pending:
+        pending.pop().result()
     return rows
 
 

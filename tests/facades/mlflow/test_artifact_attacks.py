@@ -175,11 +175,3 @@ def test_a_file_and_a_folder_of_one_name_are_told_apart(home: Any, run: str) -> 
     assert raw(home, "PUT", f"{root}/a", b"x").status == 200
     assert raw(home, "PUT", f"{root}/a/b", b"x").status == 200
     assert [each["path"] for each in home.ask("GET", f"{API}artifacts?path=0/{run}/artifacts")["files"]] == ["a", "a"]
-
-
-def test_what_is_not_offered_is_no_endpoint(home: Any) -> None:
-    for method, path in (
-        ("POST", "/api/2.0/mlflow/artifacts/presigned-upload-url"),
-        ("POST", "/api/2.0/mlflow/artifacts/presigned-download-url"),
-    ):
-        assert home.ask(method, path)["error_code"] == "ENDPOINT_NOT_FOUND"

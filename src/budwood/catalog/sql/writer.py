@@ -255,9 +255,12 @@ class _Request:
         self._abandoned = True
 
     def outcome(self) -> object:
-        if self.error is not None:
+        if self.error is None:
+            return self._value
+        try:
             raise self.error
-        return self._value
+        finally:
+            del self  # The error remembers this frame.
 
 
 def _nothing(transaction: Transaction) -> None:

@@ -58,31 +58,31 @@ class Filler:
             if is_many:
                 return lambda message, value: getattr(message, name).extend(map(as_value, value))
             return lambda message, value: setattr(message, name, as_value(value))
-        fill = self._fill_of(field.message_type)
+        put_into = self._fill_of(field.message_type)
 
         def put_many(message: Any, values: Any) -> None:
             several = getattr(message, name)
             for value in values:
-                fill(several.add(), value)
+                put_into(several.add(), value)
 
         def put(message: Any, value: Any) -> None:
             one = getattr(message, name)
             one.SetInParent()  # Empty says something else than absent.
-            fill(one, value)
+            put_into(one, value)
 
         return put_many if is_many else put
 
     def _put_map(self, name: str, of: FieldDescriptor) -> Put:
-        fill = self._fill_of(of.message_type) if of.message_type is not None else None
+        put_into = self._fill_of(of.message_type) if of.message_type is not None else None
         as_value = _as_value(of)
 
         def put(message: Any, values: Any) -> None:
             entries = getattr(message, name)
             for key, value in values.items():
-                if fill is None:
+                if put_into is None:
                     entries[key] = as_value(value)
                 else:
-                    fill(entries[key], value)
+                    put_into(entries[key], value)
 
         return put
 
