@@ -56,18 +56,22 @@ class Source:
         self.beginning = beginning
         self.half_heads: dict[int, int] = {}
         self._entries = entries
+        self._spans: Mapping[bytes, Span] | None = None
 
     def span(self, number: int) -> Span | None:
         """The tensor of a print."""
+        # Not a cached_property: up to Python 3.11 those of all sources share one lock, held while this one reads.
+        if self._spans is None:
+            self._spans = _by_key(self._entries())
         return self._spans.get(bytes(self.prints[number]["key"]))
 
-    @cached_property
-    def _spans(self) -> Mapping[bytes, Span]:
-        spans: dict[bytes, Span] = {}
-        for entry in self._entries():
-            for span in entry.tensors:
-                spans.setdefault(tensor_digest(span.name, span.dtype), span)
-        return spans
+
+def _by_key(entries: Sequence[FileEntry]) -> Mapping[bytes, Span]:
+    spans: dict[bytes, Span] = {}
+    for entry in entries:
+        for span in entry.tensors:
+            spans.setdefault(tensor_digest(span.name, span.dtype), span)
+    return spans
 
 
 @dataclass(frozen=True, slots=True)
