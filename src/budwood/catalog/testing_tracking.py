@@ -126,6 +126,17 @@ class TrackingSuite:
             assert view.run_params(run.id, ["lr", "none"]) == {"lr": "0.1"}
             assert [each.context for each in view.datasets_of([experiment.id], 10)] == ["train"]
 
+    def test_points_that_come_together_keep_their_numbers(self, catalog: Catalog) -> None:
+        experiment = add_experiment(catalog, "a")
+        run = catalog.write(lambda transaction: add_run(transaction, experiment, 1))
+        # Small ones first: what the first list is like must say nothing of the next.
+        small = [Metric("loss", n, n, n) for n in range(20)]
+        large = [Metric("loss", n / 7 if n % 2 else -n, 1_760_000_000_000 + n, (-1) ** n << n) for n in range(60)]
+        for points in (small, large, small, large):
+            catalog.write(lambda transaction, points=points: transaction.log_metrics(run, points))  # type: ignore[misc]
+        with catalog.read() as view:
+            assert list(view.metric_history(run.id, "loss")) == [*small, *large]
+
     def test_runs_are_searched_as_a_plain_reading_would_find_them(self, catalog: Catalog) -> None:
         experiments = [add_experiment(catalog, name) for name in ("a", "b")]
         for each in catalog.write(lambda transaction: fill_runs(transaction, experiments)):

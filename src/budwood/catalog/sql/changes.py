@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Double, Table, bindparam, cast, func, insert, select
+from sqlalchemy import Double, Integer, Table, bindparam, cast, func, insert, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
-from budwood.catalog.sql.session import OfLists, Statement
+from budwood.catalog.sql.session import Doubles, OfLists, Statement, Wholes
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
@@ -38,8 +38,9 @@ def add_once(table: Table, *key: str) -> Statement:
 
 
 def _of_lists(table: Table, finish: "Callable[[PostgresInsert], PostgresInsert]") -> OfLists:
-    doubles = frozenset(column.name for column in table.c if isinstance(column.type, Double))
-    return OfLists(Statement(lambda dialect: finish(_from_lists(table))), doubles)
+    whole = {column.name: Wholes for column in table.c if isinstance(column.type, Integer)}
+    doubles = {column.name: Doubles for column in table.c if isinstance(column.type, Double)}
+    return OfLists(Statement(lambda dialect: finish(_from_lists(table))), {**whole, **doubles})
 
 
 def _from_lists(table: Table) -> "PostgresInsert":

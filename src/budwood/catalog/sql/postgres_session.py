@@ -7,20 +7,22 @@ goes to libpq directly: through the driver it costs ten times as much, more than
 The text of a DSN may hold a password, so it is never repeated; ``place`` is what errors show instead.
 """
 
+import struct
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
+from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect
 from sqlalchemy.sql.elements import BinaryExpression
 
 from budwood.catalog.sql.postgres_line import Line
-from budwood.catalog.sql.session import ANYTHING, Compiled, Row, Statement
+from budwood.catalog.sql.session import ANYTHING, Compiled, Doubles, Row, Statement, Wholes
 from budwood.domain.limits import BUSY_S
 from budwood.errors import (
     BadValue,
@@ -248,6 +250,8 @@ def open_session(dsn: str, dialect: PostgresDialect, generation: int = 0) -> Pos
         raise translated(error, place) from error
     connection.prepared_max = None
     connection.adapters.register_dumper(int, Int8BinaryDumper)
+    connection.adapters.register_dumper(Wholes, _WholesDumper)
+    connection.adapters.register_dumper(Doubles, _DoublesDumper)
     connection.adapters.register_loader("numeric", _WholeLoader)
     session = PostgresSession(connection, dialect, place, generation)
     try:
@@ -285,6 +289,33 @@ def translated(error: psycopg.Error, place: str) -> Exception:
 
 def first_line(error: psycopg.Error) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+class _NumbersDumper(Dumper):
+    """A list of numbers as PostgreSQL's binary array: dimensions, whether any is NULL, their type, how many, from 1."""
+
+    format = Format.BINARY
+    of: int
+    code: str
+
+    def dump(self, obj: list[Any]) -> bytes:
+        """Raises DataError for a number that does not fit."""
+        head = struct.pack("!iiIii", 1, None in obj, self.of, len(obj), 1)
+        try:
+            return head + b"".join(_NULL if each is None else struct.pack("!i" + self.code, 8, each) for each in obj)
+        except struct.error as error:
+            raise psycopg.DataError(str(error)) from error
+
+
+class _WholesDumper(_NumbersDumper):
+    oid, of, code = 1016, 20, "q"
+
+
+class _DoublesDumper(_NumbersDumper):
+    oid, of, code = 1022, 701, "d"
+
+
+_NULL: Final = struct.pack("!i", -1)
 
 
 class _WholeLoader(NumericBinaryLoader):

@@ -47,18 +47,23 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class OfLists:
-    """A statement whose values are lists, one a column. Those in ``doubles`` hold numbers with a fraction: a list that
-    mixes them with whole ones has no type."""
+    """A statement whose values are lists, one a column. ``kinds`` says which hold numbers: by themselves these would
+    be of the type that the numbers of the day happen to fit."""
 
     statement: Statement
-    doubles: frozenset[str]
+    kinds: Mapping[str, "type[Wholes] | type[Doubles]"]
 
     def values(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         """Of rows that all name the same columns."""
-        lists = {name: [row[name] for row in rows] for name in rows[0]}
-        for name in self.doubles:
-            lists[name] = [None if each is None else float(each) for each in lists[name]]
-        return lists
+        return {name: self.kinds.get(name, list)(row[name] for row in rows) for name in rows[0]}
+
+
+class Wholes(list[Any]):
+    """Numbers of a BIGINT column, or what is narrower; None where there is none."""
+
+
+class Doubles(list[Any]):
+    """Numbers of a column with fractions; None where there is none."""
 
 
 class Compiled:
