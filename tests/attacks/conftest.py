@@ -19,6 +19,8 @@ from tests.server.conftest import make_team as make_team
 from tests.server.conftest import start as start
 
 MOST_GROWTH_BYTES = 64 << 20
+HEALTHY_S = 10.0
+"""A server that is well answers in milliseconds; but the machine that runs this may be busy with other things."""
 
 
 @dataclass
@@ -46,12 +48,10 @@ class Target:
         return int(Path(f"/proc/{self.child.pid}/statm").read_text().split()[1]) * 4096
 
     def assert_well(self) -> None:
-        """The same process, healthy within a second, not grown."""
+        """The same process, answering, not grown."""
         assert self.child.poll() is None, "the server died"
-        began = time.monotonic()
-        (healthy,) = self.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        (healthy,) = self.ask(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", HEALTHY_S)
         assert healthy.status == 200
-        assert time.monotonic() - began < 1.0
         assert self.resident_bytes - self.resting_bytes < MOST_GROWTH_BYTES
 
 

@@ -15,9 +15,8 @@ from tests.attacks import wire
 from tests.server.conftest import PROBLEM, Reply, Running
 
 MOST_GROWTH_BYTES: Final = 64 << 20
-HEALTHY_S: Final = 1.0
 ANSWER_S: Final = 10.0
-"""Attacks are answered in two seconds; but the machine that runs this may be busy with other things."""
+"""Of anything, health too. Attacks are answered in two seconds; but the machine that runs this may be busy with other things."""
 NAMED_ERROR: Final = re.compile(rb"\b[A-Z]\w+(?:Error|Exception)\b")
 TREE: Final = ("/v1/models?limit=1000", "/v1/namespaces?limit=1000", "/v1/models/ours/encoder/log?limit=1000")
 
@@ -92,11 +91,11 @@ class Siege:
         self.server.child.wait()
 
     def assert_well(self) -> None:
-        """The same process, healthy within a second, not grown; nothing failed inside it that nobody foresaw."""
+        """The same process, answering, not grown; nothing failed inside it that nobody foresaw."""
         assert self.server.child.poll() is None, "the server died"
         began = time.monotonic()
         assert self.server.ask("GET", "/healthz").status == 200
-        assert time.monotonic() - began < HEALTHY_S
+        assert time.monotonic() - began < ANSWER_S
         grown = self.resident_bytes - self.resting_bytes
         assert grown < self.most_growth_bytes, f"it has grown by {grown >> 20} MiB"
         assert not [line for line in self.server.log if "budwood.crash" in line or "Traceback" in line]

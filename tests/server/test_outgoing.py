@@ -151,7 +151,7 @@ def test_whoever_is_slow_is_left_in_time(serve: Callable[[socket.socket], None])
     began = time.monotonic()
     with listening(serve) as port, pytest.raises(TargetUnreachable, match=r"no whole answer within 0\.5 seconds"):
         Outgoing([HERE], within_s=0.5).send(f"http://127.0.0.1:{port}/")
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
 
 
 def test_a_receiver_that_does_not_read_is_left_in_time() -> None:
@@ -161,13 +161,13 @@ def test_a_receiver_that_does_not_read_is_left_in_time() -> None:
 
 def test_a_resolver_that_does_not_answer_is_left_in_time() -> None:
     def slow(host: str, port: int) -> Sequence[Address]:
-        time.sleep(2)
+        time.sleep(6)
         return []
 
     began = time.monotonic()
     with pytest.raises(TargetUnreachable, match="no whole answer"):
         Outgoing(resolve=slow, within_s=0.3).send("https://hook.example/")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

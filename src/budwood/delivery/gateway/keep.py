@@ -187,7 +187,7 @@ def _keep(post: _Post, channel: grpc.Channel, home: WayHome) -> None:
             is_new = True
         if is_new and heard.empty() and len(bodies) == len(KINDS) and time.monotonic() > rested:
             began = time.monotonic()
-            _write(post.folder / "last.json", alone((post.folder / "live.json").read_bytes(), bodies))
+            process.write(post.folder / "last.json", alone((post.folder / "live.json").read_bytes(), bodies))
             is_new, rested = False, time.monotonic() + _REST * (time.monotonic() - began)
     call.cancel()
 
@@ -206,13 +206,6 @@ def _request(kind: str, node: dict[str, Any], response: Any = None) -> Any:
     if response is not None:
         request.version_info, request.response_nonce = response.version_info, response.nonce
     return request
-
-
-def _write(path: Path, content: bytes) -> None:
-    new = path.with_suffix(".new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    new.replace(path)
 
 
 if __name__ == "__main__":

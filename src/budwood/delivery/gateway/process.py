@@ -52,7 +52,7 @@ def program(own: str = "") -> Path:
 
 def start(folder: Path, boot: bytes, envoy: Path, *, workers: int = 2) -> Running:
     """A gateway that answers when this returns, unless it waits for its control plane. Raises GatewayDown."""
-    _write(folder / "boot.json", boot)
+    write(folder / "boot.json", boot)
     for old in ("base", "alone"):
         (folder / old).unlink(missing_ok=True)
     options = ["--use-dynamic-base-id", "--base-id-path", str(folder / "base")]
@@ -64,7 +64,7 @@ def replace(folder: Path, boot: bytes, envoy: Path) -> Running:
     old = running(folder)
     if old is None:
         raise GatewayDown(f"No gateway runs in {folder}.", hint="Start one: 'budwood gateway start'.")
-    _write(folder / "boot.json", boot)
+    write(folder / "boot.json", boot)
     return _begin(folder, envoy, old.workers, epoch=old.epoch + 1, options=["--base-id", str(old.base_id)])
 
 
@@ -85,7 +85,7 @@ def start_alone(folder: Path, envoy: Path, *, workers: int = 2) -> Running:
 def keep(folder: Path, live: bytes, envoy: Path) -> None:
     """Have what the gateway takes kept from now on, and what it writes sent; ``live`` is the boot file that asks the
     control plane."""
-    _write(folder / "live.json", live)
+    write(folder / "live.json", live)
     keeper = [sys.executable, "-m", "budwood.delivery.gateway.standby", str(folder), str(envoy)]
     files = [str(folder / "keeper.pid"), str(folder / "keeper.log")]
     subprocess.run(
@@ -128,11 +128,14 @@ def running(folder: Path) -> Running | None:
     return found if _is_alive(found.pid) else None
 
 
-def _write(path: Path, content: bytes) -> None:
-    """It may hold clients' keys, or the gateway's own token."""
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+def write(path: Path, content: bytes) -> None:
+    """Whole or not at all, for others read it meanwhile; and for us alone, for it may hold clients' keys, or the
+    gateway's own token."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
+    new.replace(path)
 
 
 def _begin(folder: Path, envoy: Path, workers: int, *, epoch: int, options: list[str]) -> Running:
@@ -161,7 +164,7 @@ def _began(folder: Path, pid_file: Path, workers: int, epoch: int) -> Running:
             break
         if pid and (folder / "base").exists() and epoch_ready(folder / "admin.sock") == epoch:
             found = Running(pid, epoch, int((folder / "base").read_text(encoding="ascii")), workers)
-            (folder / "state.json").write_text(json.dumps(asdict(found)), encoding="ascii")
+            write(folder / "state.json", json.dumps(asdict(found)).encode())
             return found
         time.sleep(_STEP_S)
     last = (folder / "gateway.log").read_text(encoding="utf-8", errors="replace")[-500:]
