@@ -16,7 +16,7 @@ from tests.server.conftest import PROBLEM, Reply, Running
 
 MOST_GROWTH_BYTES: Final = 64 << 20
 ANSWER_S: Final = 10.0
-"""Of anything, health too. Attacks are answered in two seconds; but the machine that runs this may be busy with other things."""
+"""Attacks are answered in two seconds; but the machine that runs this may be busy with other things."""
 NAMED_ERROR: Final = re.compile(rb"\b[A-Z]\w+(?:Error|Exception)\b")
 TREE: Final = ("/v1/models?limit=1000", "/v1/namespaces?limit=1000", "/v1/models/ours/encoder/log?limit=1000")
 

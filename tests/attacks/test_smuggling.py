@@ -111,12 +111,14 @@ def test_a_body_nobody_asked_for_is_not_awaited(target: Target) -> None:
 
 
 def test_answers_on_one_connection_do_not_wait_for_each_other(target: Target) -> None:
+    took_s = []
     with connect(target.port) as line:
-        began = time.monotonic()
-        for _ in range(20):
+        for _ in range(50):
+            began = time.monotonic()
             line.sendall(NEXT)
             came = b""
             while not came.endswith(b"}}"):
                 came += line.recv(1 << 16)
-        # Without TCP_NODELAY each would take 40 ms.
-        assert time.monotonic() - began < 0.4
+            took_s.append(time.monotonic() - began)
+    # Without TCP_NODELAY each would take 40 ms, however fast the machine.
+    assert min(took_s) < 0.03
