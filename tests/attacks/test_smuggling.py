@@ -1,6 +1,7 @@
 """Two requests on one connection, where another server might see one, three, or other two."""
 
 import time
+from statistics import median
 
 from tests.attacks.conftest import Start, Target
 from tests.attacks.wire import connect, received, replies
@@ -121,4 +122,4 @@ def test_answers_on_one_connection_do_not_wait_for_each_other(target: Target) ->
                 came += line.recv(1 << 16)
             took_s.append(time.monotonic() - began)
     # Without TCP_NODELAY each would take 40 ms, however fast the machine.
-    assert min(took_s) < 0.03
+    assert median(took_s) < 0.03
