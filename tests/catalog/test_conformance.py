@@ -31,10 +31,8 @@ class TestSqliteInMemory(CatalogSuite):
 
 class TestPostgres(CatalogSuite):
     @pytest.fixture
-    def catalog(self, postgres_url: str) -> Iterator[Catalog]:
-        catalog = PostgresCatalog(postgres_url)
-        yield catalog
-        catalog.close()
+    def catalog(self, in_postgres: PostgresCatalog) -> Catalog:
+        return in_postgres
 
 
 @pytest.mark.parametrize("rare", [0, 4, 30])
@@ -52,8 +50,6 @@ class TestSearchAlongIndexes(SearchSuite):
 @pytest.mark.parametrize("rare", [0, 4, 30])
 class TestSearchAlongIndexesOfPostgres(SearchSuite):
     @pytest.fixture
-    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> Iterator[Catalog]:
+    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, in_postgres: PostgresCatalog) -> Catalog:
         monkeypatch.setattr(search, "_RARE", rare)
-        catalog = PostgresCatalog(postgres_url)
-        yield catalog
-        catalog.close()
+        return in_postgres

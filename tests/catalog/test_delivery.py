@@ -1,8 +1,5 @@
 """Traffic obeys the port in both databases."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from budwood.catalog.api import Catalog
@@ -14,15 +11,11 @@ from budwood.catalog.testing_quotas import QuotaSuite
 
 class TestSqlite(DeliverySuite, QuotaSuite):
     @pytest.fixture
-    def catalog(self, tmp_path: Path) -> Iterator[Catalog]:
-        catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
-        yield catalog
-        catalog.close()
+    def catalog(self, in_sqlite: SqliteCatalog) -> Catalog:
+        return in_sqlite
 
 
 class TestPostgres(DeliverySuite, QuotaSuite):
     @pytest.fixture
-    def catalog(self, postgres_url: str) -> Iterator[Catalog]:
-        catalog = PostgresCatalog(postgres_url)
-        yield catalog
-        catalog.close()
+    def catalog(self, in_postgres: PostgresCatalog) -> Catalog:
+        return in_postgres

@@ -1,8 +1,5 @@
 """Evaluation obeys the port in both databases, and is found by indexes."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from budwood.catalog.api import Catalog
@@ -16,23 +13,17 @@ from .plans import scanning, statements_of
 
 class TestSqlite(EvaluationSuite):
     @pytest.fixture
-    def catalog(self, tmp_path: Path) -> Iterator[Catalog]:
-        catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
-        yield catalog
-        catalog.close()
+    def catalog(self, in_sqlite: SqliteCatalog) -> Catalog:
+        return in_sqlite
 
 
 class TestPostgres(EvaluationSuite):
     @pytest.fixture
-    def catalog(self, postgres_url: str) -> Iterator[Catalog]:
-        catalog = PostgresCatalog(postgres_url)
-        yield catalog
-        catalog.close()
+    def catalog(self, in_postgres: PostgresCatalog) -> Catalog:
+        return in_postgres
 
 
-def test_every_statement_goes_by_an_index(tmp_path: Path) -> None:
-    catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
+def test_every_statement_goes_by_an_index(in_sqlite: SqliteCatalog) -> None:
     statements = statements_of(evaluation_view, evaluation_transaction)
     assert len(statements) > 40
-    assert scanning(catalog, statements) == set()
-    catalog.close()
+    assert scanning(in_sqlite, statements) == set()

@@ -1,8 +1,5 @@
 """Traces obey the port in both databases, whether a comparison is rare or common, and pages go by an index."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,28 +24,22 @@ RARE = pytest.mark.parametrize("rare", [0, 2_000])
 @RARE
 class TestSqlite(TracesSuite):
     @pytest.fixture
-    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Catalog]:
+    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, in_sqlite: SqliteCatalog) -> Catalog:
         monkeypatch.setattr(trace_search, "RARE", rare)
-        catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
-        yield catalog
-        catalog.close()
+        return in_sqlite
 
 
 @RARE
 class TestPostgres(TracesSuite):
     @pytest.fixture
-    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> Iterator[Catalog]:
+    def catalog(self, rare: int, monkeypatch: pytest.MonkeyPatch, in_postgres: PostgresCatalog) -> Catalog:
         monkeypatch.setattr(trace_search, "RARE", rare)
-        catalog = PostgresCatalog(postgres_url)
-        yield catalog
-        catalog.close()
+        return in_postgres
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[SqliteCatalog]:
-    catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
-    yield catalog
-    catalog.close()
+def catalog(in_sqlite: SqliteCatalog) -> SqliteCatalog:
+    return in_sqlite
 
 
 def test_every_statement_of_traces_goes_by_an_index(catalog: SqliteCatalog) -> None:

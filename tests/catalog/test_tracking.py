@@ -1,6 +1,5 @@
 """Tracking obeys the port in both databases, with every search walked along an index, sorted, or chosen from few."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,28 +29,22 @@ def plan(monkeypatch: pytest.MonkeyPatch, rare: int, merged: int) -> None:
 @RARE
 class TestSqlite(TrackingSuite):
     @pytest.fixture
-    def catalog(self, rare: int, merged: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Catalog]:
+    def catalog(self, rare: int, merged: int, monkeypatch: pytest.MonkeyPatch, in_sqlite: SqliteCatalog) -> Catalog:
         plan(monkeypatch, rare, merged)
-        catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
-        yield catalog
-        catalog.close()
+        return in_sqlite
 
 
 @RARE
 class TestPostgres(TrackingSuite):
     @pytest.fixture
-    def catalog(self, rare: int, merged: int, monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> Iterator[Catalog]:
+    def catalog(self, rare: int, merged: int, monkeypatch: pytest.MonkeyPatch, in_postgres: PostgresCatalog) -> Catalog:
         plan(monkeypatch, rare, merged)
-        catalog = PostgresCatalog(postgres_url)
-        yield catalog
-        catalog.close()
+        return in_postgres
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[SqliteCatalog]:
-    catalog = SqliteCatalog(tmp_path / "catalog.db", durable=False)
-    yield catalog
-    catalog.close()
+def catalog(in_sqlite: SqliteCatalog) -> SqliteCatalog:
+    return in_sqlite
 
 
 def test_every_statement_goes_by_an_index(catalog: SqliteCatalog) -> None:
