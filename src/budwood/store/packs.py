@@ -9,7 +9,6 @@ packs gets every row back with ``read_footer``; whoever has a row gets the encod
 import re
 import struct
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from budwood.domain.limits import (
 from budwood.domain.manifest import BlockId
 from budwood.errors import BlockDamaged, PackDamaged, TooNew
 from budwood.store.api import ID_BYTES, BlockRow, Buffer, Objects, ObjectWriter, bases_in
+from budwood.store.checksum import crc32
 from budwood.store.encodings.registry import DERIVED
 
 PACK_FORMAT: Final = 1
@@ -351,7 +351,7 @@ def fetch(objects: Objects, row: BlockRow, target: memoryview) -> memoryview:
         raise BlockDamaged(f"A block of {row.length} encoded bytes is impossible.", block=row.id.hex(), pack=row.pack)
     encoded = target[: row.length]
     objects.read_into(pack_key(row.pack), row.offset, encoded)
-    if row.check != NO_CHECK and zlib.crc32(encoded) != row.check:
+    if row.check != NO_CHECK and crc32(encoded) != row.check:
         message = f"Block {row.id.hex()[:16]} at byte {row.offset} of pack {row.pack} was changed on disk."
         raise BlockDamaged(message, block=row.id.hex(), pack=row.pack, offset=row.offset)
     return encoded
@@ -360,7 +360,7 @@ def fetch(objects: Objects, row: BlockRow, target: memoryview) -> memoryview:
 def _check(parts: Sequence[Buffer]) -> int:
     check = 0
     for part in parts:
-        check = zlib.crc32(part, check)
+        check = crc32(part, check)
     return check
 
 

@@ -8,7 +8,6 @@ Memory is bounded by a few buffers a worker thread, and by ``PARCEL_BLOCKS`` row
 """
 
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, wait
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from budwood.domain.limits import (
 from budwood.domain.manifest import BlockId
 from budwood.errors import BadParcel, Damaged, TooNew
 from budwood.store.api import BlockIndex, BlockRow, Objects
+from budwood.store.checksum import crc32
 from budwood.store.encodings import decode_block, needs_base
 from budwood.store.encodings.derived import read_function
 from budwood.store.encodings.registry import DERIVED
@@ -163,7 +163,7 @@ class _Checker:
             self._check_one(row, encoded[start : start + row.length])
 
     def _check_one(self, row: BlockRow, encoded: memoryview) -> None:
-        if zlib.crc32(encoded) != row.check:
+        if crc32(encoded) != row.check:
             raise _wrong(row, "does not match its check sum")
         target = self._buffer("target", BLOCK_BYTES, row.raw_length)
         base = self._base(row, encoded)

@@ -5,7 +5,6 @@ already is skipped. Aliases and stages do not travel: what serves is decided whe
 """
 
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from budwood.domain.results import Imported
 from budwood.errors import BadBundle, BlockDamaged, BundleDamaged, LabelTaken, LeaseLost, SourceNotFound
 from budwood.store.api import BlockRow, Progress, bases_in, depth_on
 from budwood.store.bundle import BundledBlock, BundledParent, BundledVersion, BundleReader
+from budwood.store.checksum import crc32
 from budwood.store.encodings import decode_block, encode_block
 from budwood.store.encodings.derived import gather
 from budwood.store.encodings.registry import DERIVED
@@ -295,7 +295,7 @@ class Decoder:
     def decode(self, block: BundledBlock) -> tuple[bytearray, bytes]:
         """The raw and the encoded bytes. Raises BundleDamaged unless they give the block."""
         encoded = self._bundle.encoded(block)
-        if zlib.crc32(encoded) != block.check:
+        if crc32(encoded) != block.check:
             raise BundleDamaged("A block of the bundle does not match its checksum.", block=block.id.hex()[:16])
         raw = self._raw(block, encoded)
         if blake3(raw).digest() != block.id:

@@ -4,8 +4,10 @@ import ctypes.util
 import runpy
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from budwood.store import native
+from budwood.store.checksum import WORTHWHILE_BYTES, crc32
 from budwood.store.encodings import _words, decode_block, encode_block
 from budwood.store.encodings.registry import DELTA_RANS, RAW, SPLIT
-from budwood.store.native import Native, Way
+from budwood.store.native import Native, Sums, Way
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(native.__file__).parent
@@ -63,6 +66,42 @@ def test_one_changed_bit_makes_buffers_unequal(library: Native) -> None:
     other[-1] ^= 1
     assert not library.equal(one, other)
     assert library.equal(b"", bytearray())
+
+
+@pytest.mark.parametrize("way", Sums)
+def test_check_sums_are_those_of_zlib(way: Sums, library: Native, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "sums", way)
+    noise = memoryview(bytearray(np.random.default_rng(5).bytes(5_000)))
+
+    # Every length up to some rows of the widest path, from every place within a cache line.
+    for length in range(1_100):
+        summed = noise[length % 67 :][:length]
+        assert library.crc32(summed) == zlib.crc32(summed)
+
+    @given(cuts=st.lists(st.integers(0, 5_000), min_size=2, max_size=4), before=st.integers(0, 2**32 - 1))
+    @settings(max_examples=150, deadline=None)
+    def goes_on(cuts: list[int], before: int) -> None:
+        begin, *inner, end = sorted(cuts)
+        found = before
+        for start, stop in pairwise([begin, *inner, end]):
+            found = library.crc32(noise[start:stop], found)
+        assert found == zlib.crc32(noise[begin:end], before)
+
+    goes_on()
+
+
+@pytest.mark.parametrize("length", [0, 9, WORTHWHILE_BYTES - 1, WORTHWHILE_BYTES, 3 * WORTHWHILE_BYTES + 5])
+def test_check_sums_are_the_same_with_the_library_and_without(length: int, using: Using, every_way: Ways) -> None:
+    summed = np.random.default_rng(6).bytes(length)
+    for way in every_way:
+        with using(way):
+            found = {
+                crc32(summed),
+                crc32(bytearray(summed)),
+                crc32(memoryview(summed)),
+                crc32(summed[9:], crc32(summed[:9])),
+            }
+            assert found == {zlib.crc32(summed)}
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "f16", "f32", "f64", "u8", "f8_e4m3"])

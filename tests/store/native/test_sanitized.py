@@ -1,4 +1,6 @@
-"""The C files under AddressSanitizer and UBSan, fed with changed blocks (tests/fuzz/fuzz_differences.c)."""
+"""The C files under AddressSanitizer and UBSan, fed with changed blocks (tests/fuzz/fuzz_differences.c) and with
+bytes to sum (fuzz_crc32.c).
+"""
 
 import shutil
 import subprocess
@@ -8,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "src" / "budwood" / "store" / "native"
-FUZZER = ROOT / "tests" / "fuzz" / "fuzz_differences.c"
+FUZZERS = ROOT / "tests" / "fuzz"
+DIFFERENCES, SUMS = FUZZERS / "fuzz_differences.c", FUZZERS / "fuzz_crc32.c"
 SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 EXECUTIONS = "30000"
 
@@ -37,9 +40,9 @@ def compiler() -> str:
     pytest.skip("no C compiler with AddressSanitizer is here")
 
 
-def build(compiler: str, sources: Path, program: Path) -> None:
+def build(compiler: str, sources: Path, program: Path, fuzzer: Path = DIFFERENCES) -> None:
     files = sorted(map(str, sources.glob("*.c")))
-    words = [compiler, *SANITIZERS, "-Wall", "-Wextra", "-Werror", "-I", str(sources), str(FUZZER), *files]
+    words = [compiler, *SANITIZERS, "-Wall", "-Wextra", "-Werror", "-I", str(sources), str(fuzzer), *files]
     done = subprocess.run([*words, "-o", str(program)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -57,6 +60,12 @@ def test_thirty_thousand_changed_blocks_break_nothing(compiler: str, tmp_path: P
     seeds = sorted(map(str, (tmp_path / "seeds").iterdir()))
     assert len(seeds) == 24
     assert run(tmp_path / "fuzz", *seeds).returncode == 0
+
+
+def test_every_way_to_a_check_sum_gives_the_same_of_thirty_thousand_buffers(compiler: str, tmp_path: Path) -> None:
+    build(compiler, NATIVE, tmp_path / "fuzz", SUMS)
+    done = run(tmp_path / "fuzz", EXECUTIONS, "1")
+    assert (done.returncode, "nothing found" in done.stdout) == (0, True), done.stderr[-3000:]
 
 
 @pytest.mark.slow

@@ -45,6 +45,14 @@ class Way(IntEnum):
     VECTOR = 1
 
 
+class Sums(IntEnum):
+    """The ways to a check sum, by how much they multiply at once. One that the machine lacks is the best it has."""
+
+    PLAIN = 0
+    NARROW = 1
+    WIDE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """Where ``write_differences`` puts what it makes; what each must hold is in rans_write.c."""
@@ -82,6 +90,8 @@ class Native:
         self._equal.argtypes = (pointer, pointer, ctypes.c_uint64)
         self._read.argtypes = (*_PLACE * 5, whole, whole, whole, whole, *_PLACE * 2, ctypes.c_int)
         self._write.argtypes = (*_PLACE * 2, whole, whole, *_PLACE * 5, pointer, ctypes.c_int)
+        self._crc32 = loaded.bw_crc32
+        self._crc32.restype, self._crc32.argtypes = whole, (whole, *_PLACE, ctypes.c_int)
         long = ctypes.c_uint64
         self._find.argtypes = (pointer, pointer, long, long, *_PLACE)
         self._take.argtypes = (pointer, long, long, *_PLACE * 2)
@@ -95,6 +105,11 @@ class Native:
         self.source: str = loaded.bw_source().decode()
         """Names the sources it was built from."""
         self.path = Way.VECTOR if loaded.bw_has_vectors() else Way.SCALAR
+        self.sums = Sums(loaded.bw_crc32_path())
+
+    def crc32(self, summed: Readable, before: int = 0) -> int:
+        """What ``zlib.crc32`` gives; slower than that one when ``sums`` is PLAIN."""
+        return int(self._crc32(before, *_place(summed), self.sums))
 
     def cut(self, words: Readable, base: Readable, how: How, planes: Sequence[Bytes8]) -> None:
         """Fill the planes, one for each byte of a word, lowest first."""

@@ -18,9 +18,13 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAS_AVX2 1
 #define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define HAS_CLMUL 1
+#define CLMUL __attribute__((target("pclmul,sse4.1")))
+#define CLMUL512 __attribute__((target("vpclmulqdq,avx512f,pclmul")))
 #include <immintrin.h>
 #else
 #define HAS_AVX2 0
+#define HAS_CLMUL 0
 #endif
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -31,6 +35,9 @@
 #define INTERFACE 1
 
 enum path { SCALAR = 0, VECTOR = 1 };
+
+/* Those through a check sum, by their width: bytes, 128 bits, 512 bits. */
+enum crc_path { CRC_PLAIN = 0, CRC_NARROW = 1, CRC_WIDE = 2 };
 
 /* What a function returns. The loader turns the first into BlockDamaged; the second is a fault of the caller,
    which it asserts away. */
