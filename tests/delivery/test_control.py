@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,10 +99,8 @@ def begin(world: World) -> None:
     canary = f"http://127.0.0.1:{world.backends['canary'].backend.port}"
     world.registry.rollouts.start("fraud", "fraud@v2", PLAN, backends=[canary], alias="champion")
     world.control.moved()
-    until = time.monotonic() + 5
     client = Client(world.place)
-    while client.ask("/predict/fraud/v2").status == 404 and time.monotonic() < until:
-        time.sleep(0.05)
+    eventually(lambda: client.ask("/predict/fraud/v2").status != 404)
     client.close()
 
 
@@ -138,9 +137,7 @@ def test_a_version_that_fails_goes_back_by_itself(world: World) -> None:
     assert shown.rollout.ended_why.startswith("errors:")
     assert world.registry.endpoints.show("fraud").split == {"stable": 10_000}
     client = Client(world.place)
-    until = time.monotonic() + 2
-    while client.ask("/predict/fraud").arm != "stable" and time.monotonic() < until:
-        time.sleep(0.01)
+    eventually(lambda: client.ask("/predict/fraud").arm == "stable")
     assert {client.ask("/predict/fraud").arm for _ in range(50)} == {"stable"}
 
 
@@ -148,18 +145,17 @@ def test_a_request_is_told_its_version(world: World) -> None:
     begin(world)
     client = Client(world.place)
     answer = client.ask("/predict/fraud/v2")
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        try:
-            known = world.registry.endpoints.which(answer.headers["x-request-id"])
-            break
-        except budwood.errors.RecordNotFound:
-            time.sleep(0.1)
-    else:
-        pytest.fail("the gateway's log was not read")
+    eventually(lambda: is_known(world, answer.headers["x-request-id"]))
+    known = world.registry.endpoints.which(answer.headers["x-request-id"])
     assert known.version == "fraud@v2"
     assert str(known.generation) == answer.headers["x-budwood-generation"]
     assert known.digest == world.registry.get("fraud@v2").digest
+
+
+def is_known(world: World, request: str) -> bool:
+    with suppress(budwood.errors.RecordNotFound):
+        return bool(world.registry.endpoints.which(request))
+    return False
 
 
 def test_another_engine_takes_over_where_the_first_stopped(world: World) -> None:
@@ -177,24 +173,18 @@ def test_a_clients_key_opens_from_when_it_was_drawn_until_it_is_taken_away(world
     world.control.moved()
     client = Client(world.place)
 
-    def until(status: int) -> None:
-        end = time.monotonic() + 5
-        while time.monotonic() < end:
-            # Before it heard of the keys it asked for none.
-            answer = client.ask("/predict/fraud", {"x-api-key": made.key})
-            if answer.status == status and (status != 200 or "x-budwood-tenant" in answer.heard):
-                return
-            time.sleep(0.02)
+    def answered() -> tuple[int, str]:
+        answer = client.ask("/predict/fraud", {"x-api-key": made.key})
+        return answer.status, answer.heard.get("x-budwood-tenant", "")
 
-    until(200)
-    answer = client.ask("/predict/fraud", {"x-api-key": made.key})
-    assert (answer.status, answer.heard["x-budwood-tenant"]) == (200, "acme")
+    # Before it heard of the keys it asked for none, and knew no tenant.
+    eventually(lambda: answered() == (200, "acme"), told=answered)
     assert client.ask("/predict/fraud").status == 401
     world.registry.endpoints.remove_client("fraud", "acme")
     world.control.moved()
-    until(401)
-    assert client.ask("/predict/fraud", {"x-api-key": made.key}).status in (401, 403)
+    eventually(lambda: answered()[0] in (401, 403), told=answered)
+    last = client.ask("/predict/fraud", {"x-api-key": made.key}).headers["x-request-id"]
     client.close()
-    time.sleep(0.5)
+    eventually(lambda: last in Path(world.place.log).read_text(errors="replace"))
     for path in Path(world.place.log).parent.glob("*.log"):
         assert made.key not in path.read_text(errors="replace")

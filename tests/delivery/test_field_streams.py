@@ -18,7 +18,7 @@ from budwood.domain.traffic.endpoint import Backend, Endpoint, Quota, Routing
 from budwood.domain.traffic.fields import Act, FieldRule
 from budwood.domain.traffic.segments import first_table
 
-from .conftest import Gateway
+from .conftest import Gateway, eventually
 
 RULES = (
     FieldRule(Act.MOVE, ("choices",), ("answers",)),
@@ -28,6 +28,7 @@ RULES = (
 REFUSED = b'data: {"error":{"code":502,"message":"the answer does not fit"}}\n\n'
 DONE = b"data: [DONE]\n\n"
 LONGEST = 1 << 20
+PATIENCE_S = 30
 HIDDEN = (b'{}\n:\rdata: {"secret": 1}', b'[DONE]\r\rdata: {"secret": 1}', b'{}\n\xef\xbb\xbfdata: {"secret": 1}')
 
 
@@ -60,7 +61,7 @@ class _Streams(BaseHTTPRequestHandler):
         self.end_headers()
         for number, piece in enumerate(says.pieces, 1):
             if says.go is not None and number == len(says.pieces):
-                says.go.wait(10)
+                says.go.wait(PATIENCE_S)
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
             self.wfile.flush()
             time.sleep(says.pause_s)
@@ -122,7 +123,7 @@ def test_fields_of_each_event_are_moved_and_all_else_is_left_as_it_came(told: Ga
 
 def test_an_event_passes_before_the_next_one_is_said(told: Gateway, says: Says) -> None:
     says.pieces, says.go = [b'data: {"choices": 1}\n\ndata: {"ch', b'oices": 2}\n\n'], threading.Event()
-    connection = http.client.HTTPConnection(told.place.host, told.place.port, timeout=10)
+    connection = http.client.HTTPConnection(told.place.host, told.place.port, timeout=PATIENCE_S / 2)
     try:
         connection.request("POST", "/predict/mapped", b"{}", {"content-type": "application/json"})
         answer = connection.getresponse()
@@ -142,11 +143,9 @@ def test_tokens_are_counted_by_what_the_backend_said(told: Gateway, says: Says) 
     ]
     says.pause_s = 0.01
     assert b"usage" not in ask(told, "/predict/counted")
-    end = time.monotonic() + 10
-    while not (found := [line for line in logged(told) if line.get("prompt_tokens") == 31]):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    assert found[0]["completion_tokens"] == 4
+    eventually(lambda: any(line.get("prompt_tokens") == 31 for line in logged(told)))
+    (found,) = (line for line in logged(told) if line.get("prompt_tokens") == 31)
+    assert found["completion_tokens"] == 4
 
 
 def logged(gateway: Gateway) -> list[dict[str, Any]]:

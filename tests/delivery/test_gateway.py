@@ -14,7 +14,7 @@ from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Resource, Resources, 
 from budwood.domain.traffic.endpoint import Endpoint, Routing, Rule, Sticky
 from budwood.domain.traffic.segments import first_table, moved_to
 
-from .conftest import Gateway, Says
+from .conftest import Gateway, Says, eventually
 
 PREDICT = "/predict/fraud"
 
@@ -135,7 +135,7 @@ def test_every_request_leaves_a_line(gateway: Gateway, endpoint: Endpoint) -> No
     endpoint = replace(endpoint, sticky=Sticky("x-user-id", "s"))
     gateway.obey(Routing(endpoint, 4, first_table({"canary": 10_000})))
     answer = gateway.ask(PREDICT, {"x-user-id": "mara"})
-    time.sleep(0.6)
+    eventually(lambda: Path(gateway.place.log).read_text().endswith("\n"))
     (line,) = [json.loads(line) for line in Path(gateway.place.log).read_text().splitlines()]
     assert line["request"] == answer.headers["x-request-id"]
     assert (line["endpoint"], line["why"], line["code"]) == ("default.fraud", "split", 200)

@@ -1,13 +1,12 @@
 """What a scraper reads of a gateway: every version's requests, errors and latencies, and no more series."""
 
-import time
 from dataclasses import replace
 
 from budwood.delivery.gateway import admin
 from budwood.domain.traffic.endpoint import Endpoint, Routing
 from budwood.domain.traffic.segments import first_table
 
-from .conftest import Gateway, Says
+from .conftest import Gateway, Says, eventually
 
 
 def page(gateway: Gateway) -> list[str]:
@@ -23,14 +22,10 @@ def test_every_version_is_counted_and_nothing_else_is(
     for number in range(40):
         gateway.ask("/predict/fraud", {"x-user-id": f"user-{number}", "x-request-id": f"r-{number}"})
         gateway.ask(f"/predict/nothing-{number}")
-    time.sleep(0.3)
-    counts = {
-        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
-        for line in page(gateway)
-        if line.startswith(("envoy_budwood_requests", "envoy_budwood_errors"))
-    }
     stable, canary = (f'endpoint="default.fraud",version="fraud-detector@v{number}"' for number in (1, 2))
-    assert counts[f"envoy_budwood_requests{{{stable}}}"] + counts[f"envoy_budwood_requests{{{canary}}}"] == 40
+    of_both = [f"envoy_budwood_requests{{{each}}}" for each in (stable, canary)]
+    eventually(lambda: sum(counted(gateway).get(each, 0) for each in of_both) == 40, told=lambda: counted(gateway))
+    counts = counted(gateway)
     assert counts[f"envoy_budwood_errors{{{canary}}}"] == counts[f"envoy_budwood_requests{{{canary}}}"]
     assert f"envoy_budwood_errors{{{stable}}}" not in counts
     buckets = [line for line in page(gateway) if line.startswith("envoy_budwood_latency_us_bucket")]
@@ -40,10 +35,16 @@ def test_every_version_is_counted_and_nothing_else_is(
         backends["canary"].answers = code
         for _ in range(8):
             gateway.ask("/predict/fraud", {"x-budwood-tenant": f"t{code}"})
-    time.sleep(0.3)
+    eventually(lambda: sum(counted(gateway).get(each, 0) for each in of_both) == 80, told=lambda: counted(gateway))
     assert len(page(gateway)) == before
     gateway.obey(replace_generation(endpoint))
     assert len(page(gateway)) == before
+
+
+def counted(gateway: Gateway) -> dict[str, float]:
+    """Requests and errors by series."""
+    said = [line for line in page(gateway) if line.startswith(("envoy_budwood_requests", "envoy_budwood_errors"))]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in said}
 
 
 def replace_generation(endpoint: Endpoint) -> Routing:

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +20,7 @@ from budwood.domain.traffic.quotas import tokens_of
 from budwood.domain.traffic.segments import first_table
 from budwood.server.control import ControlPlane
 
-from .conftest import Answer, Client, Gateway, free_port
+from .conftest import Answer, Client, Gateway, eventually, free_port
 
 CHAT = "/v1/chat/completions"
 ALL = first_table({"stable": 10_000})
@@ -95,16 +95,18 @@ def chat(gateway: Gateway, model: str = "texts", key: str = "key-acme") -> Answe
     return gateway.ask(CHAT, {"x-api-key": key, "accept-encoding": "gzip"}, body)
 
 
-def logged(gateway: Gateway, answer: Answer, wait_s: float = 10) -> Line:
+def logged(gateway: Gateway, answer: Answer) -> Line:
     """The line of a request, when the gateway has written it."""
-    until = time.monotonic() + wait_s
-    while time.monotonic() < until:
+    found: list[Line] = []
+
+    def is_written() -> bool:
         text = (gateway.folder / "access.log").read_bytes()
-        for line in read_lines(text[: text.rfind(b"\n") + 1]).lines:
-            if line.request == answer.headers["x-request-id"]:
-                return line
-        time.sleep(0.02)
-    raise AssertionError("no line of it was written")
+        lines = read_lines(text[: text.rfind(b"\n") + 1]).lines
+        found.extend(line for line in lines if line.request == answer.headers["x-request-id"])
+        return bool(found)
+
+    eventually(is_written)
+    return found[0]
 
 
 def event(said: Mapping[str, Any]) -> bytes:
@@ -175,14 +177,7 @@ def test_who_used_up_theirs_is_refused_until_the_period_ends(told: Gateway, text
     assert told.ask("/predict/texts", {"x-api-key": "key-acme"}).status == 429
     assert chat(told, key="key-zeta").status == 200
     assert chat(told, "free").status == 200
-    wait(lambda: chat(told).status == 200)
-
-
-def wait(true: Callable[[], object], wait_s: float = 10) -> None:
-    until = time.monotonic() + wait_s
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    eventually(lambda: chat(told).status == 200)
 
 
 ENDPOINT = """\
@@ -222,11 +217,11 @@ def test_tokens_are_counted_and_the_tenant_is_refused(tmp_path: Path, model: tup
             return {each.tenant: each.tokens for each in registry.endpoints.usage("texts").tenants}
 
         try:
-            wait(lambda: ask(zeta) == 200)
+            eventually(lambda: ask(zeta) == 200)
             asked = 1
             for _ in range(3):
                 assert ask(acme) == 200
-            wait(lambda: ask(acme) == 429)
+            eventually(lambda: ask(acme) == 429)
             assert used()["acme"] % 42 == 0
             assert 126 <= used()["acme"] < 42 * 1_000
             refused = {each.tenant: each.refused for each in registry.endpoints.usage("texts").tenants}
@@ -236,10 +231,10 @@ def test_tokens_are_counted_and_the_tenant_is_refused(tmp_path: Path, model: tup
             assert ask(acme) == 429
             control = ControlPlane(registry.house, port=control.port)
             control.start()
-            wait(lambda: used()["zeta"] == 42 * (asked + 1))
+            eventually(lambda: used()["zeta"] == 42 * (asked + 1))
             assert ask(acme) == 429
             registry.endpoints.put(ENDPOINT.format(port=model[1].port, tokens=1_000_000))
-            wait(lambda: ask(acme) == 200)
+            eventually(lambda: ask(acme) == 200)
         finally:
             client.close()
             process.stop(folder)

@@ -1,7 +1,6 @@
 """Copies of requests on a real gateway: the champion alone answers, and both answers are kept, joined and compared."""
 
 import json
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +8,7 @@ from budwood.domain.compared.captures import read_captures
 from budwood.domain.traffic.endpoint import Endpoint, Routing, Shadow
 from budwood.domain.traffic.segments import first_table
 
-from .conftest import Gateway, Says
+from .conftest import Gateway, Says, eventually
 
 ASKED = 2_000
 
@@ -36,35 +35,46 @@ def test_the_champion_alone_answers_and_both_answers_are_joined(
 
 
 def captured(gateway: Gateway, wanted: int) -> list[dict[str, Any]]:
-    path, until = gateway.folder / "captures.log", time.monotonic() + 5
-    while time.monotonic() < until:
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        if len(lines) >= wanted:
-            break
-        time.sleep(0.1)
-    return [json.loads(line) for line in lines]
+    """So many lines, or more, when the gateway has written them."""
+    path = gateway.folder / "captures.log"
+
+    def lines() -> list[bytes]:
+        whole = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return [line for line in whole if line.endswith(b"\n")]
+
+    eventually(lambda: len(lines()) >= wanted, told=lambda: len(lines()))
+    return [json.loads(line) for line in lines()]
+
+
+def captured_before_the_next(gateway: Gateway, endpoint: Endpoint) -> list[dict[str, Any]]:
+    """All lines: those of one more request, which is sampled for certain and without its body, come last."""
+    assert gateway.obey(replace(shadowing(endpoint, 10_000, 0), generation=9)) == {}
+    last = gateway.ask("/predict/fraud").headers["x-request-id"]
+    lines: list[dict[str, Any]] = []
+
+    def marks() -> list[dict[str, Any]]:
+        lines[:] = captured(gateway, 2)
+        return [line for line in lines if line["request"] == last]
+
+    eventually(lambda: len(marks()) == 2)
+    assert {(line["asked"], line["code"]) for line in marks()} == {(None, 200)}
+    return [line for line in lines if line["request"] != last]
 
 
 def test_nothing_is_captured_of_what_is_not_sampled(gateway: Gateway, endpoint: Endpoint) -> None:
     assert gateway.obey(replace(shadowing(endpoint), shadow=None)) == {}
     for path in ("/predict/fraud", "/predict/fraud/v2", "/nowhere"):
         gateway.ask(path)
-    time.sleep(0.6)
-    assert captured(gateway, 0) == []
+    assert captured_before_the_next(gateway, endpoint) == []
 
 
 def test_a_part_is_sampled_and_bodies_are_cut_or_left(gateway: Gateway, endpoint: Endpoint) -> None:
     assert gateway.obey(shadowing(endpoint, 5_000, 5)) == {}
     for _ in range(200):
         gateway.ask("/predict/fraud", {"x-budwood-shadow": "default.fraud"})
-    time.sleep(0.6)
-    lines = captured(gateway, 0)
+    lines = captured_before_the_next(gateway, endpoint)
     assert 60 < sum(line["side"] == "baseline" for line in lines) < 140
     assert {line["asked"] for line in lines} == {'{"inp'}
-    assert gateway.obey(shadowing(endpoint, 10_000, 0)) == {}
-    gateway.ask("/predict/fraud")
-    last = captured(gateway, len(lines) + 2)[-1]
-    assert (last["asked"], last["code"]) == (None, 200)
 
 
 def test_copies_of_binary_bodies_are_kept_as_lines_that_can_be_read(gateway: Gateway, endpoint: Endpoint) -> None:

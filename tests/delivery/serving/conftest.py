@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -119,13 +118,6 @@ def sent(
         return Answer(answer.status, json.loads(said) if want_json else {})
     finally:
         connection.close()
-
-
-def until(true: Callable[[], object], wait_s: float = 15) -> None:
-    end = time.monotonic() + wait_s
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @dataclass

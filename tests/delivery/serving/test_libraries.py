@@ -14,8 +14,9 @@ import pytest
 from budwood.delivery.serving.host import Asked, Limits, Pulled
 from budwood.delivery.serving.kinds import Runtime, mlserver_for, runtime_for
 from budwood.errors import ModelDown, Unsupported
+from tests.delivery.conftest import eventually
 
-from .conftest import Place, ask, sent, tensor, until
+from .conftest import Place, ask, sent, tensor
 
 
 def test_which_file_is_the_model_is_not_guessed() -> None:
@@ -184,8 +185,8 @@ def test_mlserver_serves_in_an_environment_of_its_own(tmp_path: Path, place: Pla
         answer = ask(one, data, path=at)
         assert (answer.status, answer.outputs["predict"]) == (200, [1.0]), answer
         assert answer.said["model_version"] == "3"
-        until(lambda: not one.pid)
-    until(lambda: place.words() == ["loaded", "unloaded", "loaded", "unloaded"])
+        eventually(lambda: not one.pid)
+    eventually(lambda: place.words() == ["loaded", "unloaded", "loaded", "unloaded"])
     assert sent(one, b"{}", "/v2/repository/models/m/unload", want_json=False).status == 404
     (tmp_path / "warm.json").write_text(json.dumps({"inputs": [{**data, "shape": [1, 1], "data": [1.0]}]}))
     with pytest.raises(ModelDown, match="features"):

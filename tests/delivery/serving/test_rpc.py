@@ -17,8 +17,9 @@ from budwood.delivery.serving.host import Limits
 from budwood.delivery.serving.rpc import Rpc
 from budwood.delivery.serving.rpc_messages import SERVICE, kind_of
 from budwood.errors import ModelDown
+from tests.delivery.conftest import eventually
 
-from .conftest import PREDICTOR, Command, Place, until
+from .conftest import PREDICTOR, Command, Place
 
 ECHO = """
 class Echo:
@@ -127,7 +128,7 @@ def test_it_says_what_it_is_and_a_version_that_rests_is_woken(rpc: Rpc, one_plac
     said = ask(rpc, "ModelMetadata", name="adds", version="2")
     assert (said.name, list(said.versions)) == ("adds", ["2"])
     assert ask(rpc, "ServerMetadata").name == "budwood"
-    until(lambda: not any(each.pid for each in one_place.served))
+    eventually(lambda: not any(each.pid for each in one_place.served))
     assert ask(rpc, "ModelInfer", model_name="adds", inputs=[tensor()], raw_input_contents=[bytes(16)]).outputs
     with pytest.raises(ModelDown, match="is taken"):
         Rpc(one_place.served, "127.0.0.1", rpc.port)

@@ -20,8 +20,9 @@ import budwood
 from budwood.delivery.serving.host import Limits, Pulled, Served
 from budwood.delivery.serving.inside.tensors import Wrong, inputs_of, outputs_of
 from budwood.errors import Damaged, ModelDown
+from tests.delivery.conftest import eventually
 
-from .conftest import PREDICTOR, Answer, Command, Place, ask, sent, tensor, until
+from .conftest import PREDICTOR, Answer, Command, Place, ask, sent, tensor
 
 
 def test_two_versions_answer_side_by_side_and_one_outlives_the_other(place: Place) -> None:
@@ -31,7 +32,7 @@ def test_two_versions_answer_side_by_side_and_one_outlives_the_other(place: Plac
     assert first.pid != second.pid
     os.kill(first.pid, signal.SIGKILL)
     assert ask(second).outputs["sum"] == [3.5]
-    until(lambda: "ended" in place.words())
+    eventually(lambda: "ended" in place.words())
     assert ask(first).outputs["sum"] == [2.5]
 
 
@@ -42,7 +43,7 @@ def test_one_that_nobody_asks_is_unloaded_and_no_request_is_lost(place: Place) -
         answer = ask(one)
         assert answer.status == 200
         pids.add(answer.outputs["pid"][0])
-        until(lambda: not one.pid)
+        eventually(lambda: not one.pid)
     assert len(pids) == 3
     assert place.words()[:4] == ["loaded", "unloaded", "loaded", "unloaded"]
 
@@ -59,7 +60,7 @@ def test_what_it_is_answering_is_answered_when_it_is_told_to_end(place: Place) -
     connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=10)
     body = json.dumps({"inputs": [tensor(), tensor("slow")]}).encode()
     connection.request("POST", "/v2/models/adds/infer", body)
-    until((place.folder / "slow").exists)
+    eventually((place.folder / "slow").exists)
     one.close()
     assert connection.getresponse().status == 200
     connection.close()
@@ -68,7 +69,7 @@ def test_what_it_is_answering_is_answered_when_it_is_told_to_end(place: Place) -
 def test_files_that_are_not_what_was_pushed_are_never_loaded(place: Place) -> None:
     asked = place.asked(limits=Limits(0, 1, 0.2))
     one = place.serve(asked)
-    until(lambda: not one.pid)
+    eventually(lambda: not one.pid)
     (asked.pulled.folder / "by.txt").write_text("7")
     answer = ask(one)
     assert answer.status == 503
@@ -250,7 +251,7 @@ def test_processes_end_with_the_command_however_it_ends(tmp_path: Path, command:
     port = int(row["url"].split(":")[2].split("/")[0])
     pid = ask(port).outputs["pid"][0]
     running.process.kill()
-    until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
+    eventually(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
 
 
 class Runs:
