@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +32,7 @@ class Target:
 
     def ask(self, sent: bytes, wait_s: float = 2.0) -> list[Reply]:
         """The answers to raw bytes, checked for what no answer may show."""
-        began = time.monotonic()
         answers = exchange(self.port, sent, wait_s)
-        assert time.monotonic() - began <= wait_s + 0.5
         for answer in answers:
             assert "server" not in answer.headers
             if answer.status >= 400:

@@ -172,13 +172,13 @@ def test_a_git_that_hangs_costs_the_timeout_and_no_more(
 ) -> None:
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\nexec sleep 30\n")
+    slow.write_text("#!/bin/sh\nexec sleep 300\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.defpath}")
     monkeypatch.setattr(git_module, "TIMEOUT_S", 0.3)
     began = time.monotonic()
     assert capture_code(tree) is None
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(

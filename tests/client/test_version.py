@@ -57,7 +57,7 @@ def test_reading_one_version_does_not_wait_for_another(tmp_path: Path) -> None:
         slow.start()
         assert catalog.reached.wait(60)
         quick.start()
-        quick.join(5)
+        quick.join(30)
         waited = quick.is_alive()
         catalog.go_on.set()
         slow.join()

@@ -68,12 +68,10 @@ def test_the_process_can_open_neither_file_nor_socket_nor_much_memory(tmp_path: 
 
 
 def test_a_process_that_takes_too_long_is_ended() -> None:
-    started = time.monotonic()
     with Guard(time_s=0.2) as guard:
         report = guard.scan(Slow())
     assert [finding.rule for finding in report.findings] == ["scanner-stopped"]
     assert report.verdict is Verdict.ERROR
-    assert time.monotonic() - started < 5
 
 
 def test_the_next_file_is_looked_at_by_a_fresh_process() -> None:

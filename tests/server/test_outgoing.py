@@ -139,35 +139,38 @@ def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "serve",
     [
-        saying(*[b"H"] * 100, pause_s=0.1),
-        saying(b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 100, pause_s=0.1),
-        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", *[b"x"] * 100, pause_s=0.1),
-        saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 100, pause_s=0.1),
-        saying(*[b"HTTP/1.1 100 Continue\r\n\r\n"] * 100, pause_s=0.1),
-        lambda connection: time.sleep(3),
+        saying(*[b"H"] * 1_000, pause_s=0.1),
+        saying(b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 1_000, pause_s=0.1),
+        saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", *[b"x"] * 1_000, pause_s=0.1),
+        saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 1_000, pause_s=0.1),
+        saying(*[b"HTTP/1.1 100 Continue\r\n\r\n"] * 1_000, pause_s=0.1),
+        lambda connection: time.sleep(100),
     ],
 )
 def test_whoever_is_slow_is_left_in_time(serve: Callable[[socket.socket], None]) -> None:
     began = time.monotonic()
     with listening(serve) as port, pytest.raises(TargetUnreachable, match=r"no whole answer within 0\.5 seconds"):
         Outgoing([HERE], within_s=0.5).send(f"http://127.0.0.1:{port}/")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_a_receiver_that_does_not_read_is_left_in_time() -> None:
-    with listening(lambda connection: time.sleep(3)) as port, pytest.raises(TargetUnreachable, match="no whole"):
+    with listening(lambda connection: time.sleep(100)) as port, pytest.raises(TargetUnreachable, match="no whole"):
         Outgoing([HERE], within_s=0.5).send(f"http://127.0.0.1:{port}/", body=b"x" * (16 << 20))
 
 
 def test_a_resolver_that_does_not_answer_is_left_in_time() -> None:
+    held = threading.Event()
+
     def slow(host: str, port: int) -> Sequence[Address]:
-        time.sleep(6)
+        held.wait(100)
         return []
 
     began = time.monotonic()
     with pytest.raises(TargetUnreachable, match="no whole answer"):
         Outgoing(resolve=slow, within_s=0.3).send("https://hook.example/")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
+    held.set()
 
 
 @pytest.mark.parametrize(
@@ -264,5 +267,5 @@ def test_tls_is_asked_for_the_name_though_the_address_is_pinned(
 
 
 def test_tls_that_never_begins_is_left_in_time(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    with listening(lambda connection: time.sleep(3)) as port, pytest.raises(TargetUnreachable, match="no whole"):
+    with listening(lambda connection: time.sleep(100)) as port, pytest.raises(TargetUnreachable, match="no whole"):
         Outgoing([HERE], context=trust[1], resolve=at("127.0.0.1"), within_s=0.5).send(f"https://hook.example:{port}/")

@@ -131,7 +131,7 @@ def test_a_server_that_is_killed_while_it_sends_loses_nothing(
     server: Any, receiver: Receiver, start: Callable[..., Any]
 ) -> None:
     held = threading.Event()
-    receiver.answer = lambda _: 200 if held.wait(15) else 500
+    receiver.answer = lambda _: 200 if held.wait(100) else 500
     hook, _ = hooked(server, receiver.url, "alias.*")
     move(server)
     receiver.wait(1)
@@ -170,18 +170,17 @@ def test_what_is_being_sent_is_not_sent_by_another_process(
 
 def test_a_receiver_that_never_answers_keeps_nobody_waiting(server: Any, receiver: Receiver) -> None:
     held = threading.Event()
-    receiver.answer = lambda path: 200 if path == "/hook" or held.wait(15) else 500
+    receiver.answer = lambda path: 200 if path == "/hook" or held.wait(100) else 500
     for n in range(4):
         hooked(server, f"{receiver.url}/stuck{n}", "alias.*")
     hook, _ = hooked(server, receiver.url, "alias.*")
-    began = time.monotonic()
     for n in range(5):
         move(server, f"v{1 + n % 2}")
-    until = time.monotonic() + 15
+    # Long before those that are stuck are let go.
+    until = time.monotonic() + 30
     while len([each for each in deliveries(server, hook) if each["state"] == "delivered"]) < 5:
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert time.monotonic() - began < 8
     held.set()
 
 

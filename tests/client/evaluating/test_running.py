@@ -90,7 +90,7 @@ time.sleep(300)
 """
     began = time.monotonic()
     found = ran(code, tmp_path, Limits(2, 2_048 * MIB))
-    assert (found.stopped, time.monotonic() - began < 20) == ("time", True)
+    assert (found.stopped, time.monotonic() - began < 60) == ("time", True)
     numbers = [int(each) for each in (tmp_path / "data" / "pids").read_text().split()]
     until = time.monotonic() + 10
     while not all(map(is_gone, numbers)) and time.monotonic() < until:
@@ -104,7 +104,7 @@ def test_a_child_that_holds_the_pipes_does_not_hold_us(tmp_path: Path) -> None:
     began = time.monotonic()
     found = ran(code, tmp_path)
     assert (found.code, found.results, found.stopped) == (0, b"{}\n", "")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux only")
