@@ -143,7 +143,7 @@ def _matches(samples: Sequence[Sample], asked: Asked, prints: Prints) -> Iterato
             yield _Match(number, place, "turned")
     for column, kind in enumerate(COPIES):
         for number, place in matches(_only(asked.head, codes == kind.code), prints["heads"][:, column]):
-            if samples[number].second and prints[place]["seconds"][column] != asked.second[number]:
+            if samples[number].taken(kind).second and prints[place]["seconds"][column] != asked.second[number]:
                 yield _Match(number, place, "heads")
     for part in range(len(SIDES)):
         for number, place in matches(asked.start, prints["sides"][:, part]):
@@ -210,8 +210,9 @@ def _half_head(sample: Sample, kind: Kind, source: Source, span: Span) -> int:
 
 def _row_that_begins(held: bytes, kind: Kind, sample: Sample) -> int:
     """The number of the row that begins as the sample's second one, written in its kind; 0 if there is none."""
-    wanted = sample.second[: sample.kind.bytes_of(GROUP)]
-    wide, start = sample.columns * kind.width, GROUP * kind.width
+    group = max(GROUP, sample.kind.group)
+    wanted = sample.taken(sample.kind).second[: sample.kind.bytes_of(group)]
+    wide, start = sample.columns * kind.width, group * kind.width
     starts = b"".join(held[at : at + start] for at in range(0, len(held) - start + 1, wide))
     try:
         made = convert(as_bytes(starts), kind, sample.kind).reshape(-1, len(wanted))

@@ -7,11 +7,11 @@ stays the middle, and for rows in another order or parts of rows from how they b
 derives each block and compares all of it.
 
     tensors:u32
-    | tensors x (key:8 bytes, kind:u8, zero:3, rows:u64, columns:u64, flat:8 x u32, tile:3 x u32, starts:6 x u32,
-                 heads:8 x u32, seconds:8 x u32, sides:7 x u32)
+    | tensors x (key:8 bytes, kind:u8, zero:3, rows:u64, columns:u64, flat:11 x u32, tile:3 x u32, starts:6 x u32,
+                 heads:11 x u32, seconds:11 x u32, sides:7 x u32)
 
-Behind a sketch (``sketch.py``), whose ``key`` names the tensor. A hash of 0 is none. The first prints ended with the
-starts.
+Behind a sketch (``sketch.py``), whose ``key`` names the tensor. A hash of 0 is none. Earlier prints were of eight kinds
+in place of eleven, and the first ones ended with the starts.
 """
 
 import struct
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from blake3 import blake3
 
 from budwood.errors import BlockDamaged, FileChanged
-from budwood.store.encodings._kinds import BY_NAME, GROUP, KINDS, Kind, as_bytes, convert
+from budwood.store.encodings._kinds import BY_NAME, GROUP, KINDS, WIDE_GROUP, Kind, as_bytes, convert
 from budwood.store.sketch import prints_in, tensor_digest
 
 FLOATS: Final = tuple(kind for kind in KINDS if kind.read is not None)
@@ -48,26 +48,28 @@ ASKED: Final = 64
 ALIKE: Final = 8
 """Tensors of one version looked at for one hash."""
 _TILE: Final = 8
-_FIRST_ROW: Final = np.dtype(
-    [
-        ("key", "V8"),
-        ("kind", "u1"),
-        ("zero", "V3"),
-        ("rows", "<u8"),
-        ("columns", "<u8"),
-        ("flat", "<u4", (len(COPIES),)),
-        ("tile", "<u4", (len(FLOATS),)),
-        ("starts", "<u4", (len(FRACTIONS),)),
-    ]
-)
-_ROW: Final = np.dtype(
-    [
-        *_FIRST_ROW.descr,
-        ("heads", "<u4", (len(COPIES),)),
-        ("seconds", "<u4", (len(COPIES),)),
-        ("sides", "<u4", (len(SIDES),)),
-    ]
-)
+
+
+def _row(kinds: int) -> "np.dtype[np.void]":
+    return np.dtype(
+        [
+            ("key", "V8"),
+            ("kind", "u1"),
+            ("zero", "V3"),
+            ("rows", "<u8"),
+            ("columns", "<u8"),
+            ("flat", "<u4", (kinds,)),
+            ("tile", "<u4", (len(FLOATS),)),
+            ("starts", "<u4", (len(FRACTIONS),)),
+            ("heads", "<u4", (kinds,)),
+            ("seconds", "<u4", (kinds,)),
+            ("sides", "<u4", (len(SIDES),)),
+        ]
+    )
+
+
+_ROW: Final = _row(len(COPIES))
+_EARLIER_ROWS: Final = (_row(8), np.dtype(_row(8).descr[:-3]))
 _COUNT: Final = struct.Struct("<I")
 Prints = np.ndarray[Any, np.dtype[np.void]]
 Hashes = npt.NDArray[np.uint32]
@@ -86,20 +88,33 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Groups of a tensor's numbers: two that follow from how many numbers there are, the first two of all, and the first
+    two of the second row."""
+
+    flat: bytes = b""
+    head: bytes = b""
+    second: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """Some numbers of one tensor, as they are written: two groups, a square in the middle, the starts of rows, the
-    first two groups, those of the second row, the starts of parts of the first row."""
+    """Some numbers of one tensor, as they are written: groups of 32 and of 256, a square in the middle, the starts of
+    rows and of parts of the first row. Of what is quantised, only groups as large as its own."""
 
     tensor: Tensor
     kind: Kind
     rows: int
     columns: int
-    flat: bytes
+    narrow: Taken
+    wide: Taken
     tile: bytes
     starts: tuple[bytes, ...]
-    head: bytes = b""
-    second: bytes = b""
     sides: tuple[bytes, ...] = ()
+
+    def taken(self, kind: Kind) -> Taken:
+        """What a copy of that kind is told by."""
+        return self.wide if kind.group > GROUP else self.narrow
 
     @property
     def numbers(self) -> int:
@@ -120,9 +135,9 @@ def written_prints(samples: Sequence[Sample], logical_bytes: int) -> bytes:
     if not kept:
         return b""
     prints = np.zeros(len(kept), _ROW)
-    copies = {kind.code: _copies(kept, kind, lambda sample: sample.flat) for kind in COPIES}
-    heads = {kind.code: _copies(kept, kind, lambda sample: sample.head) for kind in COPIES}
-    seconds = {kind.code: _copies(kept, kind, lambda sample: sample.second or sample.head) for kind in COPIES}
+    copies = {kind.code: _copies(kept, kind, lambda taken: taken.flat) for kind in COPIES}
+    heads = {kind.code: _copies(kept, kind, lambda taken: taken.head) for kind in COPIES}
+    seconds = {kind.code: _copies(kept, kind, lambda taken: taken.second or taken.head) for kind in COPIES}
     for row, sample in zip(prints, kept, strict=True):
         row["key"] = tensor_digest(sample.tensor.name, sample.tensor.dtype)
         row["kind"], row["rows"], row["columns"] = sample.kind.code, sample.rows, sample.columns
@@ -143,16 +158,21 @@ def read_prints(written: bytes) -> Prints:
     if len(written) < _COUNT.size:
         raise BlockDamaged("Prints end inside their header.")
     (count,) = _COUNT.unpack_from(written)
-    rows = next((rows for rows in (_ROW, _FIRST_ROW) if len(written) == _COUNT.size + count * rows.itemsize), None)
-    if count > TENSORS or rows is None:
+    fitting = (row for row in (_ROW, *_EARLIER_ROWS) if len(written) == _COUNT.size + count * row.itemsize)
+    row = next(fitting, None)
+    if count > TENSORS or row is None:
         raise BlockDamaged(f"Prints of {count} tensors do not take {len(written)} bytes.")
-    held = np.frombuffer(written, rows, offset=_COUNT.size)
-    if rows is _ROW:
-        return held
-    widened = np.zeros(count, _ROW)
-    for name in _FIRST_ROW.names or ():
-        widened[name] = held[name]
-    return widened
+    held = np.frombuffer(written, row, offset=_COUNT.size)
+    return held if row is _ROW else _widened(held)
+
+
+def _widened(held: Prints) -> Prints:
+    """Earlier prints as new ones: the kinds they do not know have no hash."""
+    found = np.zeros(held.size, _ROW)
+    for name in held.dtype.names or ():
+        field = held[name]
+        found[name][(slice(None), *map(slice, field.shape[1:]))] = field
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +188,13 @@ class Asked:
 
 def asked_of(samples: Sequence[Sample]) -> Asked:
     """See ``Asked``."""
+    told = [(sample, sample.taken(sample.kind)) for sample in samples]
     return Asked(
-        np.array([_flat_hash(each.kind, each.numbers, each.flat) for each in samples], np.uint32),
+        np.array([_flat_hash(each.kind, each.numbers, own.flat) for each, own in told], np.uint32),
         np.array([_turned_hash(each) for each in samples], np.uint32),
         np.array([_start_hash(each.kind, each.starts[0]) if each.starts else 0 for each in samples], np.uint32),
-        np.array([_row_hash(each.kind, each, each.head) for each in samples], np.uint32),
-        np.array([_row_hash(each.kind, each, each.second or each.head) for each in samples], np.uint32),
+        np.array([_row_hash(each.kind, each, own.head) for each, own in told], np.uint32),
+        np.array([_row_hash(each.kind, each, own.second or own.head) for each, own in told], np.uint32),
     )
 
 
@@ -237,9 +258,15 @@ def _sample(tensor: Tensor, kind: Kind, read: Read) -> Sample:
             raise FileChanged("A file ended before the tensors it announced.")
         return found
 
-    groups = numbers // GROUP
-    flat = at(groups // 3 * GROUP, GROUP) + at(2 * groups // 3 * GROUP, GROUP)
-    head, tile, starts, sides = at(0, 2 * GROUP), b"", list[bytes](), list[bytes]()
+    def taken(group: int) -> Taken:
+        if numbers % group or kind.group not in (1, group):
+            return Taken()
+        first, second = numbers // group // 3 * group, 2 * (numbers // group) // 3 * group
+        head = at(0, min(2 * group, numbers))
+        follows = rows > 1 and columns % group == 0 and columns >= 2 * group
+        return Taken(at(first, group) + at(second, group), head, at(columns, 2 * group) if follows else b"")
+
+    tile, starts, sides = b"", list[bytes](), list[bytes]()
     if kind in FLOATS:
         if len(tensor.shape) == 2 and min(rows, columns) >= _TILE:
             top, left = (rows - _TILE) // 2, (columns - _TILE) // 2
@@ -252,25 +279,23 @@ def _sample(tensor: Tensor, kind: Kind, read: Read) -> Sample:
             place = columns * fraction
             inside = rows > 1 and place.denominator == 1 and place + GROUP <= columns
             sides.append(at(int(place), GROUP) if inside else b"")
-    second = at(columns, 2 * GROUP) if rows > 1 and columns % GROUP == 0 and columns >= 2 * GROUP else b""
-    return Sample(tensor, kind, rows, columns, flat, tile, tuple(starts), head, second, tuple(sides))
+    return Sample(tensor, kind, rows, columns, taken(GROUP), taken(WIDE_GROUP), tile, tuple(starts), tuple(sides))
 
 
-def _copies(samples: Sequence[Sample], kind: Kind, part: Callable[[Sample], bytes]) -> list[bytes]:
+def _copies(samples: Sequence[Sample], kind: Kind, part: Callable[[Taken], bytes]) -> list[bytes]:
     """What copies of this kind would have where a part of the samples was taken; empty where there can be none."""
     found: list[bytes] = [b""] * len(samples)
-    for source in FLOATS:
-        numbers = [number for number, sample in enumerate(samples) if sample.kind == source]
-        if not numbers:
-            continue
+    parts = [part(sample.taken(kind)) for sample in samples]
+    for source, length in {(sample.kind, len(each)) for sample, each in zip(samples, parts, strict=True) if each}:
+        alike = [at for at, each in enumerate(parts) if samples[at].kind == source and len(each) == length]
         try:
-            whole = convert(as_bytes(b"".join(part(samples[number]) for number in numbers)), source, kind)
-            for number, made in zip(numbers, whole.reshape(len(numbers), -1), strict=True):
-                found[number] = made.tobytes()
+            whole = convert(as_bytes(b"".join(parts[at] for at in alike)), source, kind)
+            for at, made in zip(alike, whole.reshape(len(alike), -1), strict=True):
+                found[at] = made.tobytes()
         except BlockDamaged:
-            # One of them has numbers that are not finite.
-            for number in numbers:
-                found[number] = _copy(part(samples[number]), samples[number].kind, kind)
+            # One of them has numbers that cannot be quantised.
+            for at in alike:
+                found[at] = _copy(parts[at], source, kind)
     return found
 
 

@@ -89,7 +89,7 @@ def torch_of(
 )
 @settings(max_examples=60)
 def test_quantising_is_that_of_the_gguf_package(kind: Kind, numbers: list[float], scale: float) -> None:
-    values = np.array(numbers * 2, np.float32) * np.float32(scale)
+    values = np.array(numbers * 16, np.float32) * np.float32(scale)
     try:
         ours = made(values.tobytes(), F32, kind)
     except BlockDamaged:
@@ -100,10 +100,35 @@ def test_quantising_is_that_of_the_gguf_package(kind: Kind, numbers: list[float]
     assert ours == theirs.tobytes()
 
 
+def test_a_scale_of_mxfp4_is_that_of_the_gguf_package_near_every_power_of_two() -> None:
+    powers = np.arange(2, 255, dtype=np.uint32)[:, None] << np.uint32(23)
+    largest = (powers + np.uint32(2) - np.arange(100, dtype=np.uint32)).view(np.float32).reshape(-1)
+    values = np.zeros((largest.size, 32), np.float32)
+    values[:, 3] = largest
+    values[:, 5:13] = largest[:, None] * np.arange(-8, 8, 2, dtype=np.float32) / np.float32(16)
+    values = values[largest >= np.float32(2.0**-125)]
+    with np.errstate(all="ignore"):
+        theirs = gguf.quants.quantize(values, gguf.GGMLQuantizationType.MXFP4)
+    assert made(values.tobytes(), F32, BY_NAME["mxfp4"]) == theirs.tobytes()
+
+
+@pytest.mark.parametrize("largest", [1e-38, 2.0**-126, 3.4028234e38])
+def test_what_no_byte_can_scale_is_no_mxfp4(largest: float) -> None:
+    with pytest.raises(BlockDamaged):
+        made(np.full(32, largest, np.float32).tobytes(), F32, BY_NAME["mxfp4"])
+
+
+def test_many_numbers_are_quantised_as_few_are() -> None:
+    values = np.random.default_rng(3).standard_normal((3 << 17) + 512).astype(np.float32)
+    for kind in QUANTISED:
+        few = [made(part.tobytes(), F32, kind) for part in np.split(values, values.size // 512)]
+        assert made(values.tobytes(), F32, kind) == b"".join(few), kind.name
+
+
 @pytest.mark.parametrize("kind", QUANTISED, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_is_not_quantised(kind: Kind, bad: float) -> None:
-    values = np.ones(32, np.float32)
+    values = np.ones(kind.group, np.float32)
     values[5] = bad
     with pytest.raises(BlockDamaged):
         made(values.tobytes(), F32, kind)
@@ -181,7 +206,7 @@ def test_an_impossible_function_is_damage(function: Function) -> None:
 
 def test_unknown_kinds_and_bytes_that_must_be_zero_are_damage() -> None:
     whole = bytearray(written_function(the_function()))
-    for at, value in ((0, 0), (0, 9), (1, 99), (17, 1), (18, 7)):
+    for at, value in ((0, 0), (0, 12), (1, 12), (1, 99), (17, 1), (18, 7)):
         changed = bytearray(whole)
         changed[at] = value
         with pytest.raises(BlockDamaged):
@@ -239,6 +264,7 @@ def test_any_part_of_a_copy_whose_items_were_turned_is_made_by_its_recipe(
     shape: tuple[int, int, int, int], source: Kind, target: Kind, data: st.DataObject
 ) -> None:
     matrices, rows, columns, item = *shape[:3], shape[3] * 32
+    item *= target.group // 32 or 1
     values = np.random.default_rng(sum(shape)).standard_normal((matrices, rows, columns, item)).astype(np.float32)
     held = made(values.tobytes(), F32, source)
     words = np.frombuffer(held, f"V{source.width}").reshape(values.shape)
