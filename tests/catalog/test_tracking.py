@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from budwood.catalog.api import Catalog
-from budwood.catalog.sql import sqlite, tracking_search, tracking_transaction, tracking_view
+from budwood.catalog.sql import rooms, sqlite, tracking_search, tracking_transaction, tracking_view
 from budwood.catalog.sql.postgres import PostgresCatalog
 from budwood.catalog.sql.session import Compiled, Row
 from budwood.catalog.sql.sqlite import SqliteCatalog
@@ -48,7 +48,7 @@ def catalog(in_sqlite: SqliteCatalog) -> SqliteCatalog:
 
 
 def test_every_statement_goes_by_an_index(catalog: SqliteCatalog) -> None:
-    statements = statements_of(tracking_view, tracking_transaction)
+    statements = statements_of(rooms, tracking_view, tracking_transaction)
     assert len(statements) > 60
     assert scanning(catalog, statements) == set()
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 from budwood.catalog.sql.artifact_tables import logged_metric, logged_model, logged_param, logged_tag, stored_file
 from budwood.catalog.sql.artifact_view import NOTHING_SAID, ArtifactReads, within
 from budwood.catalog.sql.changes import insert_numbered, upsert
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tracking_tables import experiment
 from budwood.domain import canon
@@ -18,7 +18,6 @@ from budwood.domain.artifacts import LoggedModel, StoredFile
 from budwood.domain.manifest_text import entry_pieces
 from budwood.domain.tracking.records import RunMetric
 
-_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _of_room: Final = stored_file.c.namespace_id == bindparam("room")
 _ADD_FILE: Final = insert_numbered(stored_file)
 _REMOVE_FILE: Final = Statement(delete(stored_file).where(_of_room, stored_file.c.path == bindparam("of_path")))
@@ -53,7 +52,7 @@ class ArtifactWrites(ArtifactReads):
     __slots__ = ()
 
     def put_stored_file(self, file: StoredFile) -> StoredFile:
-        room = self._room_id(file.namespace)
+        room = known_room(self._session, file.namespace)
         self._session.change(_REMOVE_FILE, room=room, of_path=file.path)
         id_ = self._session.add(
             _ADD_FILE,
@@ -69,7 +68,7 @@ class ArtifactWrites(ArtifactReads):
         return replace(file, id=id_)
 
     def remove_stored_files(self, namespace: str, path: str) -> int:
-        room = self._room_id(namespace)
+        room = known_room(self._session, namespace)
         start, end = within(path)
         there = self._session.change(_REMOVE_FILE, room=room, of_path=path) if path else 0
         return there + self._session.change(_REMOVE_BELOW, room=room, of_start=start, of_end=end)
@@ -96,7 +95,7 @@ class ArtifactWrites(ArtifactReads):
         self._session.change(_CHANGE_MODEL, of_id=model.id, **{**changed, "to_status": str(model.status)})
 
     def forget_logged_models(self, namespace: str) -> None:
-        self._session.change(_FORGET, room=self._room_id(namespace))
+        self._session.change(_FORGET, room=known_room(self._session, namespace))
 
     def put_logged_tags(self, model_id: int, tags: Mapping[str, str]) -> None:
         self._put_words(_PUT_TAG, model_id, tags)
@@ -121,12 +120,6 @@ class ArtifactWrites(ArtifactReads):
         rows = [{"model_id": model_id, "key": key, "value": value} for key, value in words.items()]
         if rows:
             self._session.change_many(statement, rows)
-
-    def _room_id(self, name: str) -> int:
-        room = self._session.one(_ROOM_ID, name=name)
-        assert room is not None, f"there is no namespace {name}"
-        id_: int = room[0]
-        return id_
 
 
 def _identity(each: RunMetric) -> tuple[str, ...]:

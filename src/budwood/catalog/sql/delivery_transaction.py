@@ -22,8 +22,8 @@ from budwood.catalog.sql.delivery_tables import (
     waiting,
 )
 from budwood.catalog.sql.delivery_view import DeliveryReads
-from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.quota_transaction import QuotaWrites
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import ANYTHING, Statement
 from budwood.domain.canon import dumps, pack
 from budwood.domain.compared.captures import Capture, Disagreement
@@ -37,7 +37,6 @@ from budwood.domain.traffic.records import (
     Served,
 )
 
-_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _ADD_ENDPOINT: Final = insert_numbered(endpoint)
 _CHANGED: Final = ("text", "generation", "gone", "removed_ms")
 _CHANGE_ENDPOINT: Final = Statement(
@@ -109,11 +108,10 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
     __slots__ = ()
 
     def add_endpoint(self, endpoint: EndpointRecord) -> EndpointRecord:
-        row = self._session.one(_ROOM_ID, name=endpoint.namespace)
-        assert row is not None, f"there is no namespace {endpoint.namespace}"
+        room = known_room(self._session, endpoint.namespace)
         id_ = self._session.add(
             _ADD_ENDPOINT,
-            namespace_id=row[0],
+            namespace_id=room,
             name=endpoint.name,
             text=endpoint.text,
             author=endpoint.author,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Table, bindparam, delete, select, update
+from sqlalchemy import BindParameter, Table, bindparam, delete, update
 
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.evaluation_tables import (
@@ -19,7 +19,7 @@ from budwood.catalog.sql.evaluation_tables import (
     scorer_version,
 )
 from budwood.catalog.sql.evaluation_view import EvaluationReads
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tracking_view import in_parts, widened
 from budwood.domain.tracking.evaluation import EvaluationDataset, EvaluationRecord
@@ -37,7 +37,6 @@ def _removing(table: Table) -> Statement:
     return Statement(delete(table).where(table.c.id == bindparam("of_id")))
 
 
-_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _ADD_DATASET: Final = insert_numbered(evaluation_dataset)
 _CHANGE_DATASET: Final = _changing(evaluation_dataset, "digest", "updated_ms", "updated_by", "schema", "records")
 _REMOVE_DATASET: Final = _removing(evaluation_dataset)
@@ -88,7 +87,7 @@ class EvaluationWrites(EvaluationReads):
     def add_evaluation_dataset(self, dataset: EvaluationDataset) -> EvaluationDataset:
         id_ = self._session.add(
             _ADD_DATASET,
-            namespace_id=self._evaluation_room(dataset.namespace),
+            namespace_id=known_room(self._session, dataset.namespace),
             dataset=dataset.dataset,
             name=dataset.name,
             digest=dataset.digest,
@@ -264,9 +263,3 @@ class EvaluationWrites(EvaluationReads):
     def _remove_some(self, statements: Mapping[int, Statement], dataset_id: int, values: Sequence[Any]) -> int:
         parts = in_parts(list(dict.fromkeys(values)))
         return sum(self._session.change(statements[width], of_dataset=dataset_id, **each) for width, each in parts)
-
-    def _evaluation_room(self, name: str) -> int:
-        room = self._session.one(_ROOM_ID, name=name)
-        assert room is not None, f"there is no namespace {name}"
-        id_: int = room[0]
-        return id_

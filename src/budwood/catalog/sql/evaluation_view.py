@@ -21,6 +21,7 @@ from budwood.catalog.sql.evaluation_tables import (
 )
 from budwood.catalog.sql.ledger_view import LedgerReads
 from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import room_of
 from budwood.catalog.sql.session import Row, Statement, known
 from budwood.catalog.sql.tracking_tables import experiment
 from budwood.catalog.sql.tracking_view import in_parts, widened
@@ -39,7 +40,6 @@ from budwood.errors import CatalogDamaged
 
 _LAST: Final = (1 << 63) - 1
 _here: Final = namespace.c.name == bindparam("namespace")
-_ROOM: Final = Statement(select(namespace.c.id).where(_here))
 _DATASET: Final = Statement(
     select(*DATASET_COLUMNS)
     .join_from(evaluation_dataset, namespace, namespace.c.id == evaluation_dataset.c.namespace_id)
@@ -155,11 +155,11 @@ class EvaluationReads(LedgerReads):
     def find_evaluation_datasets(
         self, namespace: str, search: EvaluationSearch, *, token: str = "", limit: int = 1000
     ) -> EvaluationPage:
-        room = self._session.one(_ROOM, namespace=namespace)
-        if room is None:
+        room = room_of(self._session, namespace)
+        if not room:
             return EvaluationPage(())
         rows, token = find_dataset_rows(
-            self._session, room[0], search, token, max(0, min(limit, EVALUATION_DATASETS_PAGE))
+            self._session, room, search, token, max(0, min(limit, EVALUATION_DATASETS_PAGE))
         )
         return EvaluationPage(tuple(self._datasets(namespace, rows)), token)
 
@@ -230,10 +230,10 @@ class EvaluationReads(LedgerReads):
         return count
 
     def find_issues(self, namespace: str, search: IssueSearch, *, token: str = "", limit: int = 100) -> IssuePage:
-        room = self._session.one(_ROOM, namespace=namespace)
-        if room is None:
+        room = room_of(self._session, namespace)
+        if not room:
             return IssuePage(())
-        rows, token = find_issue_rows(self._session, room[0], search, token, max(0, min(limit, ISSUES_PAGE)))
+        rows, token = find_issue_rows(self._session, room, search, token, max(0, min(limit, ISSUES_PAGE)))
         return IssuePage(tuple(map(_issue, rows)), token)
 
     def _datasets(self, namespace: str, rows: Iterable[Row]) -> list[EvaluationDataset]:

@@ -8,14 +8,13 @@ from sqlalchemy import bindparam, func, select, update
 from budwood.catalog.sql.changes import insert_numbered, upsert
 from budwood.catalog.sql.gate_tables import evidence, policy, promotion, review, tier
 from budwood.catalog.sql.gate_view import GateReads
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import dumps, pack
 from budwood.domain.policy.case import Review
 from budwood.domain.policy.evidence import Evidence
 from budwood.domain.policy.records import PolicyRecord, Promotion, Tiered
 
-_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _ADD_POLICY: Final = insert_numbered(policy)
 _LAST_NUMBER: Final = Statement(
     select(func.coalesce(func.max(policy.c.number), 0)).where(
@@ -45,7 +44,7 @@ class GateWrites(GateReads):
     __slots__ = ()
 
     def add_policy(self, policy: PolicyRecord) -> PolicyRecord:
-        room = self._room(policy.namespace)
+        room = known_room(self._session, policy.namespace)
         last = self._session.all(_LAST_NUMBER, room=room, name=policy.name)[0][0]
         self._session.change(_REPLACE_POLICY, room=room, of_name=policy.name)
         numbered = replace(policy, number=last + 1)
@@ -64,7 +63,7 @@ class GateWrites(GateReads):
         return replace(numbered, id=id_)
 
     def remove_policy(self, namespace: str, name: str, *, at_ms: int) -> None:
-        self._session.change(_REMOVE_POLICY, room=self._room(namespace), of_name=name, at_ms=at_ms)
+        self._session.change(_REMOVE_POLICY, room=known_room(self._session, namespace), of_name=name, at_ms=at_ms)
 
     def set_tier(self, model_id: int, tiered: Tiered) -> None:
         self._session.change(
@@ -74,7 +73,7 @@ class GateWrites(GateReads):
     def add_evidence(self, namespace: str, evidence: Evidence) -> Evidence:
         id_ = self._session.add(
             _ADD_EVIDENCE,
-            namespace_id=self._room(namespace),
+            namespace_id=known_room(self._session, namespace),
             subject=evidence.subject,
             kind=str(evidence.kind),
             author=evidence.author,
@@ -87,7 +86,7 @@ class GateWrites(GateReads):
     def add_promotion(self, promotion: Promotion) -> Promotion:
         id_ = self._session.add(
             _ADD_PROMOTION,
-            namespace_id=self._room(promotion.namespace),
+            namespace_id=known_room(self._session, promotion.namespace),
             model=promotion.model,
             model_id=promotion.model_id,
             version_id=promotion.version_id,
@@ -107,12 +106,6 @@ class GateWrites(GateReads):
 
     def add_review(self, promotion_id: int, review: Review) -> None:
         self._session.add(_ADD_REVIEW, promotion_id=promotion_id, body=dumps(pack(review)).decode())
-
-    def _room(self, name: str) -> int:
-        row = self._session.one(_ROOM_ID, name=name)
-        assert row is not None, f"there is no namespace {name}"
-        id_: int = row[0]
-        return id_
 
 
 def _changing(promotion: Promotion, prefix: str) -> dict[str, str | int]:

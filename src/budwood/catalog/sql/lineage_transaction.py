@@ -10,7 +10,7 @@ from budwood.catalog.api import NewVersion
 from budwood.catalog.sql.changes import insert_numbered, upsert
 from budwood.catalog.sql.lineage_tables import edge, outside
 from budwood.catalog.sql.lineage_view import LineageReads, digest_of
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.tables import version
 from budwood.domain.trace import Edge, Named, NamedKind
@@ -24,7 +24,6 @@ _IS_EDGE: Final = Statement(
 )
 _REMOVE_EDGES: Final = Statement(delete(edge).where(edge.c.child == bindparam("of_child")))
 _ADD_NAMED: Final = insert_numbered(outside)
-_NAMESPACE_OF: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("of_name")))
 _ROOM_OF_VERSION: Final = Statement(select(version.c.namespace_id).where(version.c.id == bindparam("of_id")))
 _ROOM_OF_NAMED: Final = Statement(select(outside.c.namespace_id).where(outside.c.id == bindparam("of_id")))
 
@@ -38,11 +37,10 @@ class LineageWrites(LineageReads):
         there = self.named_as(named.namespace, named.kind, named.source, named.name, named.run)
         if there is not None:
             return there
-        room = self._session.one(_NAMESPACE_OF, of_name=named.namespace)
-        assert room is not None, "a thing is named in a namespace"
+        room = known_room(self._session, named.namespace)
         added = self._session.add(
             _ADD_NAMED,
-            namespace_id=room[0],
+            namespace_id=room,
             kind=str(named.kind),
             source=named.source,
             name=named.name,

@@ -16,13 +16,13 @@ from budwood.catalog.sql.listing_search import (
 )
 from budwood.catalog.sql.listing_tables import model_listing, model_tag, version_listing, version_text, webhook_listing
 from budwood.catalog.sql.people_tables import namespace, webhook
+from budwood.catalog.sql.rooms import room_of
 from budwood.catalog.sql.session import Row, Statement, known
 from budwood.catalog.sql.tables import Text, model, move, pointer, tag, version
 from budwood.catalog.sql.tracking_view import in_parts, widened
 from budwood.domain.listing import ListedModel, ListedVersion, ListedWebhook, Named, Origin, Texts
 from budwood.domain.names import Kind, Stage
 
-_ROOM: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("namespace")))
 _room: Final = select(namespace.c.id).where(namespace.c.name == bindparam("namespace")).scalar_subquery()
 _titled: Final = (model_listing.c.namespace_id == _room, model_listing.c.title == bindparam("title"))
 _MODEL_TITLED: Final = Statement(listed_models.where(*_titled))
@@ -131,13 +131,13 @@ class ListingReads(LedgerReads):
         return [row[0] for row in self._session.all(_IN_STAGE, model_id=model_id, stage=str(stage))]
 
     def find_models(self, namespace: str, search: ListingSearch, *, token: str = "", limit: int = 100) -> ListedModels:
-        rows, following = find_model_rows(self._session, self._listing_room(namespace), search, token, limit)
+        rows, following = find_model_rows(self._session, room_of(self._session, namespace), search, token, limit)
         return ListedModels(tuple(_model(row) for row in rows), following)
 
     def find_versions(
         self, namespace: str, search: ListingSearch, *, token: str = "", limit: int = 100
     ) -> ListedVersions:
-        rows, following = find_version_rows(self._session, self._listing_room(namespace), search, token, limit)
+        rows, following = find_version_rows(self._session, room_of(self._session, namespace), search, token, limit)
         return ListedVersions(tuple(_version(row) for row in rows), following)
 
     def model_tags(self, model_ids: Sequence[int]) -> Mapping[int, Texts]:
@@ -160,10 +160,6 @@ class ListingReads(LedgerReads):
             for id_, key, value in self._session.all(statements[width], **values):
                 found[id_][key] = value
         return found
-
-    def _listing_room(self, name: str) -> int:
-        row = self._session.one(_ROOM, namespace=name)
-        return int(row[0]) if row else 0
 
 
 def _model(row: Row) -> ListedModel:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Table, bindparam, delete, update
 
 from budwood.catalog.sql.changes import insert_numbered, upsert
 from budwood.catalog.sql.mcp_tables import (
@@ -15,7 +15,7 @@ from budwood.catalog.sql.mcp_tables import (
     mcp_version_tag,
 )
 from budwood.catalog.sql.mcp_view import McpReads
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.domain.mcp.records import McpEndpoint, McpServer, McpVersion
 from budwood.domain.mcp.releases import release_key
@@ -36,7 +36,6 @@ def _removing_key(table: Table, owner: str, key: str) -> Statement:
     return Statement(delete(table).where(table.c[owner] == bindparam("of_owner"), table.c[key] == bindparam("of_key")))
 
 
-_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _ADD_SERVER: Final = insert_numbered(mcp_server)
 _CHANGE_SERVER: Final = _changing(
     mcp_server,
@@ -72,7 +71,7 @@ class McpWrites(McpReads):
     def add_mcp_server(self, server: McpServer) -> McpServer:
         id_ = self._session.add(
             _ADD_SERVER,
-            namespace_id=self._mcp_room(server.namespace),
+            namespace_id=known_room(self._session, server.namespace),
             name=server.name,
             display_name=server.display_name,
             description=server.description,
@@ -156,7 +155,7 @@ class McpWrites(McpReads):
     def add_mcp_endpoint(self, namespace: str, endpoint: McpEndpoint) -> McpEndpoint:
         id_ = self._session.add(
             _ADD_ENDPOINT,
-            namespace_id=self._mcp_room(namespace),
+            namespace_id=known_room(self._session, namespace),
             endpoint=endpoint.endpoint,
             server_id=endpoint.server_id,
             url=endpoint.url,
@@ -187,12 +186,6 @@ class McpWrites(McpReads):
 
     def remove_mcp_endpoints_to(self, server_id: int, *, version_id: int = 0, alias: str = "") -> int:
         return self._session.change(_REMOVE_ENDPOINTS, of_server=server_id, of_version=version_id, of_alias=alias)
-
-    def _mcp_room(self, name: str) -> int:
-        room = self._session.one(_ROOM_ID, name=name)
-        assert room is not None, f"there is no namespace {name}"
-        id_: int = room[0]
-        return id_
 
 
 def _newest(server: McpServer) -> dict[str, object]:

@@ -18,6 +18,7 @@ from budwood.catalog.sql.mcp_tables import (
     mcp_version_tag,
 )
 from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import room_of
 from budwood.catalog.sql.session import Row, Statement, known
 from budwood.catalog.sql.tracking_view import in_parts, widened
 from budwood.domain.limits import MCP_SERVERS_PAGE
@@ -32,7 +33,6 @@ from budwood.domain.mcp.records import (
 )
 
 _here: Final = namespace.c.name == bindparam("namespace")
-_ROOM: Final = Statement(select(namespace.c.id).where(_here))
 _SERVER: Final = Statement(
     select(*mcp_server.c)
     .join_from(mcp_server, namespace, namespace.c.id == mcp_server.c.namespace_id)
@@ -125,10 +125,10 @@ class McpReads(LedgerReads):
     def find_mcp_servers(
         self, namespace: str, search: McpSearch, *, token: str = "", limit: int = 100
     ) -> McpServerPage:
-        room = self._session.one(_ROOM, namespace=namespace)
-        if room is None:
+        room = room_of(self._session, namespace)
+        if not room:
             return McpServerPage(())
-        ids, token = find_server_ids(self._session, room[0], search, token, _bounded(limit))
+        ids, token = find_server_ids(self._session, room, search, token, _bounded(limit))
         rows = {row[0]: row for row in self._mcp_rows(_SERVERS, ids)}
         return McpServerPage(tuple(self._mcp_servers(namespace, [rows[each] for each in ids])), token)
 
@@ -165,10 +165,10 @@ class McpReads(LedgerReads):
     def find_mcp_endpoints(
         self, namespace: str, search: McpSearch, *, token: str = "", limit: int = 100
     ) -> McpEndpointPage:
-        room = self._session.one(_ROOM, namespace=namespace)
-        if room is None:
+        room = room_of(self._session, namespace)
+        if not room:
             return McpEndpointPage(())
-        ids, token = find_endpoint_ids(self._session, room[0], search, token, _bounded(limit))
+        ids, token = find_endpoint_ids(self._session, room, search, token, _bounded(limit))
         found = {each.id: each for each in self._mcp_endpoints(self._mcp_rows(_LED, ids))}
         return McpEndpointPage(tuple(found[each] for each in ids), token)
 

@@ -7,14 +7,13 @@ from typing import Final
 from sqlalchemy import bindparam, delete, func, select, update
 
 from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
-from budwood.catalog.sql.people_tables import namespace
 from budwood.catalog.sql.retention_tables import gone, held, hold, retention_class, retention_rules
 from budwood.catalog.sql.retention_view import RetentionReads
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.domain.canon import dumps, pack
 from budwood.domain.retention import ClassSaid, Gone, Hold, RulesRecord
 
-_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _LAST_NUMBER: Final = Statement(
     select(func.coalesce(func.max(retention_rules.c.number), 0)).where(
         retention_rules.c.namespace_id == bindparam("room")
@@ -43,7 +42,7 @@ class RetentionWrites(RetentionReads):
     __slots__ = ()
 
     def add_rules(self, rules: RulesRecord) -> RulesRecord:
-        room = self._room_id(rules.namespace)
+        room = known_room(self._session, rules.namespace)
         numbered = replace(rules, number=self._session.all(_LAST_NUMBER, room=room)[0][0] + 1)
         self._session.add(
             _ADD_RULES,
@@ -77,7 +76,7 @@ class RetentionWrites(RetentionReads):
     def add_hold(self, hold: Hold, versions: Sequence[int] = ()) -> Hold:
         id_ = self._session.add(
             _ADD_HOLD,
-            namespace_id=self._room_id(hold.namespace),
+            namespace_id=known_room(self._session, hold.namespace),
             scope=str(hold.scope),
             subject=hold.subject,
             reason=hold.reason,
@@ -97,9 +96,3 @@ class RetentionWrites(RetentionReads):
 
     def lift_hold(self, hold: Hold) -> None:
         self._session.change(_LIFT, of_id=hold.id, at_ms=hold.lifted_ms, who=hold.lifted_by, why=hold.lifted_reason)
-
-    def _room_id(self, name: str) -> int:
-        row = self._session.one(_ROOM_ID, name=name)
-        assert row is not None, f"there is no namespace {name}"
-        id_: int = row[0]
-        return id_

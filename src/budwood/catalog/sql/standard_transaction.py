@@ -6,14 +6,13 @@ from typing import Final
 from sqlalchemy import bindparam, func, select, update
 
 from budwood.catalog.sql.changes import insert_numbered, upsert
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.standard_tables import birth, standard
 from budwood.catalog.sql.standard_view import StandardReads
 from budwood.domain.canon import dumps
 from budwood.domain.standard import Birth, StandardRecord
 
-_STANDARD_ROOM: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _LAST_STANDARD: Final = Statement(
     select(func.coalesce(func.max(standard.c.number), 0)).where(standard.c.namespace_id == bindparam("room"))
 )
@@ -30,7 +29,7 @@ class StandardWrites(StandardReads):
     __slots__ = ()
 
     def add_standard(self, standard: StandardRecord) -> StandardRecord:
-        room = self._standard_room(standard.namespace)
+        room = known_room(self._session, standard.namespace)
         numbered = replace(standard, number=self._session.all(_LAST_STANDARD, room=room)[0][0] + 1)
         self._session.change(_REPLACE_STANDARD, room=room)
         id_ = self._session.add(
@@ -47,7 +46,7 @@ class StandardWrites(StandardReads):
         return replace(numbered, id=id_)
 
     def remove_standard(self, namespace: str, *, at_ms: int) -> None:
-        self._session.change(_REMOVE_STANDARD, room=self._standard_room(namespace), at_ms=at_ms)
+        self._session.change(_REMOVE_STANDARD, room=known_room(self._session, namespace), at_ms=at_ms)
 
     def put_birth(self, version_id: int, birth: Birth) -> None:
         self._session.change(
@@ -57,9 +56,3 @@ class StandardWrites(StandardReads):
             short_of=dumps(birth.short_of).decode(),
             standard=birth.standard,
         )
-
-    def _standard_room(self, name: str) -> int:
-        row = self._session.one(_STANDARD_ROOM, name=name)
-        assert row is not None, f"there is no namespace {name}"
-        id_: int = row[0]
-        return id_

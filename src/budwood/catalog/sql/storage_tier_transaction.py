@@ -6,13 +6,12 @@ from typing import Final
 from sqlalchemy import bindparam, func, select
 
 from budwood.catalog.sql.changes import insert_numbered, upsert
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.storage_tier_tables import tier_state, tiering, version_use
 from budwood.catalog.sql.storage_tier_view import StorageTierReads
 from budwood.domain.storage_tiers.values import TieringRecord, TierState
 
-_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _LAST_NUMBER: Final = Statement(
     select(func.coalesce(func.max(tiering.c.number), 0)).where(tiering.c.namespace_id == bindparam("room"))
 )
@@ -27,12 +26,11 @@ class StorageTierWrites(StorageTierReads):
     __slots__ = ()
 
     def add_tiering(self, tiering: TieringRecord) -> TieringRecord:
-        row = self._session.one(_ROOM_ID, name=tiering.namespace)
-        assert row is not None, f"there is no namespace {tiering.namespace}"
-        numbered = replace(tiering, number=self._session.all(_LAST_NUMBER, room=row[0])[0][0] + 1)
+        room = known_room(self._session, tiering.namespace)
+        numbered = replace(tiering, number=self._session.all(_LAST_NUMBER, room=room)[0][0] + 1)
         self._session.add(
             _ADD_TIERING,
-            namespace_id=row[0],
+            namespace_id=room,
             number=numbered.number,
             body=numbered.text,
             author=numbered.author,

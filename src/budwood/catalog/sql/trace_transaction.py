@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, null, select, tuple_, update
 
 from budwood.catalog.sql.changes import insert_numbered, upsert
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.trace_tables import assessment, span, trace, trace_link, trace_word
 from budwood.catalog.sql.trace_view import TraceReads
@@ -28,7 +28,6 @@ from budwood.domain.traces.records import (
 )
 from budwood.domain.traces.stored import amount_of, content_of
 
-_ROOM: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _ADD: Final = insert_numbered(trace)
 _CHANGED: Final = tuple(column.name for column in trace.c if column.name not in ("id", "namespace_id", "trace"))
 _CHANGE: Final = Statement(
@@ -87,9 +86,8 @@ class TraceWrites(TraceReads):
             for statement in _MOVE:
                 self._session.change(statement, of_trace=trace.id, to_experiment=trace.experiment_id)
         else:
-            room = self._session.one(_ROOM, name=namespace)
-            assert room is not None, f"there is no namespace {namespace}"
-            trace = replace(trace, id=self._session.add(_ADD, namespace_id=room[0], trace=trace.trace, **row))
+            room = known_room(self._session, namespace)
+            trace = replace(trace, id=self._session.add(_ADD, namespace_id=room, trace=trace.trace, **row))
         words = [(1, *each) for each in trace.tags.items()] + [(0, *each) for each in trace.metadata.items()]
         self._session.change_many(
             _PUT_WORD,
@@ -127,9 +125,8 @@ class TraceWrites(TraceReads):
         self._session.change(_REMOVE_ASSESSMENT, of_trace=trace_id, of_assessment=assessment)
 
     def link_traces(self, namespace: str, traces: Sequence[str], kind: Linked, target: str) -> None:
-        room = self._session.one(_ROOM, name=namespace)
-        assert room is not None, f"there is no namespace {namespace}"
-        same = {"namespace_id": room[0], "kind": str(kind), "target": target}
+        room = known_room(self._session, namespace)
+        same = {"namespace_id": room, "kind": str(kind), "target": target}
         self._session.change_many(_LINK, ({**same, "trace": each} for each in sorted(set(traces))))
 
     def remove_traces(self, trace_ids: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, func, select, update
 
 from budwood.catalog.sql.changes import add_once, insert_numbered, upsert
-from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import known_room
 from budwood.catalog.sql.session import Statement
 from budwood.catalog.sql.trace_tables import trace, trace_link
 from budwood.catalog.sql.tracking_tables import (
@@ -31,7 +31,6 @@ from budwood.catalog.sql.tracking_view import TrackingReads, in_parts, split_num
 from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, Dataset, DatasetUse, Experiment, Metric, ModelUse, Run
 
 CONTEXT_TAG: Final = "mlflow.data.context"
-_ROOM_ID: Final = Statement(select(namespace.c.id).where(namespace.c.name == bindparam("name")))
 _LAST_NUMBER: Final = Statement(
     select(func.coalesce(func.max(experiment.c.number), 0)).where(experiment.c.namespace_id == bindparam("room"))
 )
@@ -114,15 +113,14 @@ class TrackingWrites(TrackingReads):
     __slots__ = ()
 
     def add_experiment(self, namespace: str, experiment: Experiment) -> Experiment:
-        room = self._session.one(_ROOM_ID, name=namespace)
-        assert room is not None, f"there is no namespace {namespace}"
+        room = known_room(self._session, namespace)
         number = experiment.number
         if number < DEFAULT_EXPERIMENT:
-            number = self._session.all(_LAST_NUMBER, room=room[0])[0][0] + 1
+            number = self._session.all(_LAST_NUMBER, room=room)[0][0] + 1
         location = experiment.location.replace("{number}", str(number))
         id_ = self._session.add(
             _ADD_EXPERIMENT,
-            namespace_id=room[0],
+            namespace_id=room,
             number=number,
             name=experiment.name,
             location=location,
@@ -134,10 +132,9 @@ class TrackingWrites(TrackingReads):
         return replace(experiment, id=id_, number=number, location=location)
 
     def forget_experiments(self, namespace: str) -> None:
-        room = self._session.one(_ROOM_ID, name=namespace)
-        assert room is not None, f"there is no namespace {namespace}"
+        room = known_room(self._session, namespace)
         for statement in _FORGET:
-            self._session.change(statement, room=room[0])
+            self._session.change(statement, room=room)
 
     def change_experiment(self, experiment: Experiment) -> None:
         self._session.change(

@@ -10,6 +10,7 @@ from sqlalchemy.sql import ClauseElement
 
 from budwood.catalog.sql.ledger_view import LedgerReads
 from budwood.catalog.sql.people_tables import namespace
+from budwood.catalog.sql.rooms import room_of
 from budwood.catalog.sql.session import Row, Statement, known
 from budwood.catalog.sql.tracking_search import EXPERIMENT_COLUMNS, RUN_COLUMNS, find_experiment_rows, find_run_rows
 from budwood.catalog.sql.tracking_tables import (
@@ -42,7 +43,6 @@ from budwood.errors import CatalogDamaged
 _WIDTHS: Final = (1, 8, 32, 128, 512)
 _LEAST: Final = -(1 << 63)
 _here: Final = namespace.c.name == bindparam("namespace")
-_ROOM: Final = Statement(select(namespace.c.id).where(_here))
 _experiments: Final = select(*EXPERIMENT_COLUMNS).join_from(
     experiment, namespace, namespace.c.id == experiment.c.namespace_id
 )
@@ -207,10 +207,10 @@ class TrackingReads(LedgerReads):
     def find_experiments(
         self, namespace: str, search: TrackingSearch, *, token: str = "", limit: int = 1000
     ) -> ExperimentPage:
-        room = self._session.one(_ROOM, namespace=namespace)
-        if room is None:
+        room = room_of(self._session, namespace)
+        if not room:
             return ExperimentPage(())
-        rows, token = find_experiment_rows(self._session, room[0], search, token, max(0, min(limit, RUNS_PAGE)))
+        rows, token = find_experiment_rows(self._session, room, search, token, max(0, min(limit, RUNS_PAGE)))
         tags: defaultdict[int, dict[str, str]] = defaultdict(dict)
         for id_, key, value in self._of(_TAGS_OF, [row[0] for row in rows]):
             tags[id_][key] = value
