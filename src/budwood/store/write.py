@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import Final, Self
@@ -34,7 +35,7 @@ from budwood.store.deriving import DerivedBlock, Deriving, Recipes
 from budwood.store.encodings import Plan, encode_block, needs_base
 from budwood.store.encodings.registry import DERIVED, RAW
 from budwood.store.gather import DiskFile, DiskSource
-from budwood.store.in_order import InOrder
+from budwood.store.in_order import Buffers, InOrder
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.plan import Batch, Piece, batches, span_hints
 from budwood.store.read import BlockReader
@@ -43,6 +44,8 @@ FILES_AT_ONCE: Final = 8
 BATCHES_AHEAD: Final = 8
 FORESEEN_BATCHES: Final = 16
 SHA_STEP_BYTES: Final = 1 * MIB
+BATCHES_HELD: Final = 2
+"""By a thread, one of them perhaps for whoever hashes."""
 
 KnownFile = tuple[int, tuple[BlockId, ...]]
 """A file by its content: its size and all its blocks in order."""
@@ -87,6 +90,15 @@ class _Job:
             self.in_order.wake()
 
 
+class _Own(threading.local):
+    """Buffers of each thread: for batches, and for what it reads beside them by its use."""
+
+    def __init__(self) -> None:
+        # One that went back from hashing is not filled anew before its batch is kept: its thread does both.
+        self.batches = Buffers(BATCHES_HELD)
+        self.rooms: dict[str, memoryview] = {}
+
+
 class BlockWriter:
     """Writes files and small blobs as blocks; ``finish`` makes them durable. Leaving without it discards.
 
@@ -124,7 +136,7 @@ class BlockWriter:
         self.known = known or {}
         self._progress = progress
         self._claims = _Claims(index)
-        self._local = threading.local()
+        self._own = _Own()
         self._slots = threading.BoundedSemaphore(threads + BATCHES_AHEAD)
         self._workers = ThreadPoolExecutor(threads, "budwood-encode")
         self._hasher = ThreadPoolExecutor(1, "budwood-sha256")
@@ -315,12 +327,13 @@ class BlockWriter:
             self._slots.release()
 
     def _keep_batch(self, job: _Job, batch: Batch, number: int) -> None:
-        raw = self._buffer("raw", batch.length)
+        whole = self._own.batches.take()
+        raw = whole[: batch.length]
         job.source.read_into(batch.offset, raw)
         views = [(p, raw[p.offset - batch.offset : p.offset - batch.offset + p.length]) for p in batch.pieces]
         named = [(p, view, job.ids.get((p.span, p.index)) or blake3(view).digest()) for p, view in views]
         mine = self._claims.take([block for _, _, block in named])
-        self._hash_beside(job, number, batch, raw, is_new=bool(mine))
+        self._hash_beside(job, number, batch, whole, is_new=bool(mine))
         for piece, view, block in named:
             job.ids[piece.span, piece.index] = block
             if block in mine:
@@ -328,10 +341,10 @@ class BlockWriter:
                 self._keep_piece(job, piece, view, block)
         self._progress(batch.length)
 
-    def _hash_beside(self, job: _Job, number: int, batch: Batch, raw: memoryview, *, is_new: bool) -> None:
-        """Feed the whole-file SHA-256. The first two batches decide, since a fine-tune's first may be its base's
-        header: when one is new, so is the file, and each batch is hashed here; when both are known, the file may be
-        known whole, and hashing waits for the first new block, to read everything again."""
+    def _hash_beside(self, job: _Job, number: int, batch: Batch, whole: memoryview, *, is_new: bool) -> None:
+        """Feed the whole-file SHA-256; then the batch's buffer goes back. The first two batches decide, since a
+        fine-tune's first may be its base's header: when one is new, so is the file, and each batch is hashed here; when
+        both are known, the file may be known whole, and hashing waits for the first new block, to read all again."""
         if number == 0:
             job.in_order = InOrder(self._stop) if is_new else None
             job.begun.set()
@@ -344,9 +357,12 @@ class BlockWriter:
             job.decided.set()
         else:
             job.decided.wait()
+        give_back = partial(self._own.batches.give, whole)
         if job.in_order is not None:
-            job.in_order.update(number, raw)
-        elif is_new:
+            job.in_order.update(number, whole[: batch.length], give_back)
+            return
+        give_back()
+        if is_new:
             self._start_sha(job)
 
     def _keep_piece(self, job: _Job, piece: Piece, raw: memoryview, block: BlockId) -> None:
@@ -411,10 +427,10 @@ class BlockWriter:
         return target
 
     def _buffer(self, use: str, length: int) -> memoryview:
-        buffers: dict[str, memoryview] = self._local.__dict__
-        if use not in buffers:
-            buffers[use] = memoryview(bytearray(BLOCK_BYTES))
-        return buffers[use][:length]
+        rooms = self._own.rooms
+        if use not in rooms:
+            rooms[use] = memoryview(bytearray(BLOCK_BYTES))
+        return rooms[use][:length]
 
 
 class _Claims:
