@@ -29,7 +29,7 @@ class Watched(SqliteSession):
 
     def run(self, compiled: Compiled) -> list[Row]:
         explained: list[tuple[Any, ...]] = self._connection.execute(
-            f"EXPLAIN QUERY PLAN {compiled.sql}", compiled.fixed
+            f"EXPLAIN QUERY PLAN {compiled.sql}", compiled.in_order(compiled.fixed)
         ).fetchall()
         self.plans.append([step[3] for step in explained])
         return super().run(compiled)

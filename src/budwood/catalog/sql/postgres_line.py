@@ -5,7 +5,6 @@ the next question and sent with it. What went wrong there is raised by that ques
 nothing that was held may be called done.
 """
 
-import re
 import selectors
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
+from budwood.catalog.sql.numbered import by_number
 from budwood.catalog.sql.session import Row
 
 HELD: Final = 200
 """So many statements are held; they are small."""
 _GOOD: Final = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
-_VALUE: Final = re.compile(r"%%|%\(([^)]+)\)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +161,5 @@ def _good(answer: PGresult) -> PGresult:
 @lru_cache(maxsize=4_096)
 def _query(sql: str) -> _Query:
     """The driver's named values as the server wants them: one number a name."""
-    numbers: dict[str, int] = {}
-
-    def numbered(found: re.Match[str]) -> str:
-        name = found[1]
-        return f"${numbers.setdefault(name, len(numbers) + 1)}" if name else "%"
-
-    written = _VALUE.sub(numbered, sql).encode()
-    return _Query(written, tuple(numbers), [PyFormat.AUTO] * len(numbers))
+    written = by_number(sql, "$")
+    return _Query(written.sql.encode(), tuple(written.names), [PyFormat.AUTO] * len(written.names))

@@ -166,7 +166,7 @@ class _Asked:
         compiled = self._compiled.get(name)
         if compiled is None:
             compiled = self._compiled[name] = compile_for(self._session.dialect, build())
-        return self._session.run(Compiled(compiled.sql, {**compiled.fixed, HERE.key: room}))
+        return self._session.run(compiled.at(**{HERE.key: room}))
 
 
 def _can_lead(term: Compare) -> bool:

@@ -7,6 +7,7 @@ third of the time a reference may take to resolve, and a compiled string with na
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Select, case
@@ -16,6 +17,7 @@ from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import LRUCache
 
+from budwood.catalog.sql.numbered import Numbered, by_number
 from budwood.errors import CatalogDamaged
 
 Row = tuple[Any, ...]
@@ -67,18 +69,27 @@ class Doubles(list[Any]):
 
 
 class Compiled:
-    """SQL with named values; ``fixed`` are those the statement itself brought along.
+    """SQL with values by name; ``fixed`` are those the statement itself brought along.
 
-    ``types`` says of each selected column which types its values may have; nothing of what is computed.
+    ``types`` says of each selected column which types its values may have; nothing of what is computed. ``names`` are
+    those of the values in the order in which the SQL wants them, where it wants them so.
     """
 
-    __slots__ = ("_seen", "fixed", "sql", "types")
+    __slots__ = ("_seen", "fixed", "in_order", "names", "sql", "types")
 
-    def __init__(self, sql: str, fixed: Mapping[str, Any], types: Sequence[frozenset[type]] = ()) -> None:
+    def __init__(
+        self, sql: str, fixed: Mapping[str, Any], types: Sequence[frozenset[type]] = (), names: Sequence[str] = ()
+    ) -> None:
         self.sql = sql
         self.fixed = fixed
         self.types = types
+        self.names = names
+        self.in_order = _in_order(names)
         self._seen: set[tuple[type, ...]] = set()
+
+    def at(self, **values: object) -> "Compiled":
+        """The same question with more values, or others."""
+        return Compiled(self.sql, {**self.fixed, **values}, names=self.names)
 
     def fits(self, row: Row) -> bool:
         """Whether the values have their columns' types: SQLite keeps whatever a damaged page says."""
@@ -159,13 +170,17 @@ class _Form:
 
     sql: str
     types: Sequence[frozenset[type]]
+    names: Sequence[str]
     compiler: SQLCompiler
 
     @classmethod
     def of(cls, dialect: Dialect, built: ClauseElement, key: CacheKey | None = None) -> "_Form":
         compiler = built.compile(dialect=dialect, cache_key=key, compile_kwargs={"render_postcompile": True})
         assert isinstance(compiler, SQLCompiler)
-        return cls(str(compiler), _types_of(built) if isinstance(built, Select) else (), compiler)
+        types = _types_of(built) if isinstance(built, Select) else ()
+        # PostgreSQL's statements are numbered where they are prepared; its driver takes the others by name.
+        written = by_number(str(compiler), "?") if dialect.name == "sqlite" else Numbered(str(compiler), ())
+        return cls(written.sql, types, written.names, compiler)
 
     def with_values(self, key: CacheKey | None = None) -> Compiled:
         """Those of the statement with this key; without one, those of the statement it was compiled from."""
@@ -174,12 +189,20 @@ class _Form:
         else:
             values = self.compiler.construct_params(extracted_parameters=key.bindparams)
         # Values still to come are compiled as None; those the statement brought along are not.
-        return Compiled(self.sql, {name: value for name, value in values.items() if value is not None}, self.types)
+        fixed = {name: value for name, value in values.items() if value is not None}
+        return Compiled(self.sql, fixed, self.types, self.names)
 
 
 SHAPES: Final = 200
 """So many questions are remembered; each takes some tens of kilobytes."""
 _FORMS: Final[LRUCache[tuple[Dialect, Any], _Form]] = LRUCache(SHAPES)
+
+
+def _in_order(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    """What takes the values with these names out of a mapping."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: [values[name] for name in names]
 
 
 def _types_of(built: "Select[Any]") -> Sequence[frozenset[type]]:

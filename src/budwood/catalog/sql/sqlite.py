@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from itertools import count
 from pathlib import Path
@@ -51,7 +51,7 @@ T = TypeVar("T")
 BELLS: Final = "cache/bells"
 _MOVED_IN_AFTER: Final = 4
 """So many writes that could wait: SQLite itself does it after a thousand pages, in whichever commit that is."""
-DIALECT: Final[Dialect] = sqlite_dialect.dialect(paramstyle="named")
+DIALECT: Final[Dialect] = sqlite_dialect.dialect(paramstyle="pyformat")
 _READ_PRAGMAS: Final = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-8000", "query_only=ON")
 # What a savepoint needs to undo goes to a temporary file, as a large push under one would fill the memory; but not in a
 # batch of small ones: a version touches 31 pages, and to write these to that file took a sixth of its time.
@@ -244,7 +244,7 @@ class SqliteSession:
             raise _translated(error, self._path) from error
 
     def run(self, compiled: Compiled) -> list[Row]:
-        return self._fetched(compiled, compiled.fixed)
+        return self._fetched(compiled, compiled.in_order(compiled.fixed))
 
     def all(self, statement: Statement, **values: object) -> list[Row]:
         compiled = statement.compiled(DIALECT)
@@ -284,7 +284,7 @@ class SqliteSession:
         assert all(value is not None for value in compiled.fixed.values())
         whole = ({**compiled.fixed, **row} for row in rows) if compiled.fixed else rows
         try:
-            self._connection.executemany(compiled.sql, whole)
+            self._connection.executemany(compiled.sql, map(compiled.in_order, whole))
         except _DRIVER_ERRORS as error:
             raise _translated(error, self._path) from error
 
@@ -295,7 +295,7 @@ class SqliteSession:
         with suppress(sqlite3.Error):
             self._connection.close()
 
-    def _fetched(self, compiled: Compiled, values: Mapping[str, Any]) -> list[Row]:
+    def _fetched(self, compiled: Compiled, values: Sequence[Any]) -> list[Row]:
         try:
             rows = self._connection.execute(compiled.sql, values).fetchall()
         except _DRIVER_ERRORS as error:
@@ -531,8 +531,9 @@ def _migrate(path: Path, synchronous: str) -> None:
         session.close()
 
 
-def _joined(compiled: Compiled, values: dict[str, object]) -> Mapping[str, Any]:
-    return {**compiled.fixed, **values} if compiled.fixed else values
+def _joined(compiled: Compiled, values: dict[str, object]) -> Sequence[Any]:
+    """All values, in the order of the statement."""
+    return compiled.in_order({**compiled.fixed, **values} if compiled.fixed else values)
 
 
 def _translated(error: Exception, path: Path) -> BaseException:

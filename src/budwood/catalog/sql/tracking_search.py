@@ -277,8 +277,7 @@ class _RunSearch:
         return self._run_compiled(compile_for(self._session.dialect, statement), place)
 
     def _run_compiled(self, compiled: Compiled, place: int) -> list[Row]:
-        fixed = compiled.fixed if self._many else {**compiled.fixed, HERE.key: place}
-        return self._session.run(Compiled(compiled.sql, fixed))
+        return self._session.run(compiled if self._many else compiled.at(**{HERE.key: place}))
 
 
 def _merged(rows: list[Row], order: Sequence[Sorted], limit: int) -> list[Row]:
