@@ -20,10 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -33,6 +33,8 @@ import budwood
 from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.domain.storage_tiers.values import Arrival
+from budwood.store.checksum import crc32
+from budwood.verbs.lease import is_pushed_to
 from budwood.verbs.tiers.pace import Pace, step_back
 from budwood.verbs.tiers.worker import run_tiers
 
@@ -86,7 +88,7 @@ def parts_of_a_push(source: Path, room: Path) -> dict[str, float]:
         "read": source.read_bytes,
         "blake3": lambda: [blake3(piece).digest() for piece in pieces],
         "sha256": lambda: hashlib.sha256(whole).digest(),
-        "crc32": lambda: [zlib.crc32(piece) for piece in pieces],
+        "crc32": lambda: [crc32(piece) for piece in pieces],
     }
     found = {}
     for name, part in parts.items():
@@ -163,7 +165,7 @@ def work(folder: Path, share: float) -> None:
     with budwood.connect(folder, author="worker") as registry:
         idle = _anonymous_bytes()
         with timed() as spent:
-            done = run_tiers(registry.house, Pace(share))
+            done = run_tiers(registry.house, Pace(share, yields=partial(is_pushed_to, registry.house)))
         told = {"versions": len(done.versions), "saved_bytes": done.saved_bytes, **spent}
         print(json.dumps({**told, "memory_bytes": _peak_bytes() - idle}))
 

@@ -12,6 +12,7 @@ import budwood
 from budwood.client.registry import Registry
 from budwood.domain.storage_tiers.values import StorageTier
 from budwood.server.tier_work import TierWork
+from budwood.verbs.lease import is_pushed_to, leased
 from budwood.verbs.tiers.pace import NICENESS, Pace, step_back
 from budwood.verbs.tiers.worker import TIERING
 
@@ -96,6 +97,30 @@ def test_a_share_of_the_time_is_rested_away() -> None:
     now[0] = 5.0
     assert not hurried.rest()
     assert rests == [6.0]
+
+
+def test_while_somebody_pushes_a_tenth_of_the_share_is_worked(pushed: Registry) -> None:
+    now, rests, house = [0.0], list[float](), pushed.house
+
+    def wait(seconds: float) -> bool:
+        rests.append(seconds)
+        return False
+
+    pace = Pace(0.5, now=lambda: now[0], wait=wait, yields=lambda: is_pushed_to(house))
+    with leased(house, "sweep") as other:
+        pace.begin()
+        now[0] += 1.0
+        assert pace.rest()
+        other.drop()
+    assert rests == [1.0]
+    with leased(house, "push default/encoder") as lease:
+        now[0] += 1.0
+        assert pace.rest()
+        lease.drop()
+    assert rests == pytest.approx([1.0, 1.0, 18.0])
+    now[0] += 1.0
+    assert pace.rest()
+    assert rests == pytest.approx([1.0, 1.0, 18.0, 1.0])
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="threads have priorities of their own on Linux")  # noqa: PTH110

@@ -1,4 +1,5 @@
-"""Works on storage tiers in the background, in a thread of its own at the lowest priority, for a share of its time.
+"""Works on storage tiers in the background, in a thread of its own at the lowest priority, for a share of its time:
+a tenth of that while somebody pushes.
 
 Every process looks; a lease lets one of them work. What is found wrong is said in the log, and tried again later.
 """
@@ -6,10 +7,12 @@ Every process looks; a lease lets one of them work. What is found wrong is said 
 import logging
 import threading
 import time
+from functools import partial
 from typing import Final
 
 from budwood.errors import BudwoodError, LeaseLost, RegistryBusy
 from budwood.verbs.house import House
+from budwood.verbs.lease import is_pushed_to
 from budwood.verbs.tiers.pace import Pace, step_back
 from budwood.verbs.tiers.worker import has_work, run_tiers
 
@@ -43,7 +46,8 @@ class TierWork:
             began = time.monotonic()
             try:
                 if has_work(self._house):
-                    done = run_tiers(self._house, Pace(self._share, wait=self._ending.wait))
+                    pace = Pace(self._share, wait=self._ending.wait, yields=partial(is_pushed_to, self._house))
+                    done = run_tiers(self._house, pace)
                     _LOG.info("brought %d versions to other tiers, %d left", len(done.versions), done.left)
             except (RegistryBusy, LeaseLost):
                 # Another process works.

@@ -16,7 +16,7 @@ from budwood.verbs.choose_base import candidates
 from budwood.verbs.draft import Draft, Wishes
 from budwood.verbs.house import House
 from budwood.verbs.judge import check_edges
-from budwood.verbs.lease import Held
+from budwood.verbs.lease import PUSHING, Held
 from budwood.verbs.publish import publish, reuse
 from budwood.verbs.resolve import resolve
 from budwood.verbs.tiers.policies import arrival_in, note_use
@@ -50,7 +50,7 @@ class HomeDesk:
             return candidates(view, parents, model.id if model else 0, structure, probes)
 
     def lease(self, target: Reference, *, small: bool = False) -> Held:
-        return Held(self.house, f"push {target.path}", namespace=target.namespace)
+        return Held(self.house, f"{PUSHING}{target.path}", namespace=target.namespace)
 
     def publish(self, draft: Draft, target: Reference, wishes: Wishes, lease: Lease) -> VersionRecord:
         assert isinstance(lease, Held)

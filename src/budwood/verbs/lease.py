@@ -22,6 +22,8 @@ BACKING_UP: Final = "backup"
 """Holders that keep out of each other's way: one deletes packs that nothing names, the others name them again or
 copy what was named a moment ago. Each takes its lease before it looks for the others', so that at least one of two
 at once sees the other."""
+PUSHING: Final = "push "
+"""How the holders begin that push; behind it the model."""
 
 
 class Held:
@@ -92,6 +94,13 @@ def is_held(house: House, holder: str) -> bool:
     now = house.clock()
     with house.catalog.read() as view:
         return any(lease.holder == holder for lease in view.leases(now_ms=now))
+
+
+def is_pushed_to(house: House) -> bool:
+    """Whether somebody pushes now, or died of it within the hour."""
+    now = house.clock()
+    with house.catalog.read() as view:
+        return any(lease.holder.startswith(PUSHING) for lease in view.leases(now_ms=now))
 
 
 def pack_lease(pack: str) -> str:

@@ -43,14 +43,14 @@ from budwood.verbs.derived import SOURCES_TOLD, derivations
 from budwood.verbs.describe import check_facts
 from budwood.verbs.draft import Draft
 from budwood.verbs.house import House
-from budwood.verbs.lease import Held
+from budwood.verbs.lease import PUSHING, Held
 from budwood.verbs.manifests import load_manifest
 from budwood.verbs.one_view import OneView
 from budwood.verbs.publish import publishing
 from budwood.verbs.resolve import resolve
 from budwood.verbs.suggest import BUMPS
 from budwood.verbs.tag import checked_tags
-from budwood.verbs.uploads import PUSHING, Visible, checkers, clear_incoming, existing, live
+from budwood.verbs.uploads import Visible, checkers, clear_incoming, existing, live
 from budwood.verbs.whole_files import Growing, whole_files
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")

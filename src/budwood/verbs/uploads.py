@@ -31,11 +31,10 @@ from budwood.store.encodings import encode_block
 from budwood.store.packs import NewBlock, PackSet, pack_key
 from budwood.store.receive import Standing, check_pack
 from budwood.verbs.house import House
-from budwood.verbs.lease import LEASE_MS, Held
+from budwood.verbs.lease import LEASE_MS, PUSHING, Held
 from budwood.verbs.quotas import check_bytes
 from budwood.verbs.whole_files import Growing, whole_files
 
-PUSHING: Final = "push "
 INCOMING: Final = "incoming/"
 LEAST_PACK_BYTES: Final = 64
 _NUMBER: Final = re.compile(r"[0-9]{4,9}")
