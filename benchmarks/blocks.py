@@ -2,13 +2,13 @@
 its index costs: bytes a row, look-ups, a push, the sweep's mark, verify, work on tiers, rebuilding.
 
 The rows are synthetic, the code is not. A version is one tensor of a thousand blocks that claim two megabytes each,
-every second one a difference from the version before it; their ids are chance, and in the place of their bytes lie four
-that nobody decodes. They go through ``PackSet`` into packs in a folder, their rows through ``add_blocks`` into SQLite,
-and each version has a manifest that is read again like any other. Rows are added by half a million at a time while the
-registry is filled, because 500,000 at once touch each page of the index once and not 500 times; what a push pays is
-measured afterwards. Each act runs in a process of its own, so that its memory is its own.
+every second one a difference from the version before it; in the place of their bytes lie 64 of chance, which name them
+and can be decoded: so ids are chance, too. They go through ``PackSet`` into packs in a folder, their rows through
+``add_blocks`` into SQLite, and each version has a manifest that is read again like any other. Rows are added by half a
+million at a time while the registry is filled, because 500,000 at once touch each page of the index once and not 500
+times; what a push pays is measured afterwards. Each act runs in a process of its own, so that its memory is its own.
 
-Ten million take some twenty minutes and 6 GB.
+Ten million take some twenty minutes and 8 GB.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from blake3 import blake3
+
 import budwood
 from budwood.catalog.api import NewVersion, Transaction
 from budwood.client.registry import Registry
@@ -32,9 +34,9 @@ from budwood.domain.facts import Facts
 from budwood.domain.limits import BLOCK_BYTES
 from budwood.domain.manifest import BlockId, FileEntry, Manifest, Span
 from budwood.domain.names import Kind
-from budwood.store.api import BlockRow
+from budwood.store.api import BlockRow, Buffer
 from budwood.store.encodings import encode_block
-from budwood.store.encodings.registry import DELTA_RANS, SPLIT
+from budwood.store.encodings.registry import DELTA_PCO, ENCODINGS, RAW, Plan
 from budwood.store.packs import NewBlock, PackSet, pack_key
 from budwood.verbs.tiers.standing import block_levels, placed_versions
 
@@ -46,7 +48,9 @@ BATCHES: Final = {1_000: 200, 10_000: 50}
 PUSHES: Final = 50
 DELETED: Final = 0.01
 LOST_PACKS: Final = 0.02
-BODY: Final = b"none"
+RAW_BYTES: Final = 64
+CHANGED_BYTES: Final = 8
+"""So many of a block are others than its base's."""
 
 
 def main() -> int:
@@ -76,14 +80,14 @@ def main() -> int:
 
 def fill(registry: Registry, blocks: int) -> Mapping[str, object]:
     chance = random.Random(7)
-    before: Sequence[BlockId] = ()
+    before: Sequence[bytes] = ()
     for first in range(0, blocks // A_VERSION, AT_ONCE):
         rows: list[BlockRow] = []
         made: list[_Made] = []
         for number in range(first, min(first + AT_ONCE, blocks // A_VERSION)):
             # Every second one leans on the one before it.
             one = write_version(registry, number, before if number % 2 else (), chance)
-            before = one.blocks
+            before = one.raws
             rows += one.rows
             made.append(one)
         registry.house.catalog.write(partial(add, rows=rows, made=made))
@@ -97,31 +101,33 @@ class _Made:
 
     number: int
     manifest: Manifest
-    blocks: Sequence[BlockId]
+    raws: Sequence[bytes]
     manifest_blocks: tuple[BlockId, ...]
     rows: Sequence[BlockRow]
 
 
-def write_version(registry: Registry, number: int, bases: Sequence[BlockId], chance: random.Random) -> _Made:
+def write_version(registry: Registry, number: int, bases: Sequence[bytes], chance: random.Random) -> _Made:
     """Its blocks and its manifest, in packs of their own that are durable."""
-    blocks = tuple(chance.randbytes(32) for _ in range(A_VERSION))
+    raws = [chance.randbytes(CHANGED_BYTES) + base[CHANGED_BYTES:] for base in bases]
+    raws = raws or [chance.randbytes(RAW_BYTES) for _ in range(A_VERSION)]
+    blocks = tuple(map(_named, raws))
     size = A_VERSION * BLOCK_BYTES
     span = Span(0, size, blocks, "weight", "BF16", (size // 2,))
     entry = FileEntry("model.safetensors", size, hashlib.sha256(blocks[0]).hexdigest(), (span,), "safetensors")
     manifest = Manifest((entry,), Facts(author="bench", created_ms=NOW_MS + number))
     names = (f"{number:08d}-{count:04d}" for count in range(1, 1_000))
     with PackSet(registry.house.objects, names) as packs:
-        for at, block in enumerate(blocks):
-            packs.add(_new(block, bases[at] if bases else b""), [BODY], len(BODY))
+        for at, raw in enumerate(raws):
+            _add(packs, blocks[at], raw, bases[at] if bases else b"")
         written = manifest.canonical
         kept = []
         for start in range(0, len(written), BLOCK_BYTES):
-            raw = memoryview(written)[start : start + BLOCK_BYTES]
-            encoded = encode_block(raw, dtype="")
-            kept.append(_named(raw))
-            packs.add(NewBlock(kept[-1], len(raw), encoded.tag, is_manifest=True), encoded.parts, encoded.length)
+            part = memoryview(written)[start : start + BLOCK_BYTES]
+            encoded = encode_block(part, dtype="")
+            kept.append(_named(part))
+            packs.add(NewBlock(kept[-1], len(part), encoded.tag, is_manifest=True), encoded.parts, encoded.length)
         rows = packs.finish()
-    return _Made(number, manifest, blocks, tuple(kept), tuple(rows))
+    return _Made(number, manifest, raws, tuple(kept), tuple(rows))
 
 
 def add(transaction: Transaction, *, rows: Sequence[BlockRow], made: Sequence[_Made]) -> None:
@@ -138,13 +144,15 @@ def add(transaction: Transaction, *, rows: Sequence[BlockRow], made: Sequence[_M
         transaction.add_version(new)
 
 
-def _new(block: BlockId, base: BlockId) -> NewBlock:
-    return NewBlock(block, BLOCK_BYTES, DELTA_RANS if base else SPLIT, base, 1 if base else 0)
+def _add(packs: PackSet, block: BlockId, raw: bytes, base: bytes) -> None:
+    if not base:
+        packs.add(NewBlock(block, RAW_BYTES, RAW), [raw], RAW_BYTES)
+        return
+    parts = ENCODINGS[DELTA_PCO].encode(memoryview(raw), memoryview(base), Plan(DELTA_PCO, 2))
+    packs.add(NewBlock(block, RAW_BYTES, DELTA_PCO, _named(base), 1), parts, sum(map(len, parts)))
 
 
-def _named(raw: memoryview) -> BlockId:
-    from blake3 import blake3
-
+def _named(raw: Buffer) -> BlockId:
     return blake3(raw).digest()
 
 
@@ -213,6 +221,12 @@ def verify(registry: Registry) -> Mapping[str, object]:
     return {"blocks": verified.blocks, "packs": verified.packs, "problems": len(verified.problems)}
 
 
+def scrub(registry: Registry) -> Mapping[str, object]:
+    """Likewise, and every block is decoded and hashed; of each there are few bytes, so this is what a block costs."""
+    verified = registry.verify(read_data=True)
+    return {"blocks": verified.blocks, "packs": verified.packs, "problems": len(verified.problems)}
+
+
 def levels(registry: Registry) -> Mapping[str, object]:
     """What a run of work on tiers must know of every block before it moves any."""
     placed = {version.id: each for version, each in placed_versions(registry.house)}
@@ -244,6 +258,7 @@ ACTS: Final[Mapping[str, Callable[[Registry], Mapping[str, object]]]] = {
     "sweep": sweep,
     "levels": levels,
     "verify": verify,
+    "scrub": scrub,
     "rebuild": rebuild,
 }
 

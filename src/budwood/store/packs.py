@@ -313,10 +313,10 @@ def read_footer(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> tupl
     return tuple(footer_rows(objects, name, most=most))
 
 
-def footer_rows(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> Iterator[BlockRow]:
+def footer_rows(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> PackRows:
     """Every row of a pack, in the order written, from the pack alone. Reads and holds only its index, ``most`` rows.
 
-    All is checked before the first is given. Raises PackDamaged when anything about the index is not as it was
+    All is checked before they are given. Raises PackDamaged when anything about the index is not as it was
     written, TooNew, StorageFailed.
     """
     key = pack_key(name)
@@ -339,7 +339,7 @@ def footer_rows(objects: Objects, name: str, *, most: int = PACK_BLOCKS) -> Iter
     if int(entries["more"].sum(dtype=np.int64)) * ID_BYTES != more_bytes:
         raise _damaged(name, "its blocks lean on more, or fewer, than are listed")
     _check_entries(name, entries, trailer.offset)
-    return _rows(name, entries, footer[entry_bytes:])
+    return PackRows((Footer(name, footer[:entry_bytes], footer[entry_bytes:]),))
 
 
 def fetch(objects: Objects, row: BlockRow, target: memoryview) -> memoryview:

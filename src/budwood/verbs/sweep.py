@@ -15,15 +15,16 @@ from functools import partial
 from typing import Final
 
 from budwood.catalog.api import Transaction
-from budwood.domain.limits import DEEPEST, GRACE_S, INDEX_ROWS, MIB
+from budwood.domain.limits import GRACE_S, INDEX_ROWS, MIB
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
 from budwood.errors import PackDamaged, RegistryBusy
-from budwood.store.api import ID_BYTES, BlockRow, StoredObject, bases_in
+from budwood.store.api import ID_BYTES, BlockRow, StoredObject
 from budwood.store.marks import names_like
 from budwood.store.packs import NewBlock, PackSet
 from budwood.verbs.ballast import with_room
 from budwood.verbs.house import House
+from budwood.verbs.leaning import mark_bases
 from budwood.verbs.lease import BACKING_UP, REBUILDING, SWEEPING, is_held, leased, pack_lease
 from budwood.verbs.marked import Marked
 from budwood.verbs.needed import (
@@ -186,23 +187,8 @@ def _mark(house: House) -> tuple[Marked, _Last]:
     for file in every_stored_file(house):
         needed.add(file_blocks(file))
         file_id = file.id
-    # What leans lies deeper than what it leans on, so each depth is looked at once.
-    for depth in range(DEEPEST, 0, -1):
-        _mark_bases(house, needed, depth)
+    mark_bases(house, needed)
     return needed, _Last(version_id, evidence_id, file_id)
-
-
-def _mark_bases(house: House, needed: Marked, depth: int) -> None:
-    """What marked blocks that lie so deep lean on."""
-    after = b""
-    while True:
-        with house.catalog.read() as view:
-            page = view.leaning(depth, after=after, limit=INDEX_ROWS)
-        if not page:
-            return
-        leaning = needed.has([block for block, _ in page])
-        needed.add(base for (_, bases), leans in zip(page, leaning, strict=True) if leans for base in bases_in(bases))
-        after = page[-1][0]
 
 
 def _sentence(
