@@ -11,6 +11,9 @@ from budwood.errors import BudwoodError, Unavailable
 from budwood.verbs.wire import encode
 
 SENT_BYTES: Final = 6 * MIB
+"""What one request may hold, unless one thing alone takes more."""
+RECORDS_AT_ONCE: Final = 1_000
+"""The records of evaluation datasets that are asked for, or sent, at once."""
 T = TypeVar("T")
 
 

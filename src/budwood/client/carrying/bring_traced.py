@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from budwood.client.carrying.batches import batched, by_size, send
+from budwood.client.carrying.batches import RECORDS_AT_ONCE, batched, by_size, send
 from budwood.client.carrying.counts import Counts
 from budwood.client.carrying.ours_traced import OursTraced
 from budwood.client.carrying.reader_traced import TracedReader
@@ -16,7 +16,6 @@ from budwood.domain.carrying.traced import CarriedDataset, CarriedRecord, Carrie
 from budwood.domain.limits import CARRIED_AT_ONCE, SPANS_AT_ONCE, TRACES_AT_ONCE
 
 T = TypeVar("T")
-_RECORDS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,7 @@ class BringingTraced:
         after = self.ours.traces_named(ids)
         for each in wanted:
             now = after.get(each.trace)
-            self.counts.compare(
-                "traces", each.trace, compare.trace_told(each), compare.trace_told(now) if now else None
-            )
+            self.counts.compare("traces", each.trace, compare.trace_told(each), _told(compare.trace_told, now))
             if (spans := told.get(each.trace)) and now:
                 self.counts.compare("spans", each.trace, spans, {"count": now.spans, "sha256": now.spans_sha256})
 
@@ -133,7 +130,7 @@ class BringingTraced:
             self.counts.brought("evaluation datasets")
         known = {each.record: compare.record_told(each) for each in self.ours.records(dataset)} if here else {}
         wanted: list[CarriedRecord] = []
-        for some in batched(self.reader.records(dataset), _RECORDS):
+        for some in batched(self.reader.records(dataset), RECORDS_AT_ONCE):
             wanted += some
             new = [each for each in some if compare.record_told(each) != known.get(each.record)]
             self.counts.found("evaluation records", len(some))
@@ -144,7 +141,7 @@ class BringingTraced:
                 new,
                 lambda those: self.ours.take_records(dataset.dataset, those),
                 lambda each: each.record,
-                _RECORDS,
+                RECORDS_AT_ONCE,
             )
         told = compare.records_told(list(self.ours.records(dataset)))
         self.counts.compare("evaluation records", dataset.name, compare.records_told(wanted), told)

@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from budwood.client.carrying.folders import ARTIFACTS, parts_of
+from budwood.client.carrying.folders import parts_of
+from budwood.client.carrying.locations import served_path
 from budwood.client.carrying.reader import PIECE_BYTES
 from budwood.domain.artifacts import artifact_path
 from budwood.domain.carrying.records import CarriedFile
@@ -63,16 +64,12 @@ class Bucket:
 
     def holds(self, location: str) -> bool:
         """Whether a location lies below the address; one of a server's own may lie below any."""
-        return location.startswith(ARTIFACTS) or self._rest(location) is not None
+        return served_path(location) is not None or self._rest(location) is not None
 
     def _below(self, location: str) -> str:
         """The key of a location, from the address on. Raises SourceNotFound, UnsafeEntry."""
-        if location.startswith(ARTIFACTS):
-            rest: str | None = location.removeprefix(ARTIFACTS)
-            assert rest is not None
-            rest = rest[2:].partition("/")[2] if rest.startswith("//") else rest
-        else:
-            rest = self._rest(location)
+        served = served_path(location)
+        rest = self._rest(location) if served is None else served
         if rest is None:
             raise SourceNotFound(f"{location[:200]!r} lies outside of {self.address}.")
         return "/".join(parts_of(rest))

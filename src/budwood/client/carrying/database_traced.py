@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from budwood.client.carrying import shapes, shapes_traced
+from budwood.client.carrying.batches import RECORDS_AT_ONCE
 from budwood.client.carrying.places import Places
 from budwood.client.carrying.shapes import Fields
 from budwood.client.carrying.spans_file import spans_in
@@ -37,7 +38,6 @@ from budwood.domain.traces.records import (
 )
 from budwood.domain.traces.stored import text_of
 
-_RECORDS: Final = 1_000
 _TOKENS: Final = (*TOKENS, "cache_creation_input_tokens_above_1hr")
 _WRAPPED: Final = "mlflow_wrapped"
 _JSON_PARTS: Final = ("inputs", "outputs", "expectations", "tags", "source")
@@ -106,7 +106,7 @@ class DatabaseTraced:
             " ORDER BY dataset_record_id LIMIT :limit"
         )
         after = ""
-        while page := self._tables.rows(sql, dataset=dataset.dataset, after=after, limit=_RECORDS):
+        while page := self._tables.rows(sql, dataset=dataset.dataset, after=after, limit=RECORDS_AT_ONCE):
             after = page[-1]["dataset_record_id"]
             yield from map(_record, page)
 

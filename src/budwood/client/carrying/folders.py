@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from budwood.client.carrying.locations import served_path
 from budwood.client.carrying.reader import PIECE_BYTES
 from budwood.domain.carrying.records import CarriedFile
 from budwood.domain.limits import FILES_PER_VERSION, PATH_DEPTH
 from budwood.errors import LimitExceeded, SourceNotFound, StorageFailed, UnsafeEntry
 
-ARTIFACTS: Final = "mlflow-artifacts:"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _HINT: Final = "Name the folder that holds it: --artifacts FOLDER; or import from the address of the server."
@@ -84,10 +84,8 @@ class Folders:
 
     def _candidates(self, location: str) -> list[tuple[Path, tuple[str, ...]]]:
         """An allowed folder, and the parts of the way from it. Raises SourceNotFound, UnsafeEntry."""
-        if location.startswith(ARTIFACTS):
-            rest = location.removeprefix(ARTIFACTS)
-            rest = rest[2:].partition("/")[2] if rest.startswith("//") else rest
-            parts = parts_of(rest)
+        if (served := served_path(location)) is not None:
+            parts = parts_of(served)
             if not self.allowed:
                 raise SourceNotFound(f"It is not said where {location[:200]!r} lies.", hint=_HINT)
             return [(each, parts) for each in self.allowed]

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from budwood.client.carrying.asking import pages
 from budwood.client.carrying.batches import batched
 from budwood.client.carrying.ours_traced import OursTraced
 from budwood.client.carrying.reader import Root
@@ -42,20 +43,12 @@ class Ours:
     # Reading
 
     def experiments(self) -> Iterator[CarriedExperiment]:
-        token = ""
-        while True:
-            page: asks.ExperimentsRead = self._ask(routes.READ_EXPERIMENTS, asks.ReadSome(token))
+        for page in pages(self._ask, routes.READ_EXPERIMENTS, asks.ReadSome()):
             yield from page.experiments
-            if not (token := page.token):
-                return
 
     def runs(self, experiment: str) -> Iterator[CarriedRun]:
-        token = ""
-        while True:
-            page: asks.RunsRead = self._ask(routes.READ_RUNS, asks.ReadRuns(experiment, token=token))
+        for page in pages(self._ask, routes.READ_RUNS, asks.ReadRuns(experiment)):
             yield from page.runs
-            if not (token := page.token):
-                return
 
     def runs_named(self, ids: Sequence[str]) -> dict[str, CarriedRun]:
         """Those that are there, by id."""
@@ -63,21 +56,13 @@ class Ours:
         return {each.run: each for each in page.runs}
 
     def points(self, run: CarriedRun, key: str) -> Sequence[Point]:
-        found: list[Point] = []
-        token = ""
-        while True:
-            page: asks.PointsRead = self._ask(routes.READ_POINTS, asks.ReadPoints(run.run, key, token))
-            found += page.series.points
-            if not (token := page.token):
-                return sorted(set(found))
+        several = pages(self._ask, routes.READ_POINTS, asks.ReadPoints(run.run, key))
+        found: set[Point] = {point for page in several for point in page.series.points}
+        return sorted(found)
 
     def logged(self, experiment: str) -> Iterator[CarriedLogged]:
-        token = ""
-        while True:
-            page: asks.LoggedRead = self._ask(routes.READ_LOGGED, asks.ReadLogged(experiment, token=token))
+        for page in pages(self._ask, routes.READ_LOGGED, asks.ReadLogged(experiment)):
             yield from page.models
-            if not (token := page.token):
-                return
 
     def logged_named(self, ids: Sequence[str]) -> dict[str, CarriedLogged]:
         """Those that are there, by id."""
@@ -85,21 +70,12 @@ class Ours:
         return {each.model: each for each in page.models}
 
     def models(self) -> Iterator[CarriedModel]:
-        token = ""
-        while True:
-            page: asks.ModelsRead = self._ask(routes.READ_MODELS, asks.ReadSome(token))
+        for page in pages(self._ask, routes.READ_MODELS, asks.ReadSome()):
             yield from page.models
-            if not (token := page.token):
-                return
 
     def versions(self, title: str) -> Iterator[CarriedVersion]:
-        found: list[CarriedVersion] = []
-        token = ""
-        while True:
-            page: asks.VersionsRead = self._ask(routes.READ_VERSIONS, asks.ReadVersions(title, token))
-            found += page.versions
-            if not (token := page.token):
-                break
+        several = pages(self._ask, routes.READ_VERSIONS, asks.ReadVersions(title))
+        found: list[CarriedVersion] = [version for page in several for version in page.versions]
         yield from sorted(found, key=lambda each: each.number)
 
     def files(self, root: Root) -> Sequence[CarriedFile]:

@@ -1,8 +1,8 @@
 """Traces and what judges them in a registry of ours, read and written in the words of a carrying; beside ``ours``."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
+from budwood.client.carrying.asking import Ask, pages
 from budwood.domain import asks_carrying as asks
 from budwood.domain.carrying.traced import (
     CarriedDataset,
@@ -14,9 +14,6 @@ from budwood.domain.carrying.traced import (
     Judged,
 )
 from budwood.domain.routes import carrying as routes
-from budwood.domain.routes.route import Route
-
-Ask = Callable[[Route, object], Any]
 
 
 class OursTraced:
@@ -28,7 +25,8 @@ class OursTraced:
     # Reading
 
     def traces(self, experiment: str) -> Iterator[CarriedTrace]:
-        yield from self._found(asks.ReadTraces(experiment))
+        for page in pages(self._ask, routes.READ_TRACES, asks.ReadTraces(experiment)):
+            yield from page.traces
 
     def traces_named(self, ids: Sequence[str]) -> dict[str, CarriedTrace]:
         """Those that are there, by id."""
@@ -45,42 +43,22 @@ class OursTraced:
                 return found
 
     def linked(self, experiment: str, run: str) -> Sequence[str]:
-        return sorted(each.trace for each in self._found(asks.ReadTraces(experiment, run=run)))
+        several = pages(self._ask, routes.READ_TRACES, asks.ReadTraces(experiment, run=run))
+        return sorted(each.trace for page in several for each in page.traces)
 
     def datasets(self) -> Iterator[CarriedDataset]:
-        token = ""
-        while True:
-            page: asks.DatasetsRead = self._ask(routes.READ_DATASETS, asks.ReadSome(token))
+        for page in pages(self._ask, routes.READ_DATASETS, asks.ReadSome()):
             yield from page.datasets
-            if not (token := page.token):
-                return
 
     def records(self, dataset: CarriedDataset) -> Iterator[CarriedRecord]:
-        token = ""
-        while True:
-            page: asks.RecordsRead = self._ask(routes.READ_RECORDS, asks.ReadRecords(dataset.dataset, token))
+        for page in pages(self._ask, routes.READ_RECORDS, asks.ReadRecords(dataset.dataset)):
             yield from page.records
-            if not (token := page.token):
-                return
 
     def judging(self, experiment: str) -> Sequence[Judged]:
         found: list[Judged] = []
-        token = ""
-        while True:
-            page: asks.JudgingRead = self._ask(routes.READ_JUDGING, asks.ReadJudging(experiment, token))
+        for page in pages(self._ask, routes.READ_JUDGING, asks.ReadJudging(experiment)):
             found += (*page.scorers, *page.labels, *page.issues)
-            if not (token := page.token):
-                return found
-
-    def _found(self, asked: asks.ReadTraces) -> Iterator[CarriedTrace]:
-        token = ""
-        while True:
-            page: asks.TracesRead = self._ask(
-                routes.READ_TRACES, asks.ReadTraces(asked.experiment, run=asked.run, token=token)
-            )
-            yield from page.traces
-            if not (token := page.token):
-                return
+        return found
 
     # Writing
 

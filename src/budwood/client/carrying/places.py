@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from budwood.client.carrying.buckets import Bucket, is_bucket
-from budwood.client.carrying.folders import ARTIFACTS, Folders
+from budwood.client.carrying.folders import Folders
+from budwood.client.carrying.locations import served_path
 from budwood.domain.carrying.records import CarriedFile
 
 
@@ -35,7 +36,7 @@ class Places:
         held = [each for each in self.buckets if each.holds(location)]
         if not held:
             return self.folders
-        if not location.startswith(ARTIFACTS):
+        if served_path(location) is None:
             return held[0]
         if self.folders.allowed and self.folders.files(location):
             return self.folders

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from budwood.client.carrying.counts import Counts
+from budwood.client.carrying.numbers import numbers_before
 from budwood.client.carrying.ours import Ours
 from budwood.client.carrying.reader import RUN, VERSION, Root
 from budwood.client.carrying.refusing import refusals
@@ -24,13 +25,11 @@ from budwood.domain.carrying.records import (
     CarriedVersion,
     unmarked,
 )
-from budwood.errors import BadValue
 
 CARRIER: Final = "budwood versions"
 """The experiment whose runs hold the files of versions that no run there holds."""
 NO_STAGE: Final = "None"
 MARK: Final = "budwood"
-_GAP: Final = 1_000
 _COPY: Final = re.compile(r"models:/([^/@]+)/[0-9]+")
 
 
@@ -104,12 +103,7 @@ class SendingRegistry:
             self.counts.kept("versions")
         else:
             wanted = self._made_from(version)
-            highest = max(there, default=0)
-            if version.number <= highest:
-                raise BadValue(f"The server gave the number {version.number} already.")
-            if version.number - highest > _GAP:
-                raise BadValue(f"More than {_GAP} numbers are missing before it, which the server would have to count.")
-            for _ in range(highest + 1, version.number):
+            for _ in numbers_before(version.number, max(there, default=0)):
                 number = self.there.make_version(wanted, {FILLER: "true"})
                 there[number] = replace(wanted, number=number, tags={FILLER: "true"})
             tags = {**unmarked(version.tags), WENT_FROM: MARK}

@@ -6,10 +6,10 @@ Compared is what went: the server may say more of a trace, and gives times and i
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
-from budwood.client.carrying.batches import batched, by_size
+from budwood.client.carrying.batches import RECORDS_AT_ONCE, batched, by_size
 from budwood.client.carrying.counts import Counts
+from budwood.client.carrying.numbers import numbers_before
 from budwood.client.carrying.ours_traced import OursTraced
 from budwood.client.carrying.refusing import refusals
 from budwood.client.carrying.stock_traced_writer import StockTracedWriter
@@ -28,9 +28,6 @@ from budwood.domain.limits import SPANS_AT_ONCE, TRACES_AT_ONCE
 from budwood.domain.traces.records import FIXED_TAGS, LOCATION_TAG, RUN_KEY
 from budwood.domain.traces.written import span_read
 from budwood.errors import BadValue
-
-_RECORDS: Final = 1_000
-_GAP: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -175,10 +172,12 @@ class SendingTraced:
         for each in scorer.versions:
             if each.number in known:
                 continue
-            if not last < each.number <= last + _GAP:
-                raise BadValue(f"The server does not give the number {each.number} any more, or not yet.")
-            given = [self.there.register_scorer(experiment, scorer.name, each.body) for _ in range(last, each.number)]
-            for number in given[:-1]:
+            fillers = [
+                self.there.register_scorer(experiment, scorer.name, each.body)
+                for _ in numbers_before(each.number, last)
+            ]
+            self.there.register_scorer(experiment, scorer.name, each.body)
+            for number in fillers:
                 self.there.delete_scorer(experiment, scorer.name, number)
             last = each.number
 
@@ -200,7 +199,7 @@ class SendingTraced:
         known = {compare.content_told(each) for each in self.there.reader.records(there)}
         wanted = list(self.ours.records(dataset))
         new = [each for each in wanted if compare.content_told(each) not in known]
-        for some in by_size(new, _RECORDS):
+        for some in by_size(new, RECORDS_AT_ONCE):
             self.there.put_records(there.dataset, some)
         self.counts.found("evaluation records", len(wanted))
         self.counts.brought("evaluation records", len(new))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from budwood.client.carrying import shapes
+from budwood.client.carrying.locations import served_path
 from budwood.client.carrying.reader import LOGGED, RUN, Root
 from budwood.client.carrying.stock_traced import StockTraced
 from budwood.client.carrying.web import API, Web, paged, path_of
@@ -25,7 +26,6 @@ from budwood.domain.limits import FILES_PER_VERSION, PATH_DEPTH
 from budwood.domain.tracking.records import Dataset, DatasetUse, ModelUse
 from budwood.errors import BudwoodError, LimitExceeded, Malformed, RecordNotFound, SourceNotFound
 
-ARTIFACTS: Final = "mlflow-artifacts:"
 PROXY: Final = "/api/2.0/mlflow-artifacts/artifacts"
 _LOGGED: Final = "/api/2.0/mlflow/logged-models/"
 _PROMPTS: Final = "tags.`mlflow.prompt.is_prompt` = 'true'"
@@ -260,10 +260,8 @@ def _use(use: Mapping[str, Any]) -> DatasetUse:
 
 def _below(location: str, path: str) -> str:
     """The path that the server keeps it under. Raises SourceNotFound for what it does not keep itself."""
-    if not location.startswith(ARTIFACTS):
+    served = served_path(location)
+    if served is None:
         hint = "Its files are asked for with the run or logged model they belong to; this one has neither."
         raise SourceNotFound(f"{location[:200]!r} is not reached through the server.", hint=hint)
-    rest = location.removeprefix(ARTIFACTS)
-    if rest.startswith("//"):
-        rest = rest[2:].partition("/")[2]
-    return artifact_path(f"{rest.strip('/')}/{path}".strip("/"))
+    return artifact_path(f"{served.strip('/')}/{path}".strip("/"))

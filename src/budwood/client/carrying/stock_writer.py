@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from budwood.client.carrying import shapes
 from budwood.client.carrying.batches import batched
-from budwood.client.carrying.stock import ARTIFACTS, PROXY, StockReader, logged_of, run_of
+from budwood.client.carrying.locations import served_path
+from budwood.client.carrying.stock import PROXY, StockReader, logged_of, run_of
 from budwood.client.carrying.stock_traced_writer import StockTracedWriter
 from budwood.client.carrying.web import API, Web, path_of
 from budwood.domain.artifacts import artifact_path
@@ -183,12 +184,11 @@ class StockWriter:
 
     def put_file(self, location: str, path: str, file: Path) -> None:
         """Raises NotOffered where the server does not take files itself."""
-        if not location.startswith(ARTIFACTS):
+        served = served_path(location)
+        if served is None:
             hint = "Start it with --serve-artifacts, as it does by default."
             raise NotOffered(f"The server keeps artifacts at {location[:200]!r}, where it takes none.", hint=hint)
-        rest = location.removeprefix(ARTIFACTS)
-        rest = rest[2:].partition("/")[2] if rest.startswith("//") else rest
-        whole = artifact_path("/".join((rest.strip("/"), path)))
+        whole = artifact_path("/".join((served.strip("/"), path)))
         with file.open("rb") as opened:
             self.web.put_file(f"{PROXY}/{path_of(whole)}", opened, file.stat().st_size)
 
