@@ -32,7 +32,9 @@ def show(json: Json = False) -> None:
 def prune(
     to: Annotated[
         float | None,
-        typer.Option("--to", min=0, metavar="GB", help="Keep at most so much; by default what settings say."),
+        typer.Option(
+            "--to", min=0, metavar="GB", help="Keep at most so many gigabytes; else what the setting cache_gb says."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

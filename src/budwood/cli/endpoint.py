@@ -36,7 +36,9 @@ app.add_typer(clients, name="client")
 Name = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its name.")]
 Place = Annotated[str, typer.Option("--namespace", metavar="NAMESPACE", help="Where it is.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for those who read it later.")]
-Expected = Annotated[int, typer.Option("--if-generation", min=0, help="Only if this one is in force still.")]
+Expected = Annotated[
+    int, typer.Option("--if-generation", min=0, help="Only if this generation is still in force; 0 asks nothing.")
+]
 
 
 @app.command(cls=Command, epilog=examples("budwood endpoint put fraud.yaml", "budwood endpoint put - < fraud.yaml"))
@@ -72,7 +74,7 @@ def show(
     at: Annotated[str, typer.Option(metavar="TIME", help="What was in force then.")] = "",
     json: Json = False,
 ) -> None:
-    """Show where an endpoint stands, or stood at a moment: its arms, the split, since when and by whose word."""
+    """Show where an endpoint stands, or stood at a moment. Its arms, the split, since when and by whose word."""
     with opened(ctx) as registry:
         shown = registry.endpoints.show(endpoint, namespace=namespace, at_ms=moment(at))
     answer(shown, lambda screen: draw_endpoint(screen, shown), json=json)
@@ -131,10 +133,10 @@ def usage(
     ctx: typer.Context,
     endpoint: Name,
     namespace: Place = "default",
-    at: Annotated[str, typer.Option(metavar="TIME", help="In the period that ran then.")] = "",
+    at: Annotated[str, typer.Option(metavar="TIME", help="In the period of that moment instead.")] = "",
     json: Json = False,
 ) -> None:
-    """Show what each tenant used of its tokens, in the period that runs."""
+    """Show how many tokens each tenant used in this period."""
     with opened(ctx) as registry:
         found = registry.endpoints.usage(endpoint, namespace=namespace, at_ms=moment(at))
     answer(found, lambda screen: draw_usage(screen, found), json=json)

@@ -8,6 +8,7 @@ import typer
 from budwood.cli.face import Json, answer, note, opened
 from budwood.cli.help import Command, examples
 from budwood.cli.screen import Column, Screen
+from budwood.cli.words import count
 from budwood.domain.limits import GATEWAY_LOG_DISK_BYTES, GATEWAY_LOG_FILE_BYTES
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ Envoy = Annotated[str, typer.Option("--envoy", metavar="PROGRAM", help="An Envoy
     ),
 )
 def start(
-    control: Annotated[str, typer.Option("--control", metavar="HOST:PORT", help="'budwood serve --control-port'.")],
+    control: Annotated[str, typer.Option("--control", metavar="HOST:PORT", help="Where its control plane listens.")],
     listen: Annotated[str, typer.Option("--listen", metavar="HOST:PORT", help="Where clients ask.")] = "127.0.0.1:8080",
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Its own; else that of the machine.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The gateway's name; else the machine's.")] = "",
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -104,7 +105,7 @@ def start(
 
 @app.command("list", cls=Command, epilog=examples("budwood gateway list", "budwood gateway list --json"))
 def list_(ctx: typer.Context, json: Json = False) -> None:
-    """List the gateways of the registry: which are connected, and what each has taken or refused."""
+    """List the gateways of the registry. Which are connected, and what each has taken or refused."""
     with opened(ctx) as registry:
         found = registry.gateways.list()
     answer({"gateways": found}, lambda screen: _draw_list(screen, found), json=json)
@@ -116,7 +117,7 @@ def forget(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As 'budwood gateway list' shows it.")],
     json: Json = False,
 ) -> None:
-    """Free the name of a gateway that is gone, for one of another account."""
+    """Free the name of a gateway that is gone. One of another account may have it then."""
     with opened(ctx) as registry:
         forgotten = registry.gateways.forget(name)
     answer(forgotten, lambda screen: screen.line(f"Forgot {forgotten.name}."), json=json)
@@ -124,7 +125,7 @@ def forget(
 
 @app.command(cls=Command, epilog=examples("budwood gateway status", "budwood gateway status --json"))
 def status(folder: Folder = FOLDER, json: Json = False) -> None:
-    """Say whether the gateway of a folder runs, answers, hears its control plane, and has its logs taken."""
+    """Say how a folder's gateway is. Whether it runs, answers, hears its control plane, and gets rid of its logs."""
     from budwood.delivery.gateway import process
     from budwood.delivery.gateway.status import status_of
     from budwood.errors import GatewayDown
@@ -144,9 +145,13 @@ def status(folder: Folder = FOLDER, json: Json = False) -> None:
         elif not stands.connected:
             screen.line("Its control plane does not answer, or refuses it: it serves what it has.")
         if stands.refused:
-            screen.line(f"So often it refused what it was told: {stands.refused}. 'budwood gateway list' says why.")
+            screen.line(
+                f"It refused what it was told {count(stands.refused, 'time')}. 'budwood gateway list' says why."
+            )
         if stands.token:
-            screen.line(f"It goes on with the token that it has, and not with the one in its file. {stands.token}")
+            screen.line(
+                f"It keeps the token that it has, because the new one in its file is not accepted: {stands.token}"
+            )
         if stands.logs:
             screen.line(_said_of_logs(stands.logs))
         screen.line(f"Figures for Prometheus: curl --unix-socket {socket} {METRICS}")
@@ -189,7 +194,7 @@ def _said_of_logs(logs: "State") -> str:
     lost = f" {logs.lost_bytes:,} bytes had to be dropped." if logs.lost_bytes else ""
     if logs.state == "sending":
         return f"Its logs are taken; {logs.waiting_bytes:,} bytes wait.{lost}"
-    return f"Its logs are not taken, {logs.waiting_bytes:,} bytes wait: {logs.why or 'nobody sends them'}{lost}"
+    return f"Its logs are not taken, {logs.waiting_bytes:,} bytes wait: {logs.why or 'nobody sends them'}.{lost}"
 
 
 def _draw_list(screen: Screen, found: "Sequence[GatewayShown]") -> None:
@@ -211,5 +216,5 @@ def _row(each: "GatewayShown") -> "Iterator[str]":
 
 
 def _draw(screen: Screen, found: "Running", listen: str) -> None:
-    again = "" if not found.epoch else f", for the {found.epoch + 1}th time in this folder"
-    screen.line(f"The gateway answers at http://{listen}{again} (process {found.pid}).")
+    again = f", {count(found.epoch, 'time')} replaced" if found.epoch else ""
+    screen.line(f"The gateway answers at http://{listen} (process {found.pid}{again}).")

@@ -1,27 +1,30 @@
 """budwood grant: who holds which role in a namespace."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from budwood.cli.face import Json, answer, opened
 from budwood.cli.help import Command, examples
 from budwood.cli.screen import Column, Screen
+from budwood.domain.access import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from budwood.domain.people import Grant
 
+ROLES: Final = ", ".join(Role)
+
 app = typer.Typer(
     rich_markup_mode=None,
-    help="Roles in a namespace: reader, writer, reviewer, releaser, owner. Its owners and admins give and take them.",
+    help=f"Roles in a namespace: {ROLES}. Its owners and admins give and take them.",
     epilog=examples("budwood grant give risk mara writer", "budwood grant list risk"),
 )
 
 Place = Annotated[str, typer.Argument(metavar="NAMESPACE", help="Where.")]
 To = Annotated[str, typer.Argument(metavar="NAME", help="A person or account; with --group, a group.")]
-Role = Annotated[str, typer.Argument(metavar="ROLE", help="reader, writer, reviewer, releaser or owner.")]
+RoleName = Annotated[str, typer.Argument(metavar="ROLE", help=f"One of {ROLES}.")]
 IsGroup = Annotated[bool, typer.Option("--group", help="NAME is a group.")]
 
 
@@ -29,7 +32,9 @@ IsGroup = Annotated[bool, typer.Option("--group", help="NAME is a group.")]
     cls=Command,
     epilog=examples("budwood grant give risk mara writer", "budwood grant give risk data-science reader --group"),
 )
-def give(ctx: typer.Context, namespace: Place, to: To, role: Role, group: IsGroup = False, json: Json = False) -> None:
+def give(
+    ctx: typer.Context, namespace: Place, to: To, role: RoleName, group: IsGroup = False, json: Json = False
+) -> None:
     """Give a role. Nobody gives one to themselves, nor to a group they are in."""
     with opened(ctx) as registry:
         grants = registry.admin.grants.give(namespace, to, role, group=group)
@@ -37,7 +42,9 @@ def give(ctx: typer.Context, namespace: Place, to: To, role: Role, group: IsGrou
 
 
 @app.command(cls=Command, epilog=examples("budwood grant take risk mara writer"))
-def take(ctx: typer.Context, namespace: Place, to: To, role: Role, group: IsGroup = False, json: Json = False) -> None:
+def take(
+    ctx: typer.Context, namespace: Place, to: To, role: RoleName, group: IsGroup = False, json: Json = False
+) -> None:
     """Take a role away, from this moment on."""
     with opened(ctx) as registry:
         grants = registry.admin.grants.take(namespace, to, role, group=group)

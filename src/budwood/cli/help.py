@@ -9,6 +9,7 @@ from typing import Any, Final
 from typer.core import TyperCommand
 
 _PYTHON_TYPE: Final = re.compile(r" <[^>]*>+$")
+_WORDS: Final = {"int": "NUMBER", "int range": "NUMBER", "float": "NUMBER", "float range": "NUMBER"}
 _OBVIOUS: Final = re.compile(r"\s*\[required\]$")
 
 
@@ -26,10 +27,16 @@ class Command(TyperCommand):
             if (record := param.get_help_record(ctx)) is not None:
                 sections[param.param_type_name].append(record)
         arguments = [(_PYTHON_TYPE.sub("", name), _OBVIOUS.sub("", text)) for name, text in sections["argument"]]
-        for title, records in (("Arguments", arguments), ("Options", sections["option"])):
+        options = [(_PYTHON_TYPE.sub(_word, name), text) for name, text in sections["option"]]
+        for title, records in (("Arguments", arguments), ("Options", options)):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def _word(found: re.Match[str]) -> str:
+    """What an option takes, where it has no word of its own for it."""
+    return f" {_WORDS.get(found[0].strip(' <>'), 'TEXT')}"
 
 
 def examples(*commands: str) -> str:

@@ -34,7 +34,7 @@ def observe(
     namespace: Place = "default",
     json: Json = False,
 ) -> None:
-    """Tell what was seen of users or requests later: one {"metric": ..., "user": ..., "value": ...} a line."""
+    """Tell what was seen of users or requests later. Each line is {"metric": ..., "user": ..., "value": ...}."""
     from budwood.domain.asks_observations import TakenIn
     from budwood.domain.limits import OBSERVATIONS_AT_ONCE
 
@@ -59,7 +59,7 @@ def disagreements(
     namespace: Place = "default",
     json: Json = False,
 ) -> None:
-    """List what a shadow answered differently from the baseline, with the inputs."""
+    """List what a shadow answered differently, with the inputs."""
     with opened(ctx) as registry:
         page = registry.rollouts.disagreements(endpoint, number, after=after, limit=limit, namespace=namespace)
     answer(page, lambda screen: draw_disagreements(screen, page), json=json)
@@ -73,7 +73,7 @@ def report(
     namespace: Place = "default",
     json: Json = False,
 ) -> None:
-    """Show what an A/B test came to: effect, interval, power, and whether it is enough."""
+    """Show what an A/B test came to. Effect, interval, power, and whether it is enough."""
     with opened(ctx) as registry:
         found = registry.rollouts.report(endpoint, number, segment=by, namespace=namespace)
     answer(found, lambda screen: draw_report(screen, found), json=json)

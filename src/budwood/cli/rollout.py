@@ -58,7 +58,7 @@ def start(
     reason: Reason = "",
     json: Json = False,
 ) -> None:
-    """Start a rollout: the version gets its first part of the traffic now."""
+    """Start a rollout. The version gets its first part of the traffic now."""
     text = plan_text(plan, canary, hold)
     with opened(ctx) as registry:
         shown = registry.rollouts.start(
@@ -76,7 +76,7 @@ def show(
     namespace: Place = "default",
     json: Json = False,
 ) -> None:
-    """Show a rollout: its steps, what each version did, what every guardrail says, and what was decided."""
+    """Show a rollout: its steps, versions, guardrails and decisions."""
     with opened(ctx) as registry:
         shown = registry.rollouts.show(endpoint, number, namespace=namespace)
         while watch and not json and shown.rollout.state == "running":
@@ -102,7 +102,9 @@ def list_(
 
 
 def _steering(act: str, done: str) -> None:
-    @app.command(act, cls=Command, help=done, epilog=examples(f"budwood rollout {act} fraud --reason 'Because'"))
+    @app.command(
+        act, cls=Command, help=done, epilog=examples(f"budwood rollout {act} fraud --reason 'The figures are clear'")
+    )
     def steer(
         ctx: typer.Context, endpoint: Name, namespace: Place = "default", reason: Reason = "", json: Json = False
     ) -> None:
@@ -111,9 +113,9 @@ def _steering(act: str, done: str) -> None:
         answer(shown, lambda screen: draw_rollout(screen, shown), json=json)
 
 
-_steering("pause", "Go no further. What does worse still goes back by itself.")
-_steering("resume", "Go on.")
-_steering("promote", "Let the version answer everything from now on, if policies let it.")
+_steering("pause", "Go no further for now. A version that does worse still goes back by itself.")
+_steering("resume", "Go on after a pause.")
+_steering("promote", "Let the version answer everything from now on. Policies may forbid it.")
 _steering("abort", "Let the baseline answer everything again.")
 
 

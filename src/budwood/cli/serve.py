@@ -22,43 +22,56 @@ EPILOG: Final = examples(
 )
 PORT: Final = 8484
 
+Host = Annotated[str, typer.Option("--host", help="The address to listen at; 0.0.0.0 for all.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 for any that is free.")]
+Processes = Annotated[int, typer.Option("--processes", min=1, max=64, help="How many processes share the work.")]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", help="A name it is reached by, such as models.example.com; may be repeated."),
+]
+NewBootstrap = Annotated[
+    bool, typer.Option("--new-bootstrap", help="Print a new bootstrap token, while nobody has used one.")
+]
+Traces = Annotated[bool, typer.Option("--traces", help="Send OpenTelemetry traces to OTEL_EXPORTER_OTLP_ENDPOINT.")]
+ControlPort = Annotated[
+    int,
+    typer.Option(
+        "--control-port", min=0, max=65535, help="The port at which gateways are told what to do; 0 for none."
+    ),
+]
+ControlHost = Annotated[
+    str, typer.Option("--control-host", help="The address of that port; without TLS only 127.0.0.1.")
+]
+ControlCert = Annotated[
+    Path | None,
+    typer.Option("--control-tls-cert", metavar="FILE", help="A certificate. Gateways then come over TLS, with tokens."),
+]
+ControlKey = Annotated[
+    Path | None, typer.Option("--control-tls-key", metavar="FILE", help="The key of that certificate.")
+]
+
 
 def serve(
     ctx: typer.Context,
-    host: Annotated[str, typer.Option("--host", help="The address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 for any that is free.")] = PORT,
-    processes: Annotated[int, typer.Option("--processes", min=1, max=64, help="So many processes share it.")] = 1,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option("--allow-host", help="A name it is reached by, such as models.example.com; may be repeated."),
-    ] = None,
-    new_bootstrap: Annotated[
-        bool, typer.Option("--new-bootstrap", help="Print a new bootstrap token, while nobody has used one.")
-    ] = False,
-    traces: Annotated[
-        bool, typer.Option("--traces", help="Send OpenTelemetry traces to OTEL_EXPORTER_OTLP_ENDPOINT.")
-    ] = False,
-    control_port: Annotated[
-        int, typer.Option("--control-port", min=0, max=65535, help="Tell gateways what to do, here; 0 for nowhere.")
-    ] = 0,
-    control_host: Annotated[
-        str, typer.Option("--control-host", help="The address to tell gateways at; without TLS only 127.0.0.1.")
-    ] = "",
-    control_cert: Annotated[
-        Path | None,
-        typer.Option("--control-tls-cert", metavar="FILE", help="Gateways come over TLS, with tokens: a certificate."),
-    ] = None,
-    control_key: Annotated[
-        Path | None, typer.Option("--control-tls-key", metavar="FILE", help="The key of that certificate.")
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = PORT,
+    processes: Processes = 1,
+    allow_host: AllowHost = None,
+    new_bootstrap: NewBootstrap = False,
+    traces: Traces = False,
+    control_port: ControlPort = 0,
+    control_host: ControlHost = "",
+    control_cert: ControlCert = None,
+    control_key: ControlKey = None,
     json: Json = False,
 ) -> None:
     """Serve the registry over HTTP until stopped.
 
     The first start prints a token that is good for one use: whoever brings it becomes the first admin. Requests are
-    logged on standard error, one line of JSON each. TLS is for the proxy in front, but where gateways come in.
+    logged on standard error, one line of JSON each. It speaks plain HTTP: leave TLS to a proxy in front of it. Only
+    gateways come over TLS of its own.
     """
-    # Nothing of what is imported is garbage, and to look for it all the while took a sixth of the start.
+    # Imports leave no garbage, and looking for it took a sixth of the start.
     gc.disable()
     try:
         from budwood.server.run import ControlAt, Plan, address_of, listen, run

@@ -36,23 +36,42 @@ CACHE: Final = Path(".budwood-serving")
 
 References = Annotated[list[str], typer.Argument(metavar="REF...", help="Versions of one model.")]
 Host = Annotated[str, typer.Option("--host", help="The address to listen at.")]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the first; the next ones follow. 0 for any.")]
+Port = Annotated[
+    int,
+    typer.Option("--port", min=0, max=65535, help="The port of the first version; the others get the next. 0 for any."),
+]
 Endpoint = Annotated[
-    str, typer.Option("--endpoint", metavar="NAME", help="Make them arms of this endpoint; made if there is none.")
+    str,
+    typer.Option(
+        "--endpoint", metavar="NAME", help="Make the versions arms of this endpoint, which is made if it is not there."
+    ),
 ]
 Memory = Annotated[
-    int, typer.Option("--memory", min=0, metavar="MIB", help="What each process may write to; 0 for no limit.")
+    int, typer.Option("--memory", min=0, metavar="MIB", help="Memory that each process may write to; 0 for no limit.")
 ]
 Cores = Annotated[
-    int, typer.Option("--cores", min=1, max=1024, help="Each runs on so many, and predicts as often at once.")
+    int,
+    typer.Option(
+        "--cores", min=1, max=1024, help="Each process runs on so many cores, and answers as many requests at once."
+    ),
 ]
-Idle = Annotated[float, typer.Option("--idle", min=0, metavar="SECONDS", help="Unloaded after so long; 0 for never.")]
+Idle = Annotated[
+    float,
+    typer.Option(
+        "--idle", min=0, metavar="SECONDS", help="Unload a version that nobody asked for so long; 0 for never."
+    ),
+]
 Lazy = Annotated[bool, typer.Option("--lazy", help="Load at the first request.")]
 Warm = Annotated[
     Path | None, typer.Option("--warm", metavar="FILE", help="A request to answer before any traffic, as JSON.")
 ]
 Predictor = Annotated[
-    str, typer.Option("--predictor", metavar="MODULE:CLASS", help="Your own code predicts; found from here.")
+    str,
+    typer.Option(
+        "--predictor",
+        metavar="MODULE:CLASS",
+        help="A class of your own that predicts; imported from the folder you are in.",
+    ),
 ]
 Python = Annotated[
     str, typer.Option("--python", metavar="PROGRAM", help="The Python it runs in: that of its own environment.")
@@ -72,7 +91,7 @@ GrpcPort = Annotated[
     typer.Option("--grpc-port", min=0, max=65535, help="Answer over gRPC too, all versions at this port; 0 for any."),
 ]
 By = Annotated[str, typer.Option("--runtime", metavar="budwood|mlserver", help="Whose server answers.")]
-Trust = Annotated[bool, typer.Option("--trust", help="Load it though the scan does not call it clean.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Load a version even if its scan does not call it clean.")]
 Cache = Annotated[Path, typer.Option("--cache", metavar="FOLDER", help="Where files are pulled to.")]
 
 

@@ -45,8 +45,8 @@ def make(
 ) -> None:
     """Make a token. It is shown this once; the registry keeps only its SHA-256.
 
-    A scope is read, push, review, release, remove, manage or administer, or one of these in one namespace:
-    risk:push. A token with scopes cannot make others.
+    A scope is read, push, review, release, remove, manage, hold, lift, serve or administer, or one of these in one
+    namespace: risk:push. A token with scopes cannot make others.
     """
     with opened(ctx) as registry:
         issued = registry.admin.tokens.make(name, person=person, scopes=scope or None, good_s=days * DAY_S)

@@ -8,7 +8,7 @@ from budwood.domain.routes.route import Route
 
 
 class Grants:
-    """``registry.admin.grants``. Roles are reader, writer, reviewer, releaser and owner."""
+    """``registry.admin.grants``. Roles are those of ``domain.access.Role``."""
 
     def __init__(self, place: Place) -> None:
         self._place = place

@@ -48,7 +48,7 @@ def _logs(folder: Path) -> State | None:
     except (OSError, ValueError):
         return State(
             "waiting",
-            "who sends them was killed, and who would start it again; 'budwood gateway start' again",
+            "the keeper and its standby were killed; run 'budwood gateway start' again",
             *said.counts,
         )
     return said
