@@ -1,6 +1,7 @@
-"""What was known of gateways is still: how far their logs were taken in, and what they have."""
+"""What was known of gateways is still: how far their logs were taken in, what they have, what they answered."""
 
 import sqlite3
+from dataclasses import astuple
 from pathlib import Path
 
 from alembic import command
@@ -8,7 +9,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from budwood.catalog.sql.sqlite import SqliteCatalog
-from budwood.domain.traffic.records import GatewayRecord
+from budwood.domain.traffic.records import GatewayRecord, Served
 
 
 def at_revision(path: Path, revision: str) -> None:
@@ -36,6 +37,20 @@ def test_what_gateways_have_is_carried_over(tmp_path: Path) -> None:
     with catalog.read() as view:
         assert list(view.gateways()) == [GatewayRecord("edge-1", seen_ms=7)]
         assert view.taken("edge-1") == {3: 9, 4: 8}
+    catalog.close()
+
+
+def test_who_answered_what_is_carried_over(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    at_revision(path, "0020")
+    served = [Served(f"request-{n}", n * 40_000_000, 3, 2, 1, 200, 812, "ab" if n % 2 else "") for n in range(300)]
+    with sqlite3.connect(path) as database:
+        database.executemany("INSERT INTO served VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, served))
+    database.close()
+    catalog = SqliteCatalog(path)
+    with catalog.read() as view:
+        assert [view.served(each.request) for each in served] == served
+        assert max(run.until_ms - run.from_ms for run in view.served_runs(limit=1_000)) < 86_400_000
     catalog.close()
 
 

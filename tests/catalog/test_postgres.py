@@ -19,7 +19,8 @@ from sqlalchemy import create_engine
 from budwood.catalog import migrations
 from budwood.catalog.api import Transaction
 from budwood.catalog.sql import postgres, postgres_schema, postgres_session
-from budwood.catalog.sql.postgres import WRITE_LOCK, PostgresCatalog
+from budwood.catalog.sql.ledger_transaction import FRESH
+from budwood.catalog.sql.postgres import WRITE_LOCK, PostgresCatalog, _PostgresBatch
 from budwood.catalog.sql.schema import METADATA
 from budwood.catalog.testing import add_model, add_version, new_version
 from budwood.catalog.testing_index import block_rows
@@ -414,12 +415,15 @@ def test_more_readers_than_connections_wait_for_each_other(postgres_url: str, mo
 # What the server does
 
 
-def test_every_commit_is_waited_for_even_where_the_database_says_otherwise(postgres_url: str) -> None:
+def test_every_commit_that_cannot_wait_is_waited_for_even_where_the_database_says_otherwise(postgres_url: str) -> None:
     sql(postgres_url, f"ALTER DATABASE {urlsplit(postgres_url).path[1:]} SET synchronous_commit = off")
     catalog = PostgresCatalog(postgres_url)
-    session = catalog._open_session()
-    assert session.control("SHOW synchronous_commit") == ("on",)
-    session.close()
+    batch = _PostgresBatch(catalog._open_writer, FRESH)
+    for synced in (True, False, True):
+        batch.begin(small=False, synced=synced)
+        assert batch._session.control("SHOW synchronous_commit") == ("on" if synced else "off",)
+        batch.commit()
+    batch.close()
     catalog.close()
 
 

@@ -102,12 +102,16 @@ def test_without_create_a_missing_catalog_is_said_to_be_missing(path: Path) -> N
     assert not path.parent.exists()
 
 
-def test_every_commit_is_synced_and_readers_cannot_write(catalog: SqliteCatalog) -> None:
+def test_every_commit_that_cannot_wait_is_synced_and_readers_cannot_write(catalog: SqliteCatalog) -> None:
     batch = catalog._open_batch()
     session = batch._session
     assert session.execute("PRAGMA journal_mode") == [("wal",)]
     assert session.execute("PRAGMA synchronous") == [(2,)]
     assert session.execute("PRAGMA foreign_keys") == [(1,)]
+    for synced, level in ((False, 1), (True, 2)):
+        batch.begin(small=False, synced=synced)
+        assert session.execute("PRAGMA synchronous") == [(level,)]
+        batch.commit()
     batch.close()
     reader = catalog._borrow()
     with pytest.raises(StorageFailed, match="readonly"):

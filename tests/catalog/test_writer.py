@@ -23,6 +23,7 @@ class Book:
         self.lasting: list[object] = []
         self.commits: list[int] = []
         self.small: list[bool] = []
+        self.synced: list[bool] = []
         self.fail_commit: Exception | None = None
         self.drops_batch = False
         self.opened = 0
@@ -39,9 +40,10 @@ class Page:
         self.marked = 0
         self.transaction = cast(Transaction, self.pending)
 
-    def begin(self, *, small: bool) -> None:
+    def begin(self, *, small: bool, synced: bool) -> None:
         self.pending.clear()
         self.book.small.append(small)
+        self.book.synced.append(synced)
 
     def mark(self) -> None:
         self.marked = len(self.pending)
@@ -143,6 +145,14 @@ def test_what_can_wait_goes_after_those_who_wait_and_delays_no_commit_of_theirs(
     assert together(group, works) == ["behind", 1, 2]
     assert book.lasting == [1, 2, "behind"]
     assert book.commits == [2, 1]
+
+
+def test_what_can_wait_is_committed_by_itself_and_not_synced(group: GroupWriter, book: Book) -> None:
+    behind = [(group.write_behind, entry(n)) for n in range(3)]
+    assert together(group, behind, busy_by=group.write_behind) == [0, 1, 2]
+    group.write(entry("now"))
+    assert book.commits[-2:] == [3, 1]
+    assert book.synced[-2:] == [False, True]
 
 
 def test_what_can_wait_has_its_turn_however_many_there_are(

@@ -346,7 +346,8 @@ class Catalog(Protocol):
         """
 
     def write_behind(self, work: Callable[[Transaction], T]) -> T:
-        """Like ``write``, for what can wait: it lets everybody go before who calls ``write``."""
+        """Like ``write``, for what can wait and can be done again: it lets everybody go before who calls ``write``, and
+        is not durable yet when this returns. A loss of power may undo the last seconds of it."""
 
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
         """Like ``write``, without waiting. ``done`` is given what returns or raises the outcome once that is durable;

@@ -18,6 +18,7 @@ from budwood.domain.traffic.records import (
     RoutingRecord,
     Served,
 )
+from budwood.domain.traffic.runs import Pressed, Run
 
 
 class DeliveryView(QuotasView, Protocol):
@@ -69,7 +70,15 @@ class DeliveryView(QuotasView, Protocol):
         """Oldest first."""
 
     def counted(self, rollout_id: int) -> Counted: ...
-    def served(self, request: str) -> Served | None: ...
+    def served(self, request: str) -> Served | None:
+        """The first record that came of it."""
+
+    def served_runs(self, *, limit: int) -> Sequence[Run]:
+        """Newest first."""
+
+    def served_slots(self, run_id: int) -> Sequence[bytes]:
+        """In order."""
+
     def waiting(self, endpoint_id: int, request: str) -> Capture | None:
         """The side of a pair that waits for the other."""
 
@@ -120,11 +129,14 @@ class DeliveryTransaction(QuotasTransaction, Protocol):
         """The event with its number."""
 
     def put_counted(self, rollout_id: int, counted: Counted) -> None: ...
-    def add_served(self, served: Sequence[Served]) -> None:
-        """One that is there already is the same one again."""
+    def add_served(self, served: Pressed) -> None:
+        """A run after all that are there."""
 
-    def forget_served(self, *, before_ms: int, limit: int = 10_000) -> int:
-        """How many rows went."""
+    def gather_served(self, runs: Sequence[Run], whole: Pressed) -> bool:
+        """``whole`` in the place of these runs, which lie side by side; False when one of them changed meanwhile."""
+
+    def forget_served(self, *, before_ms: int, limit: int = 100) -> int:
+        """Runs that ended before; how many went."""
 
     def put_waiting(self, endpoint_id: int, captures: Sequence[Capture]) -> None: ...
     def drop_waiting(self, endpoint_id: int, requests: Sequence[str]) -> None: ...

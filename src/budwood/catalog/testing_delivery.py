@@ -16,6 +16,7 @@ from budwood.domain.traffic.records import (
     RoutingRecord,
     Served,
 )
+from budwood.domain.traffic.runs import gathered, pressed
 from budwood.domain.traffic.segments import first_table
 
 BODY = Endpoint(
@@ -139,8 +140,8 @@ class DeliverySuite:
 
     def test_which_version_answered_is_told_until_it_is_forgotten(self, catalog: Catalog) -> None:
         served = [Served(f"request-{at}", at, 1, 2, 3, 200, 1_500) for at in range(10)]
-        for _ in range(2):
-            catalog.write(lambda transaction: transaction.add_served(served))
+        for each in served:
+            catalog.write(lambda transaction: transaction.add_served(pressed([each])))  # noqa: B023 at once
         with catalog.read() as view:
             assert view.served("request-4") == served[4]
             assert view.served("request-x") is None
@@ -149,6 +150,22 @@ class DeliverySuite:
         with catalog.read() as view:
             assert view.served("request-4") is None
             assert view.served("request-5") == served[5]
+
+    def test_runs_are_gathered_in_their_place_unless_somebody_did_it_meanwhile(self, catalog: Catalog) -> None:
+        claims = [Served("a", 1, 1, 1, 1, 200, 1), Served("b", 2, 1, 1, 1, 200, 1), Served("a", 3, 9, 9, 9, 500, 9)]
+        for each in claims:
+            catalog.write(lambda transaction: transaction.add_served(pressed([each])))  # noqa: B023 at once
+        with catalog.read() as view:
+            newest = view.served_runs(limit=10)
+            runs = newest[:0:-1]
+            assert [run.requests for run in runs] == [1, 1]
+            whole = gathered(runs, [slot for run in runs for slot in view.served_slots(run.id)])
+        assert catalog.write(lambda transaction: transaction.gather_served(runs, whole))
+        assert not catalog.write(lambda transaction: transaction.gather_served(runs, whole))
+        with catalog.read() as view:
+            assert [run.requests for run in view.served_runs(limit=10)] == [1, 2]
+            assert view.served_runs(limit=1)[0] == newest[0]
+            assert [view.served(each) for each in "ab"] == claims[:2]
 
     def test_observations_are_read_on_from_where_one_stopped(self, catalog: Catalog) -> None:
         seen = [

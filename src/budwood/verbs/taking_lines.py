@@ -1,8 +1,7 @@
 """Taking in what a gateway wrote of the requests it answered: who answered what, and what running rollouts count.
 
 One transaction takes a piece of a log, adds it to every tally it concerns and moves the gateway's position on, so that
-each line counts once, whoever is killed when. A gateway that is not where we think is told where we are. Who answered
-what is kept before that, a few at a time: it may be kept twice, and nobody who writes waits long for it.
+each line counts once, whoever is killed when. A gateway that is not where we think is told where we are.
 """
 
 from collections.abc import Sequence
@@ -18,14 +17,15 @@ from budwood.domain.rollout.records import Counted, Rollout
 from budwood.domain.rollout.tally import Request, fold, packed, unpacked
 from budwood.domain.traffic.lines import SPLIT, Line, in_order, read_lines
 from budwood.domain.traffic.records import GatewayRecord, RoutingRecord, Served
+from budwood.domain.traffic.runs import gathered, how_many_to_gather, pressed
 from budwood.errors import LimitExceeded
 from budwood.verbs.house import House
 from budwood.verbs.logs_sent import ANY, Sent, moved_on
 from budwood.verbs.rollout_text import plan_from
 from budwood.verbs.token_quotas import count_tokens
 
-_AT_ONCE: Final = 100
-"""So many requests are kept in a transaction: a roll-back may wait for one, and each is a page of the disk."""
+_LOOKED_AT: Final = 64
+"""So many of the newest runs may be gathered into one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def take_lines(house: House, gateway: str, log: str, start: int, content: bytes,
         if not content or record.positions.get(log, 0) != start:
             return Taken(log, record.positions.get(log, 0))
         routings = _routings(view, lines)
-    _keep_served(house, [served for line in lines if (served := _served(line, routings))], now)
+    answered = [served for line in lines if (served := _served(line, routings))]
+    run = pressed(answered) if answered else None
 
     def work(transaction: Transaction) -> Taken:
         record = transaction.gateway(gateway) or GatewayRecord(gateway)
@@ -63,11 +64,16 @@ def take_lines(house: House, gateway: str, log: str, start: int, content: bytes,
         for rollout in transaction.running_rollouts():
             if sent.is_about(f"{rollout.namespace}.{rollout.endpoint}"):
                 _count(transaction, rollout, lines, routings, read.garbled)
+        if run is not None:
+            transaction.add_served(run)
+            transaction.forget_served(before_ms=now - SERVED_KEPT_S * 1_000)
         end = start + len(content)
         transaction.put_gateway(moved_on(record, log, end, sent, now))
         return Taken(log, end, len(lines), read.garbled)
 
-    return house.catalog.write_behind(work)
+    taken = house.catalog.write_behind(work)
+    _gather(house)
+    return taken
 
 
 Routings = dict[tuple[str, int], RoutingRecord | None]
@@ -88,16 +94,16 @@ def _routings(view: View, lines: Sequence[Line]) -> Routings:
     }
 
 
-def _keep_served(house: House, served: Sequence[Served], now_ms: int) -> None:
-    """Who answered what, for as long as it is kept."""
-    before_ms = now_ms - SERVED_KEPT_S * 1_000
-    for first in range(0, len(served), _AT_ONCE):
-
-        def work(transaction: Transaction, some: Sequence[Served] = served[first : first + _AT_ONCE]) -> None:
-            transaction.add_served(some)
-            transaction.forget_served(before_ms=before_ms, limit=2 * _AT_ONCE)
-
-        house.catalog.write_behind(work)
+def _gather(house: House) -> None:
+    """Small runs of who answered what, when there are many. All but the writing is done before anybody waits."""
+    with house.catalog.read() as view:
+        newest = view.served_runs(limit=_LOOKED_AT)
+        runs = newest[: how_many_to_gather(newest)][::-1]
+        if not runs:
+            return
+        slots = [slot for run in runs for slot in view.served_slots(run.id)]
+    whole = gathered(runs, slots)
+    house.catalog.write_behind(lambda transaction: transaction.gather_served(runs, whole))
 
 
 def _served(line: Line, routings: Routings) -> Served | None:

@@ -100,19 +100,25 @@ counted: Final = Table(
     blob("users"),
 )
 
-served: Final = Table(
-    "served",
+# Who answered what (domain/traffic/runs.py): ids are random, and by them each request would be a page.
+served_run: Final = Table(
+    "served_run",
     METADATA,
-    Column("request", Text, primary_key=True),
-    big("at_ms"),
-    Column("endpoint_id", Id, nullable=False),
-    big("generation"),
-    big("number"),
-    big("code"),
-    big("latency_us"),
-    # What the user's name hashes to with the endpoint's salt; empty where nobody said who asked.
-    words("unit"),
-    Index(None, "at_ms"),
+    Column("id", Id, primary_key=True),
+    big("from_ms"),
+    big("until_ms"),
+    big("requests"),
+    big("slots"),
+    Index(None, "until_ms"),
+    sqlite_autoincrement=True,
+)
+
+served_slot: Final = Table(
+    "served_slot",
+    METADATA,
+    Column("run_id", Id, primary_key=True, autoincrement=False),
+    Column("slot", Id, primary_key=True, autoincrement=False),
+    blob("body"),
     sqlite_with_rowid=False,
 )
 

@@ -1,12 +1,12 @@
 """Changing what is known about traffic, for every SQL database. ``transaction.py`` joins it with the rest."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Final
 
 from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
-from budwood.catalog.sql.changes import add_once, insert_numbered, insert_row, upsert
+from budwood.catalog.sql.changes import insert_numbered, insert_row, upsert
 from budwood.catalog.sql.delivery_tables import (
     counted,
     disagreement,
@@ -17,7 +17,8 @@ from budwood.catalog.sql.delivery_tables import (
     rollout,
     rollout_event,
     routing,
-    served,
+    served_run,
+    served_slot,
     taken,
     waiting,
 )
@@ -34,8 +35,8 @@ from budwood.domain.traffic.records import (
     GatewayRecord,
     Observation,
     RoutingRecord,
-    Served,
 )
+from budwood.domain.traffic.runs import Pressed, Run
 
 _ADD_ENDPOINT: Final = insert_numbered(endpoint)
 _CHANGED: Final = ("text", "generation", "gone", "removed_ms")
@@ -71,17 +72,22 @@ _LAST_EVENT: Final = Statement(
 )
 _ADD_EVENT: Final = insert_row(rollout_event)
 _PUT_COUNTED: Final = upsert(counted, "rollout_id")
-_ADD_SERVED: Final = add_once(served, "request")
-_FORGET: Final = Statement(
-    delete(served).where(
-        served.c.request.in_(
-            select(served.c.request)
-            .where(served.c.at_ms < bindparam("before_ms"))
-            .order_by(served.c.at_ms)
-            .limit(bindparam("limit"))
-        )
+_ADD_RUN: Final = insert_numbered(served_run)
+_PUT_RUN: Final = insert_row(served_run)
+_ADD_SLOT: Final = insert_row(served_slot)
+_RUN: Final = Statement(
+    select(served_run.c.id, served_run.c.from_ms, served_run.c.until_ms, served_run.c.requests).where(
+        served_run.c.id == bindparam("id")
     )
 )
+_OLD_RUNS: Final = Statement(
+    select(served_run.c.id)
+    .where(served_run.c.until_ms < bindparam("before_ms"))
+    .order_by(served_run.c.until_ms)
+    .limit(bindparam("limit"))
+)
+_DROP_RUN: Final = Statement(delete(served_run).where(served_run.c.id == bindparam("of_id")))
+_DROP_SLOTS: Final = Statement(delete(served_slot).where(served_slot.c.run_id == bindparam("of_id")))
 _ADD_OBSERVATION: Final = insert_numbered(observation)
 _PUT_WAITING: Final = upsert(waiting, "endpoint_id", "request")
 _DROP_WAITING: Final = Statement(
@@ -202,26 +208,33 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         body = dumps(pack(replace(counted, users=b""))).decode()
         self._session.change(_PUT_COUNTED, rollout_id=rollout_id, body=body, users=counted.users)
 
-    def add_served(self, served: Sequence[Served]) -> None:
-        self._session.change_many(
-            _ADD_SERVED,
-            (
-                {
-                    "request": each.request,
-                    "at_ms": each.at_ms,
-                    "endpoint_id": each.endpoint_id,
-                    "generation": each.generation,
-                    "number": each.number,
-                    "code": each.code,
-                    "latency_us": each.latency_us,
-                    "unit": each.unit,
-                }
-                for each in served
-            ),
-        )
+    def add_served(self, served: Pressed) -> None:
+        id_ = self._session.add(_ADD_RUN, **_of_run(served))
+        self._add_slots(id_, served)
 
-    def forget_served(self, *, before_ms: int, limit: int = 10_000) -> int:
-        return self._session.change(_FORGET, before_ms=before_ms, limit=limit)
+    def gather_served(self, runs: Sequence[Run], whole: Pressed) -> bool:
+        if any(self._session.one(_RUN, id=run.id) != astuple(run) for run in runs):
+            return False
+        for run in runs:
+            self._drop_run(run.id)
+        id_ = min(run.id for run in runs)
+        self._session.change(_PUT_RUN, id=id_, **_of_run(whole))
+        self._add_slots(id_, whole)
+        return True
+
+    def forget_served(self, *, before_ms: int, limit: int = 100) -> int:
+        old = self._session.all(_OLD_RUNS, before_ms=before_ms, limit=limit)
+        for (id_,) in old:
+            self._drop_run(id_)
+        return len(old)
+
+    def _add_slots(self, run_id: int, served: Pressed) -> None:
+        slots = ({"run_id": run_id, "slot": slot, "body": body} for slot, body in enumerate(served.slots))
+        self._session.change_many(_ADD_SLOT, slots)
+
+    def _drop_run(self, run_id: int) -> None:
+        self._session.change(_DROP_SLOTS, of_id=run_id)
+        self._session.change(_DROP_RUN, of_id=run_id)
 
     def add_observations(self, endpoint_id: int, observations: Sequence[Observation]) -> None:
         for each in observations:
@@ -255,6 +268,15 @@ class DeliveryWrites(QuotaWrites, DeliveryReads):
         for each in disagreements:
             body = dumps(pack(each)).decode()
             self._session.change(_ADD_DISAGREEMENT, rollout_id=rollout_id, number=each.number, body=body)
+
+
+def _of_run(served: Pressed) -> dict[str, int]:
+    return {
+        "from_ms": served.from_ms,
+        "until_ms": served.until_ms,
+        "requests": served.requests,
+        "slots": len(served.slots),
+    }
 
 
 def _row(rollout: Rollout) -> dict[str, str | int]:

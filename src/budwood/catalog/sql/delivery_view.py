@@ -17,7 +17,8 @@ from budwood.catalog.sql.delivery_tables import (
     rollout,
     rollout_event,
     routing,
-    served,
+    served_run,
+    served_slot,
     taken,
     waiting,
 )
@@ -36,6 +37,7 @@ from budwood.domain.traffic.records import (
     RoutingRecord,
     Served,
 )
+from budwood.domain.traffic.runs import Run, found, hash_of
 from budwood.errors import CatalogDamaged
 
 T = TypeVar("T")
@@ -123,7 +125,26 @@ _EVENTS: Final = Statement(
 _COUNTED: Final = Statement(
     select(counted.c.body, counted.c.users).where(counted.c.rollout_id == bindparam("rollout_id"))
 )
-_SERVED: Final = Statement(select(*served.c).where(served.c.request == bindparam("request")))
+_RUNS_AT_ONCE: Final = 64
+_SERVED_SLOTS: Final = Statement(
+    select(served_run.c.id, served_slot.c.body)
+    .join_from(
+        served_run,
+        served_slot,
+        and_(served_slot.c.run_id == served_run.c.id, served_slot.c.slot == bindparam("hash") % served_run.c.slots),
+    )
+    .where(served_run.c.id > bindparam("after"))
+    .order_by(served_run.c.id)
+    .limit(_RUNS_AT_ONCE)
+)
+_SERVED_RUNS: Final = Statement(
+    select(served_run.c.id, served_run.c.from_ms, served_run.c.until_ms, served_run.c.requests)
+    .order_by(served_run.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_SLOTS_OF_RUN: Final = Statement(
+    select(served_slot.c.body).where(served_slot.c.run_id == bindparam("run_id")).order_by(served_slot.c.slot)
+)
 _OBSERVATIONS: Final = Statement(
     select(*observation.c)
     .where(observation.c.endpoint_id == bindparam("endpoint_id"), observation.c.id > bindparam("after"))
@@ -236,8 +257,19 @@ class DeliveryReads(QuotaReads):
         return replace(_unpacked(Counted, row[0]), users=bytes(row[1])) if row else Counted()
 
     def served(self, request: str) -> Served | None:
-        row = self._session.one(_SERVED, request=request)
-        return Served(*row) if row else None
+        rows = self._session.all(_SERVED_SLOTS, hash=hash_of(request), after=0)
+        while rows:
+            for _, body in rows:
+                if (served := _found(bytes(body), request)) is not None:
+                    return served
+            rows = self._session.all(_SERVED_SLOTS, hash=hash_of(request), after=rows[-1][0])
+        return None
+
+    def served_runs(self, *, limit: int) -> Sequence[Run]:
+        return [Run(*row) for row in self._session.all(_SERVED_RUNS, limit=max(0, min(limit, PAGE_ROWS)))]
+
+    def served_slots(self, run_id: int) -> Sequence[bytes]:
+        return [bytes(body) for (body,) in self._session.all(_SLOTS_OF_RUN, run_id=run_id)]
 
     def observations(self, endpoint_id: int, *, after: int = 0, limit: int = 1000) -> Sequence[tuple[int, Observation]]:
         rows = self._session.all(
@@ -254,6 +286,13 @@ class DeliveryReads(QuotaReads):
             _DISAGREEMENTS, rollout_id=rollout_id, after=after, limit=max(0, min(limit, PAGE_ROWS))
         )
         return [_unpacked(Disagreement, body) for (body,) in rows]
+
+
+def _found(slot: bytes, request: str) -> Served | None:
+    try:
+        return found(slot, request)
+    except ValueError as error:
+        raise CatalogDamaged(f"Who answered what cannot be read: {error}") from error
 
 
 def _observation(

@@ -48,7 +48,10 @@ T = TypeVar("T")
 WRITE_LOCK: Final = 0x627564776F6F64
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_BEGIN_AND_LOCK: Final = f"{_BEGIN_WRITE}; SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()"
+_LOCK: Final = f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()"
+_BEGIN_AND_LOCK: Final = f"{_BEGIN_WRITE}; {_LOCK}"
+# What is not waited for is on the disk within a second, and with the next that is at the latest.
+_BEGIN_UNSYNCED: Final = f"{_BEGIN_WRITE}; SET LOCAL synchronous_commit = off; {_LOCK}"
 # A writer that stopped without dying would keep all others out; a reader may look at its snapshot for hours.
 _END_SILENT: Final = f"SET idle_in_transaction_session_timeout = '{STALLED_WRITE_S}s'"
 _UPGRADE: Final = "Run 'budwood db upgrade', once, where no other release writes to this database."
@@ -233,14 +236,15 @@ class _PostgresBatch:
         self._number = ""
         self._kept = False
 
-    def begin(self, *, small: bool) -> None:
+    def begin(self, *, small: bool, synced: bool) -> None:
         self._kept = False
         self.transaction.forget()
+        begin = _BEGIN_AND_LOCK if synced else _BEGIN_UNSYNCED
         try:
-            self._number = self._session.control(_BEGIN_AND_LOCK)[1]
+            self._number = self._session.control(begin)[1]
         except ConnectionLost:
             self._reopen()
-            self._number = self._session.control(_BEGIN_AND_LOCK)[1]
+            self._number = self._session.control(begin)[1]
 
     def mark(self) -> None:
         # They go with the work's first question: each journey costs as much as a look-up.

@@ -1,10 +1,10 @@
 """The catalog in one SQLite file: pragmas, connections, errors, opening. All that is SQLite's own is here.
 
 WAL with ``synchronous=FULL``: readers never wait, and what was acknowledged survives power loss (with NORMAL,
-4 of 500 acknowledged writes were gone after a cut). Readers take a connection from a small pool and hold one
-snapshot; writers go through the one thread of ``writer.py``; other processes are kept out of a batch by
-BEGIN IMMEDIATE. SQLite must not cross a fork, so idle connections are closed before one and nothing that was
-open is touched in the child.
+4 of 500 acknowledged writes were gone after a cut, so that is for what can wait alone). Readers take a connection
+from a small pool and hold one snapshot; writers go through the one thread of ``writer.py``; other processes are kept
+out of a batch by BEGIN IMMEDIATE. SQLite must not cross a fork, so idle connections are closed before one and nothing
+that was open is touched in the child.
 """
 
 import errno
@@ -185,7 +185,7 @@ class SqliteCatalog:
 
     def _open_batch(self) -> "_SqliteBatch":
         session = _connect(self._path, (*_WRITE_PRAGMAS, f"synchronous={self._synchronous}"))
-        return _SqliteBatch(session, self._salts, self._bell)
+        return _SqliteBatch(session, self._salts, self._bell, self._synchronous)
 
     def _borrow(self) -> "SqliteSession":
         try:
@@ -338,18 +338,22 @@ class _Reading:
 class _SqliteBatch:
     """``writer.Batch`` over one connection."""
 
-    def __init__(self, session: SqliteSession, salts: Salts, bell: FolderBell) -> None:
+    def __init__(self, session: SqliteSession, salts: Salts, bell: FolderBell, synchronous: str) -> None:
         self._session = session
         self._bell = bell
+        self._synchronous = synchronous
         self._small = False
+        self._synced = True
         self.transaction = SqlTransaction(session, salts)
 
-    def begin(self, *, small: bool) -> None:
+    def begin(self, *, small: bool, synced: bool) -> None:
         self.transaction.forget()
         self._session.rung.clear()
         if small is not self._small:
             self._session.execute(f"PRAGMA temp_store={'MEMORY' if small else 'FILE'}")
             self._small = small
+        if synced is not self._synced:
+            self._synchronize(synced)
         self._session.execute("BEGIN IMMEDIATE")
 
     def mark(self) -> None:
@@ -382,6 +386,12 @@ class _SqliteBatch:
 
     def close(self) -> None:
         self._session.close()
+
+    def _synchronize(self, synced: bool) -> None:
+        """Of the log one part follows the other, so what is not synced now is with the next that is."""
+        if self._synchronous == "FULL":
+            self._session.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+        self._synced = synced
 
 
 def _connect(path: Path, pragmas: Iterable[str], generation: int = 0) -> SqliteSession:

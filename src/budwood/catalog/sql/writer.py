@@ -3,9 +3,9 @@
 A sync costs milliseconds and a small write costs microseconds, so sixteen writers who share syncs are ten times
 as fast as sixteen who queue for their own. Each piece of work runs between savepoints: one that raises leaves
 nothing, its neighbours stay. Results are handed out only after the commit. Nobody is made to wait for company:
-a lone caller's work is committed at once. What can wait (``write_behind``) goes after what cannot, for a while, and
-never joins a batch that somebody waits for. What a request of few bytes asks for (``write_soon``) is small, and so are
-batches of nothing else.
+a lone caller's work is committed at once. What can wait (``write_behind``) goes after what cannot, for a while, in
+batches of its own, which are not synced: whoever comes meanwhile would wait for that. What a request of few bytes asks
+for (``write_soon``) is small, and so are batches of nothing else.
 """
 
 import math
@@ -32,8 +32,9 @@ class Batch(Protocol):
 
     @property
     def transaction(self) -> Transaction: ...
-    def begin(self, *, small: bool) -> None:
-        """``small``: all that is done in it is, so that what a mark needs for undoing it fits into memory."""
+    def begin(self, *, small: bool, synced: bool) -> None:
+        """``small``: all that is done in it is, so that what a mark needs for undoing it fits into memory. ``synced``:
+        once it is committed, it outlives a loss of power; else a later one that is makes it so."""
 
     def mark(self) -> None:
         """Remember this point, before one piece of work."""
@@ -70,7 +71,7 @@ class GroupWriter:
         return self._written(work, 0.0)
 
     def write_behind(self, work: Callable[[Transaction], T]) -> T:
-        """Like ``write``, behind all who call that now and in the next ``BEHIND_S``."""
+        """Like ``write``, behind all who call that within ``BEHIND_S``, durable with the next of theirs."""
         return self._written(work, BEHIND_S)
 
     def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
@@ -135,7 +136,7 @@ class GroupWriter:
         ran: list[_Request] = []
         try:
             batch = self._batch = self._batch or self._open_batch()
-            batch.begin(small=first.is_small)
+            batch.begin(small=first.is_small, synced=not first.can_wait)
             request: _Request | None = first
             while request is not None:
                 request.run(batch, first=not ran)
@@ -207,8 +208,8 @@ class _Request:
         return self._told is not None
 
     def lets_join(self, other: "_Request") -> bool:
-        """What can wait does not delay the commit of what cannot, and a small batch stays small."""
-        return (self.can_wait or not other.can_wait) and (other.is_small or not self.is_small)
+        """What can wait has batches of its own, and a small batch stays small."""
+        return self.can_wait == other.can_wait and (other.is_small or not self.is_small)
 
     @property
     def is_end(self) -> bool:
