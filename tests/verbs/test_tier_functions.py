@@ -85,6 +85,27 @@ def test_what_others_lean_on_is_not_derived(tmp_path: Path, base: Tensors, monke
         assert came_back(registry, "tuned", tmp_path / "tuned", tmp_path / "out")
 
 
+def test_what_others_are_derived_from_is_not_derived(
+    tmp_path: Path, base: Tensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDWOOD_PUSH_AS", "raw")
+    with budwood.connect(tmp_path / "registry") as registry:
+        registry.push(saved(tmp_path, "base", base), "base")
+        registry.push(saved(tmp_path, "copy", narrowed(base)), "copy")
+    monkeypatch.setenv("BUDWOOD_PUSH_AS", "small")
+    turned = {f"{name}.T": each.T.contiguous() for name, each in narrowed(base).items()}
+    with budwood.connect(tmp_path / "registry") as registry:
+        source = saved(tmp_path, "turned", turned)
+        registry.push(source, "turned")
+        # Each of its blocks is made of all those of the copy.
+        assert encodings(registry, "turned")["wide.T"] == {DERIVED}
+        registry.tiers.put_policy(WARM)
+        registry.tiers.run()
+        assert DERIVED not in encodings(registry, "copy")["wide"]
+        assert registry.verify(read_data=True).problems == ()
+        assert came_back(registry, "turned", source, tmp_path / "out")
+
+
 def test_a_source_from_before_there_were_prints_gets_them_on_its_way(
     near: Registry, tmp_path: Path, base: Tensors, monkeypatch: pytest.MonkeyPatch
 ) -> None:

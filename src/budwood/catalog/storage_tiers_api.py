@@ -28,7 +28,7 @@ class StorageTiersView(Protocol):
         """How often it was pulled, since somebody counts."""
 
     def leaning_on(self, ids: Sequence[BlockId]) -> Sequence[BlockRow]:
-        """The rows in force that are differences from these blocks."""
+        """The rows in force that lean on these blocks: differences, and what is derived."""
 
 
 class StorageTiersTransaction(Protocol):

@@ -57,6 +57,31 @@ class StorageTiersSuite:
             assert found == {row.id for row in leaning[1:]}
             assert list(view.leaning_on([leaning[1].id])) == []
 
+    def test_a_derived_block_is_found_by_each_that_it_leans_on(self, catalog: Catalog) -> None:
+        first, second, third, both = block_rows(4)
+        derived = replace(both, base=first.id + second.id, depth=3)
+        catalog.write(lambda transaction: transaction.add_blocks([first, second, third, derived]))
+        with catalog.read() as view:
+            for base in (first, second):
+                assert [row.id for row in view.leaning_on([base.id])] == [derived.id]
+            assert [row.id for row in view.leaning_on([first.id, second.id, third.id])] == [derived.id]
+            assert list(view.leaning_on([third.id])) == []
+
+        # One that is written anew, or that goes, leans on nothing; one that comes back leans on what it leans on then.
+        catalog.write(lambda transaction: transaction.add_blocks([both]))
+        with catalog.read() as view:
+            assert list(view.leaning_on([first.id, second.id])) == []
+        catalog.write(lambda transaction: transaction.add_blocks([derived]))
+        catalog.write(lambda transaction: transaction.condemn([both.id], at_ms=5))
+        with catalog.read() as view:
+            assert list(view.leaning_on([first.id, second.id])) == []
+        catalog.write(lambda transaction: transaction.forget_blocks([both.id]))
+        again = replace(derived, base=second.id + third.id)
+        catalog.write(lambda transaction: transaction.add_blocks([again]))
+        with catalog.read() as view:
+            assert list(view.leaning_on([first.id])) == []
+            assert [row.id for row in view.leaning_on([third.id])] == [again.id]
+
 
 def _added(catalog: Catalog) -> VersionRecord:
     def work(transaction: Transaction) -> VersionRecord:

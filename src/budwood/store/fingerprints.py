@@ -89,8 +89,8 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Groups of a tensor's numbers: two that follow from how many numbers there are, the first two of all, and the first
-    two of the second row."""
+    """Groups of a tensor's numbers: two that follow from how many there are, the first two, and the second row's first
+    two."""
 
     flat: bytes = b""
     head: bytes = b""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-KNOWN: Final = tuple(f"{number:04d}" for number in range(1, 22))
+KNOWN: Final = tuple(f"{number:04d}" for number in range(1, 23))
 HEAD: Final = KNOWN[-1]
 
 

@@ -7,15 +7,16 @@ widths, so that a question about a million blocks compiles four statements and n
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import BindParameter, Select, bindparam, case, func, literal_column, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, case, func, literal_column, select
 from sqlalchemy.sql import ClauseElement
 
 from budwood.catalog.api import Lease, PackUse
 from budwood.catalog.people_api import Reach
+from budwood.catalog.sql.derived_tables import leaning
 from budwood.catalog.sql.people_tables import holding, namespace
 from budwood.catalog.sql.session import Row, Session, Statement
 from budwood.catalog.sql.tables import block, lease, pack
-from budwood.domain.limits import INDEX_ROWS
+from budwood.domain.limits import DERIVED_DEPTH, INDEX_ROWS
 from budwood.domain.manifest import BlockId
 from budwood.store.api import BlockRow
 
@@ -77,7 +78,11 @@ _HOLDING: Final = _asking(
     )
 )
 # Written out, not bound: only then is it seen to match the partial index.
-_LEANING: Final = _asking(lambda ids: _in_force.where(block.c.depth > literal_column("0"), block.c.base.in_(ids)))
+_is_difference: Final = and_(block.c.depth > literal_column("0"), block.c.depth != literal_column(str(DERIVED_DEPTH)))
+_DIFFERENT: Final = _asking(lambda ids: _in_force.where(_is_difference, block.c.base.in_(ids)))
+_DERIVED: Final = _asking(
+    lambda ids: _in_force.join(leaning, leaning.c.block_id == block.c.id).where(leaning.c.base_id.in_(ids))
+)
 _BLOCKS: Final = _paged(_in_force)
 _BLOCKS_OF: Final = _paged(_in_force.where(pack.c.name == bindparam("pack")))
 # Written out, not bound: only then is it seen to match the partial index.
@@ -151,7 +156,11 @@ class IndexView:
             yield from self._session.all(statements[len(chunk)], **values)
 
     def leaning_on(self, ids: Sequence[BlockId]) -> list[BlockRow]:
-        return list({row[0]: _block_from(row) for row in self._ask(_LEANING, ids)}.values())
+        found = {row[0]: _block_from(row) for row in self._ask(_DIFFERENT, ids)}
+        derived = (_block_from(row) for row in self._ask(_DERIVED, ids))
+        # One that was written anew as a whole leans on nothing any more.
+        found |= {row.id: row for row in derived if not set(ids).isdisjoint(row.bases)}
+        return list(found.values())
 
     def blocks(self, *, pack: str = "", after: BlockId = b"", limit: int = 10_000) -> Sequence[BlockRow]:
         if pack:

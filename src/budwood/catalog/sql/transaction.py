@@ -326,6 +326,7 @@ class SqlTransaction(
         # In key order, a bulk insert touches each page of the index once.
         ordered = sorted(rows, key=lambda row: row.id)
         self._session.change_many(_PUT_BLOCK, (_block_values(row, packs[row.pack][0]) for row in ordered))
+        self._note_leaning(ordered)
 
     def condemn(self, ids: Sequence[BlockId], *, at_ms: int) -> None:
         self._session.change_many(_CONDEMN, ({"of_id": block_id, "at_ms": at_ms} for block_id in sorted(ids)))
@@ -333,6 +334,7 @@ class SqlTransaction(
     def forget_blocks(self, ids: Sequence[BlockId]) -> None:
         self._forget_counted(ids)
         self._session.change_many(_FORGET, ({"of_id": block_id} for block_id in sorted(ids)))
+        self._forget_leaning(ids)
         self._session.change(_FORGET_PACKS)
 
     def take_lease(self, lease: Lease) -> None:
