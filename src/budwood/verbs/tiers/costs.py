@@ -4,8 +4,9 @@ A block that several versions of the namespace need is divided among them. A pul
 leans on. What a namespace is told counts its own versions alone.
 """
 
-from array import array
 from collections.abc import Iterator
+
+import numpy as np
 
 from budwood.domain.manifest import BlockId
 from budwood.domain.records import VersionRecord
@@ -16,6 +17,7 @@ from budwood.verbs.manifests import load_manifest
 from budwood.verbs.namespaces import namespace_named
 from budwood.verbs.needed import PAGE, named_blocks, with_bases
 from budwood.verbs.tiers.policies import tiering_in
+from budwood.verbs.uses import Users
 
 
 def costs(house: House, namespace: str) -> Costs:
@@ -23,10 +25,10 @@ def costs(house: House, namespace: str) -> Costs:
     with house.catalog.read() as view:
         room = namespace_named(view, namespace).name
         tiering = tiering_in(view, room) or Tiering()
-    users: dict[BlockId, int] = {}
+    users = Users()
     for _, blocks in _needed(house, room):
-        for block in blocks:
-            users[block] = users.get(block, 0) + 1
+        users.add(blocks)
+    users.settle()
     rows = [_cost(house, version, blocks, users, tiering) for version, blocks in _needed(house, room)]
     by_tier: dict[str, float] = {}
     for row in rows:
@@ -53,15 +55,16 @@ def _needed(house: House, namespace: str) -> Iterator[tuple[VersionRecord, dict[
 
 
 def _cost(
-    house: House, version: VersionRecord, blocks: dict[BlockId, int], users: dict[BlockId, int], tiering: Tiering
+    house: House, version: VersionRecord, blocks: dict[BlockId, int], users: Users, tiering: Tiering
 ) -> VersionCost:
     now = house.clock()
     with house.catalog.read() as view:
         state, use = view.tier_state(version.id), view.version_use(version.id)
     tier = state.tier if state else StorageTier.HOT
     price = tiering.prices.of(tier)
-    shares = array("d", (length / users[block] for block, length in blocks.items()))
-    stored, whole = sum(shares), sum(blocks.values())
+    lengths = np.fromiter(blocks.values(), np.int64, len(blocks))
+    # Whoever came since the users were counted is one of them.
+    stored = float((lengths / np.maximum(users.of(blocks), 1)).sum())
     reads = use.a_month(now) if use else 0.0
     return VersionCost(
         reference=version.reference,
@@ -71,5 +74,5 @@ def _cost(
         stored_bytes=stored,
         reads=reads,
         stored_cost=stored / GB * price.stored,
-        read_cost=whole / GB * price.read * reads,
+        read_cost=int(lengths.sum()) / GB * price.read * reads,
     )
