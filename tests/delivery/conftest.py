@@ -42,7 +42,10 @@ class _Says(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         heard = {name.lower(): value for name, value in self.headers.items()}
         body = json.dumps({"arm": self.server.arm, "path": self.path, "heard": heard}).encode()  # type: ignore[attr-defined]
+        head, body = self.server.binary or (0, body)  # type: ignore[attr-defined]
         self.send_response(self.server.answers)  # type: ignore[attr-defined]
+        if head:
+            self.send_header("inference-header-content-length", str(head))
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -54,13 +57,15 @@ class _Says(BaseHTTPRequestHandler):
 
 
 class Says(ThreadingHTTPServer):
-    """A backend: it answers with its arm, the path it was asked at and the headers it heard."""
+    """A backend: it answers with its arm, the path it was asked at and the headers it heard; or with ``binary``, which
+    is how much of a body is JSON, and the body."""
 
     daemon_threads = True
 
     def __init__(self, arm: str) -> None:
         super().__init__(("127.0.0.1", 0), _Says)
         self.arm, self.answers = arm, 200
+        self.binary: tuple[int, bytes] | None = None
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -102,8 +107,9 @@ class Client:
         self._connection.request("POST", path, body, told)
         answer = self._connection.getresponse()
         body = answer.read()
-        said = json.loads(body) if body.startswith(b"{") else {}
         heard = {name.lower(): value for name, value in answer.getheaders()}
+        head = int(heard.get("inference-header-content-length", len(body)))
+        said = json.loads(body[:head]) if body.startswith(b"{") else {}
         return Answer(answer.status, said.get("arm", ""), heard, said.get("heard", {}), said.get("path", ""), said)
 
     def close(self) -> None:

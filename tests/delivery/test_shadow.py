@@ -1,10 +1,13 @@
 """Copies of requests on a real gateway: the champion alone answers, and both answers are kept, joined and compared."""
 
 import json
+import math
+import struct
 from dataclasses import replace
 from typing import Any
 
-from budwood.domain.compared.captures import read_captures
+from budwood.domain.compared.captures import Pair, judged, read_captures
+from budwood.domain.compared.comparison import Comparison, Kind
 from budwood.domain.traffic.endpoint import Endpoint, Routing, Shadow
 from budwood.domain.traffic.segments import first_table
 
@@ -86,6 +89,34 @@ def test_copies_of_binary_bodies_are_kept_as_lines_that_can_be_read(gateway: Gat
     found = read_captures((gateway.folder / "captures.log").read_bytes())
     assert (len(found.captures), found.garbled) == (6, 0)
     assert {json.loads(each.answered)["arm"] for each in found.captures} == {"stable", "canary"}
+
+
+def test_answers_in_binary_are_compared_by_their_numbers(
+    gateway: Gateway, endpoint: Endpoint, backends: dict[str, Says]
+) -> None:
+    backends["stable"].binary = binary(0.25, 0.75, math.nan)
+    backends["canary"].binary = binary(0.25, 0.7578125, math.nan)
+    assert gateway.obey(shadowing(endpoint)) == {}
+    head, body = binary(1.5)
+    gateway.ask("/predict/fraud", {"inference-header-content-length": str(head)}, body)
+    captured(gateway, 2)
+    found = read_captures((gateway.folder / "captures.log").read_bytes())
+    held, said = sorted(found.captures, key=lambda each: each.side)
+    assert json.loads(held.asked)["outputs"] == [{"name": "p", "datatype": "FP32", "shape": [1], "data": [1.5]}]
+    assert json.loads(held.answered)["outputs"][0]["data"] == [0.25, 0.75, "nan"]
+    for kind, tolerance, agrees in ((Kind.JSON, 0.01, True), (Kind.JSON, 0.005, False), (Kind.JSON, 0.0, False)):
+        judgement = judged(Comparison(kind, "outputs[0].data", tolerance), Pair(held, said))
+        assert judgement is not None
+        assert judgement.agrees is agrees
+    assert judged(Comparison(Kind.VECTOR, "outputs[0].data", 0.01), Pair(held, said)) is None
+
+
+def binary(*values: float) -> tuple[int, bytes]:
+    """How much of it is JSON, and the whole."""
+    content = struct.pack(f"<{len(values)}f", *values)
+    tensor = {"name": "p", "datatype": "FP32", "shape": [len(values)], "parameters": {"binary_data_size": len(content)}}
+    said = json.dumps({"outputs": [tensor]}).encode()
+    return len(said), said + content
 
 
 def test_a_shadow_that_hangs_or_fails_is_felt_by_nobody(

@@ -2,7 +2,8 @@
 
 A sampled request is copied to a second listener of the same gateway, a socket beside its log, which asks the shadow's
 arm. On both sides a small script keeps the first bytes of the bodies as they pass, without holding them back, and both
-write a line into one log; the request's id joins the two. Requests that are not sampled never meet the script.
+write a line into one log; the request's id joins the two. Requests that are not sampled never meet the script. A body
+with tensors in binary is written in base64, with the length of its JSON: as a text it would lose bytes.
 """
 
 from pathlib import PurePosixPath
@@ -14,12 +15,14 @@ Plain = dict[str, Any]
 METADATA: Final = "budwood.capture"
 BASELINE_SIDE: Final = "baseline"
 SHADOW_SIDE: Final = "shadow"
+_OF_BODIES: Final = ("asked", "answered")
 _SCRIPT: Final = """
 local function keep(handle, name)
   local most = handle:metadata():get("body_bytes") or 0
   local told = handle:streamInfo():dynamicMetadata()
   told:set("budwood.capture", "sampled", true)
   if most == 0 then return end
+  local head = handle:headers():get("inference-header-content-length")
   local parts, kept, size = {}, 0, 0
   for chunk in handle:bodyChunks() do
     local length = chunk:length()
@@ -31,7 +34,12 @@ local function keep(handle, name)
     size = size + length
   end
   told = handle:streamInfo():dynamicMetadata()  -- what was held before the wait is gone
-  told:set("budwood.capture", name, table.concat(parts))
+  local body = table.concat(parts)
+  if head then
+    told:set("budwood.capture", name .. "_head", head)
+    body = handle:base64Escape(body)
+  end
+  told:set("budwood.capture", name, body)
   told:set("budwood.capture", name .. "_bytes", size)
 end
 function envoy_on_request(handle) keep(handle, "asked") end
@@ -67,7 +75,7 @@ def captures_log(log: str, side: str) -> Plain:
         "us": "%COMMON_DURATION(US_TX_BEG:US_RX_END:us)%",
         **{
             name: f"%DYNAMIC_METADATA({METADATA}:{name})%"
-            for name in ("asked", "asked_bytes", "answered", "answered_bytes")
+            for name in (*_OF_BODIES, *(f"{name}_{more}" for name in _OF_BODIES for more in ("bytes", "head")))
         },
     }
     kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog"

@@ -1,14 +1,19 @@
 """What a gateway captured of sampled requests: one JSON object a line, read strictly, and joined two by two.
 
-Whoever sends requests writes parts of a line, so one that is none is counted as garbled and says nothing.
+Whoever sends requests writes parts of a line, so one that is none is counted as garbled and says nothing. Bodies with
+tensors in binary are read as the JSON that says the same.
 """
 
+from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from hashlib import sha256
+from typing import Any
 
 from budwood.domain.compared.answers import redacted
 from budwood.domain.compared.comparison import Compared, Comparison, Kind, Unlike, compare
+from budwood.domain.compared.tensors import in_json
 from budwood.domain.limits import CAPTURE_LINE_BYTES, DISAGREEMENT_BYTES
 from budwood.domain.traffic.log_line import REQUEST_ID, line_of, number_in, text_in
 
@@ -122,7 +127,7 @@ def _read(text: bytes) -> Capture | None:
     request, endpoint = text_in(said, "request"), text_in(said, "endpoint")
     if at is None or generation is None or code is None or not endpoint or not REQUEST_ID.fullmatch(request):
         return None
-    asked, answered = text_in(said, "asked"), text_in(said, "answered")
+    asked, answered = _body(said, "asked"), _body(said, "answered")
     return Capture(
         Side(said["side"]),
         int(at * 1_000),
@@ -132,7 +137,28 @@ def _read(text: bytes) -> Capture | None:
         text_in(said, "cluster").rpartition(".")[2],
         int(code),
         int(latency) if latency is not None else -1,
-        asked,
-        answered,
-        (number_in(said, "answered_bytes") or 0) > len(answered.encode("utf-8", "surrogatepass")),
+        asked.text,
+        answered.text,
+        (number_in(said, "answered_bytes") or 0) > answered.size_bytes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """``size_bytes`` is how much of it was kept."""
+
+    text: str
+    size_bytes: int
+
+
+def _body(said: dict[str, Any], name: str) -> _Body:
+    text, head = text_in(said, name), text_in(said, f"{name}_head")
+    if not head:
+        return _Body(text, len(text.encode("utf-8", "surrogatepass")))
+    content = b""
+    try:
+        content = b64decode(text, validate=True)
+        return _Body(in_json(content, head), len(content))
+    except ValueError:
+        # It was cut, or is not what it says: no JSON, and like another only where all bytes are.
+        return _Body(f"[binary: sha256 {sha256(content).hexdigest()}]", len(content))
