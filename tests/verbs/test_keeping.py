@@ -1,7 +1,7 @@
 """verify, sweep, stats, export, import, rebuild-index: nothing needed is lost, nothing lost stays unseen."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from budwood.domain.names import Stage
 from budwood.errors import BadBundle, Damaged, Invalid, LabelTaken, ManifestDamaged, SourceNotFound
 from budwood.store.api import BlockRow
 from budwood.store.packs import pack_key
+from budwood.verbs import rebuild
 
 MakeModel = Callable[..., Path]
 
@@ -351,3 +352,61 @@ def test_a_rebuilt_index_knows_whose_the_packs_are(
     shared = {row.id for row in rows if row.base} | {row.base for row in rows if row.base}
     assert shared <= seen("blue")
     assert not near.verify(read_data=True).problems
+
+
+def test_a_rebuild_that_was_interrupted_is_finished_by_the_next(
+    near: Registry, model: MakeModel, open_borders: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_borders(near, "red", "blue")
+    near.push(model(), "red/a")
+    near.push(model(moved=0.01), "blue/b", parents=["red/a"])
+    rows = list(near.house.catalog.write(lambda t: t.blocks()))
+
+    def lose(transaction: Transaction) -> None:
+        transaction.condemn([row.id for row in rows], at_ms=1)
+        transaction.forget_blocks([row.id for row in rows])
+
+    near.house.catalog.write(lose)
+    with monkeypatch.context() as patched:
+        patched.setattr(rebuild, "_give_back", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            near.rebuild_index()
+    near.rebuild_index()
+    with near.house.catalog.read() as view:
+        for namespace, reference in (("red", "red/a"), ("blue", "blue/b")):
+            blocks = tuple(near.get(reference).manifest.block_ids())
+            assert view.find_blocks(blocks, reach=frozenset({namespace})) == view.find_blocks(blocks)
+    assert not near.verify(read_data=True).problems
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_rebuild_looks_only_at_those_who_need_what_was_lost(
+    near: Registry, model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near.push(model(seed=1), "one")
+    near.push(model(seed=2), "two")
+    near.push(model(seed=2, moved=0.01), "two")
+    # Their headers are the same.
+    lost = tuple({*near.get("two@v1").manifest.block_ids()} - {*near.get("one@v1").manifest.block_ids()})
+    near.house.catalog.write(lambda transaction: _lose(transaction, lost))
+    given: list[str] = []
+    before = rebuild._give_back
+
+    def give_back(transaction: Transaction, *, namespace: str, blocks: Sequence[bytes]) -> None:
+        given.append(namespace)
+        before(transaction, namespace=namespace, blocks=blocks)
+
+    monkeypatch.setattr(rebuild, "_give_back", give_back)
+    assert near.rebuild_index() > 0
+    assert len(given) == 2
+    assert near.rebuild_index() > 0
+    assert len(given) == 2
+    assert not near.verify(read_data=True).problems
+
+
+def _lose(transaction: Transaction, lost: Sequence[bytes]) -> None:
+    transaction.condemn(lost, at_ms=1)
+    transaction.forget_blocks(lost)

@@ -9,6 +9,7 @@ packs gets every row back with ``read_footer``; whoever has a row gets the encod
 import re
 import struct
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -22,12 +23,12 @@ from budwood.domain.limits import (
     BLOCK_BYTES,
     DEEPEST,
     DERIVED_DEPTH,
-    DERIVED_SOURCES,
     PACK_BLOCKS,
     PACK_BYTES,
     PARCEL_BLOCKS,
     PARCEL_RAW_BYTES,
     PARCEL_SOURCES,
+    TURNED_SOURCES,
 )
 from budwood.domain.manifest import BlockId
 from budwood.errors import BlockDamaged, PackDamaged, TooNew
@@ -63,7 +64,7 @@ _ENTRY: Final = np.dtype(
 _ROW: Final = struct.Struct("<32sQIIBBBBI32s")
 """An entry again, for writing one at a time."""
 _ROWS_AT_ONCE: Final = 4096
-_MORE_MOST: Final = (DERIVED_SOURCES - 1) * ID_BYTES
+_MORE_MOST: Final = (TURNED_SOURCES - 1) * ID_BYTES
 _MANIFEST: Final = 1
 _NO_BASE: Final = bytes(32)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -117,6 +118,14 @@ class PackRows(Sequence[BlockRow]):
 
     def __len__(self) -> int:
         return sum(len(footer.entries) for footer in self._footers) // _ROW.size
+
+    def depths(self) -> Counter[int]:
+        """How many lie at each depth."""
+        found: Counter[int] = Counter()
+        for footer in self._footers:
+            depths = np.bincount(np.frombuffer(footer.entries, dtype=_ENTRY)["depth"])
+            found.update(dict(enumerate(depths.tolist())))
+        return found
 
     def __iter__(self) -> Iterator[BlockRow]:
         for footer in self._footers:
@@ -269,7 +278,7 @@ class _Pack:
             self._writer.size + length + index_bytes <= pack_bytes
             and self._raw_bytes + raw_length <= PARCEL_RAW_BYTES
             and len(self.footer) < PARCEL_BLOCKS * _ROW.size
-            and self._sources + DERIVED_SOURCES <= PARCEL_SOURCES
+            and self._sources + TURNED_SOURCES <= PARCEL_SOURCES
         )
 
     def add(self, block: NewBlock, parts: Sequence[Buffer], length: int, check: int) -> BlockRow:
@@ -376,7 +385,7 @@ def _assert_writable(block: NewBlock, length: int, pack_format: int) -> None:
     assert not {block.id, _NO_BASE}.intersection(bases), "a block is no difference from itself"
     assert (block.depth == DERIVED_DEPTH) == (block.encoding == DERIVED), "a derived block has a depth of its own"
     assert len(bases) < 2 or pack_format == DERIVED_FORMAT, "this pack is for others"
-    assert len(bases) <= DERIVED_SOURCES, "a block is derived from at most DERIVED_SOURCES"
+    assert len(bases) <= TURNED_SOURCES, "a block is derived from at most TURNED_SOURCES"
 
 
 def _written(row: BlockRow) -> bytes:
@@ -422,9 +431,7 @@ def _check_entries(name: str, entries: _Entries, end: int) -> None:
             raise _damaged(name, f"a {field} is out of range")
     if np.any(entries["depth"] > DEEPEST) or np.any(entries["flags"] > _MANIFEST):
         raise _damaged(name, "an entry has a depth or flags that cannot be")
-    if np.any((entries["more"] > 0) & (entries["depth"] != DERIVED_DEPTH)) or np.any(
-        entries["more"] >= DERIVED_SOURCES
-    ):
+    if np.any((entries["more"] > 0) & (entries["depth"] != DERIVED_DEPTH)) or np.any(entries["more"] >= TURNED_SOURCES):
         raise _damaged(name, "an entry leans on more blocks than it may")
     base = _words(entries, "base")
     has_base = np.any(base != 0, axis=1)
