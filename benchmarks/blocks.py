@@ -234,6 +234,17 @@ def levels(registry: Registry) -> Mapping[str, object]:
     return {"versions": len(placed)}
 
 
+def stats(registry: Registry) -> Mapping[str, object]:
+    """What each model, kind and tier holds, alone and together."""
+    usage = registry.stats()
+    return {"models": len(usage.by_model), "blocks": usage.blocks}
+
+
+def costs(registry: Registry) -> Mapping[str, object]:
+    """What each version costs a month, of what it shares with others its part."""
+    return {"versions": len(registry.tiers.costs().rows)}
+
+
 def rebuild(registry: Registry) -> Mapping[str, object]:
     """The rows of some packs are gone; all packs are read for them."""
     with registry.house.catalog.read() as view:
@@ -257,6 +268,8 @@ ACTS: Final[Mapping[str, Callable[[Registry], Mapping[str, object]]]] = {
     "look": look,
     "sweep": sweep,
     "levels": levels,
+    "stats": stats,
+    "costs": costs,
     "verify": verify,
     "scrub": scrub,
     "rebuild": rebuild,

@@ -117,7 +117,7 @@ def beside_a_worker(sources: Sequence[Path], room: Path, share: float) -> dict[s
             time.sleep(SETTLE_S)
             beside = list[dict[str, float]]()
             while len(beside) < ROUNDS and worker.poll() is None:
-                beside.append(foreground(registry, sources[0], room))
+                beside.append(foreground(registry, sources[0], room, worker.pid))
             output, _ = worker.communicate()
         registry.sweep(grace_s=0)
         after = registry.stats().stored_bytes
@@ -129,14 +129,14 @@ def beside_a_worker(sources: Sequence[Path], room: Path, share: float) -> dict[s
         "slower": {
             name: median(each[name] for each in beside) / median(each[name] for each in alone) - 1
             for name in alone[0]
-            if beside
+            if beside and name != "worker_cpu_s"
         },
         "rounds_beside": len(beside),
     }
 
 
-def foreground(registry: Registry, source: Path, room: Path) -> dict[str, float]:
-    """A push that finds the file again and hashes it, a push of something new, and a pull."""
+def foreground(registry: Registry, source: Path, room: Path, worker: int = 0) -> dict[str, float]:
+    """A push of something new, and a pull; and how much a worker of that process id worked during the push."""
     part = room / "part.bin"
     with source.open("rb") as file:
         file.seek(256 << 20)
@@ -144,8 +144,10 @@ def foreground(registry: Registry, source: Path, room: Path) -> dict[str, float]
     # Some bytes of each block differ, so all of it is new.
     content[:: STEP // 2] = os.urandom(len(content[:: STEP // 2]))
     part.write_bytes(content)
+    before = _worked_s(worker)
     with timed() as push:
         registry.push(part, "scratch")
+    worked_s = _worked_s(worker) - before
     target = room / "pulled"
     shutil.rmtree(target, ignore_errors=True)
     with timed() as pull:
@@ -154,6 +156,7 @@ def foreground(registry: Registry, source: Path, room: Path) -> dict[str, float]
     return {
         "push_wall_s": push["wall_s"],
         "push_cpu_s": push["cpu_s"],
+        "worker_cpu_s": worked_s,
         "pull_wall_s": pull["wall_s"],
         "pull_cpu_s": pull["cpu_s"],
     }
@@ -189,6 +192,15 @@ def timed() -> Iterator[dict[str, float]]:
     cpu, wall = time.process_time(), time.perf_counter()
     yield spent
     spent["wall_s"], spent["cpu_s"] = time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _worked_s(process: int) -> float:
+    """CPU seconds of another process so far, in hundredths; none of none and of one that is gone."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _anonymous_bytes() -> int:
