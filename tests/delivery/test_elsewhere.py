@@ -1,7 +1,5 @@
 """Gateways on other machines: who is let in, what each is told, and that nothing they wrote counts twice or never."""
 
-import datetime
-import ipaddress
 import json
 import os
 import shutil
@@ -23,10 +21,6 @@ pytest.importorskip("envoy")
 pytest.importorskip("cryptography")
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import budwood
 from budwood.client.registry import Registry
@@ -37,11 +31,12 @@ from budwood.delivery.gateway.status import status_of
 from budwood.delivery.gateway.way_home import WayHome
 from budwood.delivery.logs.files import Bounds
 from budwood.delivery.logs.wire import METHOD, SERVICE, Piece
-from budwood.delivery.xds.tls import Tls
+from budwood.delivery.tls import Tls
 from budwood.domain.traffic.endpoint import Backend
 from budwood.errors import BadValue, Forbidden, GatewayDown, RecordNotFound, Unauthenticated
 from budwood.server.control import ControlPlane
 
+from .certificates import certificate
 from .conftest import Client, Says, eventually, free_port
 
 ENDPOINT = """\
@@ -65,26 +60,6 @@ spec:
   silence: 3600s
 """
 OPEN = Shows(sends=True)
-
-
-def certificate(folder: Path, name: str, host: str = "127.0.0.1") -> Tls:
-    """Of a machine, vouched for by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    tls = Tls(folder / f"{name}.crt", folder / f"{name}.key")
-    tls.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    tls.key.write_bytes(key.private_bytes(*form))
-    return tls
 
 
 @dataclass

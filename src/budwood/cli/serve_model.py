@@ -90,6 +90,11 @@ GrpcPort = Annotated[
     int | None,
     typer.Option("--grpc-port", min=0, max=65535, help="Answer over gRPC too, all versions at this port; 0 for any."),
 ]
+GrpcCert = Annotated[
+    Path | None,
+    typer.Option("--grpc-tls-cert", metavar="FILE", help="A certificate. gRPC is then answered over TLS."),
+]
+GrpcKey = Annotated[Path | None, typer.Option("--grpc-tls-key", metavar="FILE", help="The key of that certificate.")]
 By = Annotated[str, typer.Option("--runtime", metavar="budwood|mlserver", help="Whose server answers.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Load a version even if its scan does not call it clean.")]
 Cache = Annotated[Path, typer.Option("--cache", metavar="FOLDER", help="Where files are pulled to.")]
@@ -102,6 +107,16 @@ class _Code:
     runtime: str
     predictor: str
     python: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Where gRPC is answered; over TLS where there is a certificate."""
+
+    host: str
+    port: int
+    certificate: Path | None
+    key: Path | None
 
 
 def serve_model(
@@ -120,6 +135,8 @@ def serve_model(
     runtime: By = "budwood",
     batch: Batch = 0,
     grpc_port: GrpcPort = None,
+    grpc_cert: GrpcCert = None,
+    grpc_key: GrpcKey = None,
     trust: Trust = False,
     cache: Cache = CACHE,
     json: Json = False,
@@ -131,6 +148,7 @@ def serve_model(
     """
     from budwood.delivery.serving.host import Limits, close_all
 
+    door = _door(host, grpc_port, grpc_cert, grpc_key)
     ending = threading.Event()
     limits = Limits(memory << 20, cores, idle)
     serving: list[Served] = []
@@ -151,7 +169,7 @@ def serve_model(
                 one.wait()
             if endpoint:
                 _register(registry, endpoint, versions[0], serving, host)
-        with _rpc(serving, host, grpc_port) as rpc:
+        with _rpc(serving, door) as rpc:
             _say(serving, endpoint, host, f"{_reached(host)}:{rpc.port}" if rpc else "", as_json=json)
             ending.wait()
     finally:
@@ -259,19 +277,35 @@ def _served(asked: "Asked", host: str, port: int) -> "Served":
     return Served(asked, listener, handed_on(), _told)
 
 
-def _rpc(serving: "Sequence[Served]", host: str, port: int | None) -> "AbstractContextManager[Rpc | None]":
-    """The same versions over gRPC, where that is asked for. Raises ModelDown, Unsupported."""
+def _door(host: str, port: int | None, certificate: Path | None, key: Path | None) -> _Door | None:
+    """None where gRPC is not asked for. Raises BadValue, SourceNotFound."""
+    from budwood.errors import BadValue, SourceNotFound
+
+    if (certificate is None) != (key is None):
+        raise BadValue("A certificate needs its key, and a key its certificate.", hint="Give both --grpc-tls-...")
+    if port is None and certificate is not None:
+        raise BadValue("A certificate is for gRPC, which is not asked for.", hint="Give --grpc-port too.")
+    for each in (certificate, key):
+        if each is not None and not each.is_file():
+            raise SourceNotFound(f"{each} is no file.", hint="Give a certificate and its key, in PEM.")
+    return _Door(host, port, certificate, key) if port is not None else None
+
+
+def _rpc(serving: "Sequence[Served]", door: _Door | None) -> "AbstractContextManager[Rpc | None]":
+    """The same versions over gRPC, where that is asked for. Raises BadValue, ModelDown, Unsupported."""
     from budwood.errors import Unsupported
 
-    if port is None:
+    if door is None:
         return nullcontext()
     if any(each.asked.runtime.name == "mlserver" for each in serving):
         raise Unsupported("MLServer's answers are not carried over gRPC.", hint="Leave --grpc-port or --runtime out.")
     try:
         from budwood.delivery.serving.rpc import Rpc
+        from budwood.delivery.tls import Tls
     except ImportError:
         raise Unsupported("gRPC is not installed.", hint="pip install 'budwood[gateway]'") from None
-    return closing(Rpc(serving, host, port))
+    tls = Tls(door.certificate, door.key, "gRPC port") if door.certificate and door.key else None
+    return closing(Rpc(serving, door.host, door.port, tls))
 
 
 def _told(happened: "Happened") -> None:

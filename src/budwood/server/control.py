@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from budwood.delivery.gateway.config import Place
 from budwood.delivery.logs.wire import Answer, read_piece
+from budwood.delivery.tls import Tls
 from budwood.delivery.xds.service import Control, Node, code_of, let_in, serve, shown
 from budwood.delivery.xds.snapshot import ROUTES, RUNTIME, Encoded, Resources, Snapshot, kill_switches
-from budwood.delivery.xds.tls import Tls
 from budwood.domain.rollout.next_action import Hold
 from budwood.domain.traffic.endpoint import Routing
 from budwood.errors import BadValue, BudwoodError

@@ -156,7 +156,7 @@ def _control(plan: Plan, served: Served, service: Service) -> "ControlPlane | No
     if plan.control is None:
         return None
     try:
-        from budwood.delivery.xds.tls import Tls
+        from budwood.delivery.tls import Tls
         from budwood.server.control import ControlPlane
     except ImportError as error:
         hint = "pip install 'budwood[gateway]'"

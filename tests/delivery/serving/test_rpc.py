@@ -2,12 +2,14 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("grpc")
+pytest.importorskip("cryptography")
 
 import grpc
 import numpy as np
@@ -16,7 +18,9 @@ import budwood
 from budwood.delivery.serving.host import Limits
 from budwood.delivery.serving.rpc import Rpc
 from budwood.delivery.serving.rpc_messages import SERVICE, kind_of
-from budwood.errors import ModelDown
+from budwood.delivery.tls import Tls
+from budwood.errors import BadValue, ModelDown
+from tests.delivery.certificates import certificate
 from tests.delivery.conftest import eventually
 
 from .conftest import PREDICTOR, Command, Place
@@ -42,14 +46,21 @@ def rpc(one_place: Place) -> Iterator[Rpc]:
     made.close(0)
 
 
-def ask(at: "Rpc | str", method: str, **said: Any) -> Any:
-    with grpc.insecure_channel(at if isinstance(at, str) else f"127.0.0.1:{at.port}") as channel:
+def ask(at: "Rpc | str", method: str, tls: Tls | None = None, **said: Any) -> Any:
+    with channel_to(at if isinstance(at, str) else f"127.0.0.1:{at.port}", tls) as channel:
         call = channel.unary_unary(
             f"/{SERVICE}/{method}",
             request_serializer=lambda request: request.SerializeToString(),
             response_deserializer=kind_of(f"{method}Response").FromString,
         )
         return call(kind_of(f"{method}Request")(**said), timeout=30)
+
+
+def channel_to(address: str, tls: Tls | None) -> Any:
+    """Over TLS to whoever has this certificate."""
+    if tls is None:
+        return grpc.insecure_channel(address)
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(tls.certificate.read_bytes()))
 
 
 def tensor(name: str = "x", datatype: str = "FP64", shape: tuple[int, ...] = (2,), **contents: Any) -> dict[str, Any]:
@@ -146,11 +157,40 @@ def test_tritons_client_asks_over_grpc(rpc: Rpc) -> None:
             assert triton.infer("adds", [one], "2", outputs=outputs).as_numpy("x").tolist() == array.tolist()
 
 
+def test_with_a_certificate_it_answers_over_tls_alone_and_a_renewed_one_is_taken(
+    one_place: Place, rpc: Rpc, tmp_path: Path
+) -> None:
+    tls, other = certificate(tmp_path, "serving"), certificate(tmp_path, "other")
+    secured = Rpc(one_place.served, "127.0.0.1", 0, tls)
+    try:
+        assert ask(secured, "ServerLive", tls).live
+        for wrong in (None, other):
+            with pytest.raises(grpc.RpcError, match="UNAVAILABLE"):
+                ask(secured, "ServerLive", wrong)
+        for new, old in ((other.certificate, tls.certificate), (other.key, tls.key)):
+            new.replace(old)
+        assert ask(secured, "ServerLive", tls).live
+    finally:
+        secured.close(0)
+    tls.key.write_text("none")
+    with pytest.raises(BadValue, match="The gRPC port needs"):
+        Rpc(one_place.served, "127.0.0.1", 0, replace(tls, port="gRPC port"))
+
+
 def test_the_command_answers_over_grpc_too(tmp_path: Path, command: Callable[..., Command]) -> None:
     (tmp_path / "adds.py").write_text(PREDICTOR)
     (tmp_path / "by.txt").write_text("2")
     with budwood.connect(tmp_path / "registry") as registry:
         registry.push(tmp_path / "by.txt", "adds")
-    (row,) = command("adds", "--predictor", "adds:Adds", "--grpc-port", "0", "--json").served()
-    said = ask(row["grpc"], "ModelInfer", model_name="adds", inputs=[tensor(fp64_contents=[1, 2])])
-    assert said.raw_output_contents[0] == struct.pack("<2d", 3, 4)
+    tls = certificate(tmp_path, "serving")
+    secured = ("--grpc-tls-cert", str(tls.certificate), "--grpc-tls-key", str(tls.key))
+    for told, by in (((), None), (secured, tls)):
+        (row,) = command("adds", "--predictor", "adds:Adds", "--grpc-port", "0", "--json", *told).served()
+        said = ask(row["grpc"], "ModelInfer", by, model_name="adds", inputs=[tensor(fp64_contents=[1, 2])])
+        assert said.raw_output_contents[0] == struct.pack("<2d", 3, 4)
+
+
+def test_a_certificate_that_nobody_would_see_is_refused(command: Callable[..., Command]) -> None:
+    for words in (("--grpc-port", "0", "--grpc-tls-cert", "a.crt"), ("--grpc-tls-cert", "a", "--grpc-tls-key", "b")):
+        said = command("adds", *words).process.communicate(timeout=60)[1]
+        assert "certificate" in said

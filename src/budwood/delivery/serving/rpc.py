@@ -18,6 +18,7 @@ import grpc
 from budwood.delivery.serving.host import Served
 from budwood.delivery.serving.inside.binary import HEAD, packed, parted
 from budwood.delivery.serving.rpc_messages import SERVICE, kind_of
+from budwood.delivery.tls import Tls
 from budwood.domain.limits import SERVING_BODY_BYTES, SERVING_CONNECTIONS, SERVING_LOAD_S
 from budwood.errors import ModelDown
 
@@ -58,10 +59,11 @@ class _Heard:
 
 
 class Rpc:
-    """Listens at ``port`` of ``host`` until closed. A call that names no version is for the first. Raises ModelDown
-    when the port is taken."""
+    """Listens at ``port`` of ``host`` until closed, over TLS where there is a certificate. A call that names no version
+    is for the first. Raises ModelDown when the port is taken, BadValue for a certificate that is none."""
 
-    def __init__(self, served: Sequence[Served], host: str, port: int) -> None:
+    def __init__(self, served: Sequence[Served], host: str, port: int, tls: Tls | None = None) -> None:
+        credentials = tls.credentials() if tls else None
         self._served = served
         most = [("grpc.max_receive_message_length", SERVING_BODY_BYTES), ("grpc.max_send_message_length", -1)]
         threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc")
@@ -71,7 +73,9 @@ class Rpc:
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self._methods()),))
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            self.port: int = self._server.add_insecure_port(at)
+            self.port: int = (
+                self._server.add_secure_port(at, credentials) if credentials else self._server.add_insecure_port(at)
+            )
         except RuntimeError:
             raise ModelDown(f"{at} is taken.", hint="Give another --grpc-port.") from None
         self._server.start()
@@ -149,17 +153,17 @@ def _contents(request: Any) -> list[bytes]:
     if not raw:
         return [_packed(each) for each in request.inputs]
     if len(raw) != len(request.inputs) or any(each.HasField("contents") for each in request.inputs):
-        raise _Refused(400, "Either each input has its raw contents, or none has.")
+        raise _Refused(400, "Send the contents of all inputs raw, or of none.")
     return raw
 
 
 def _packed(tensor: Any) -> bytes:
     if tensor.datatype not in _CONTENTS:
-        raise _Refused(400, f"A tensor of {tensor.datatype[:20]!r} is sent as raw contents.")
+        raise _Refused(400, f"A tensor of {tensor.datatype[:20]!r} must be sent as raw contents.")
     try:
         return packed(tensor.datatype, getattr(tensor.contents, _CONTENTS[tensor.datatype]))
     except (ValueError, struct.error) as error:
-        raise _Refused(400, f"The input {tensor.name[:80]!r} has values that are no {tensor.datatype}.") from error
+        raise _Refused(400, f"The input {tensor.name[:80]!r} has values that are not {tensor.datatype}.") from error
 
 
 def _input(tensor: Any, content: bytes) -> dict[str, Any]:

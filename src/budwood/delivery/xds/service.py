@@ -15,9 +15,9 @@ import grpc
 import grpc.aio
 
 from budwood.delivery.logs import wire
+from budwood.delivery.tls import Tls
 from budwood.delivery.xds.messages import REQUEST, RESPONSE, TYPE, kind_of
 from budwood.delivery.xds.snapshot import ORDER, ROUTES, Resource, Resources, Snapshot
-from budwood.delivery.xds.tls import Tls
 from budwood.domain.limits import GATEWAY_STREAMS
 from budwood.errors import BudwoodError, Refused, Unauthenticated, Unavailable
 
