@@ -26,9 +26,9 @@ from budwood.domain.limits import (
     CHAIN_DEPTH,
     DEEPEST,
     DERIVED_DEPTH,
-    DERIVED_SOURCES,
     MIB,
     PACK_BLOCKS,
+    TURNED_SOURCES,
 )
 from budwood.domain.manifest import BlockId
 from budwood.errors import BadBundle, BundleDamaged, LimitExceeded
@@ -250,7 +250,7 @@ def _leans_well(block: BundledBlock, seen: Mapping[BlockId, int]) -> bool:
     if block.encoding == DERIVED:
         return (
             block.depth == DERIVED_DEPTH
-            and len(depths) <= DERIVED_SOURCES
+            and len(depths) <= TURNED_SOURCES
             and 0 <= min(depths) <= max(depths) <= CHAIN_DEPTH
         )
     return len(depths) == 1 and depths[0] == block.depth - 1

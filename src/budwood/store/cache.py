@@ -22,7 +22,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from budwood.domain.limits import BLOCK_BYTES, CACHED_BYTES_LEAST, DERIVED_SOURCES
+from budwood.domain.limits import BLOCK_BYTES, CACHED_BYTES_LEAST, TURNED_SOURCES
 from budwood.domain.manifest import BlockId
 from budwood.errors import PackDamaged
 from budwood.store.api import ID_BYTES, BlockRow, Buffer, bases_in
@@ -31,7 +31,7 @@ from budwood.store.packs import NO_CHECK
 
 _HEAD: Final = struct.Struct("<4s4BII32s")
 _MAGIC: Final = b"bwc\x01"
-_MOST: Final = _HEAD.size + DERIVED_SOURCES * ID_BYTES
+_MOST: Final = _HEAD.size + TURNED_SOURCES * ID_BYTES
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 TOUCHED_MS: Final = 60_000
 """How old the moment of last use may be before it is written anew."""
@@ -172,7 +172,7 @@ def _row(block: BlockId, path: str, start: bytes) -> CachedRow | None:
     base = start[_HEAD.size : _HEAD.size + bases * ID_BYTES]
     if magic != _MAGIC or zero or not 0 < length <= BLOCK_BYTES or not 0 < raw_length <= BLOCK_BYTES:
         return None
-    if bool(bases) != bool(depth) or bases > DERIVED_SOURCES or block in bases_in(base):
+    if bool(bases) != bool(depth) or bases > TURNED_SOURCES or block in bases_in(base):
         return None
     return CachedRow(block, "cache", 0, length, raw_length, encoding, NO_CHECK, base, depth, path=path)
 

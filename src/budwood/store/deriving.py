@@ -18,11 +18,12 @@ from budwood.store.api import BlockIndex, BlockRow, depth_on
 from budwood.store.cache import CachedRow
 from budwood.store.copies import OwnBlocks
 from budwood.store.encodings import decode_block
-from budwood.store.encodings.derived import gather, written_function
+from budwood.store.encodings.derived import gather, read_function, written_function
 from budwood.store.encodings.registry import DERIVED
 from budwood.store.plan import Piece
 from budwood.store.read import BlockReader, Rows
 from budwood.store.recipes import BlockRecipe, Recipe
+from budwood.store.turning import Turning
 
 SMALLEST: Final = 512
 """A shorter block is stored as it is: its row in the index is larger than what could be won."""
@@ -51,6 +52,7 @@ class Deriving:
         self._depths: Mapping[BlockId, int] = {}
         self._reader = reader
         self._index = index
+        self._turning = Turning()
         self._local = threading.local()
         self._lock = threading.Lock()
         self._hits: Counter[tuple[Placement, int]] = Counter()
@@ -97,7 +99,7 @@ class Deriving:
         target = self._buffer(len(raw))
         try:
             if self._own is not None and all(source in self._own for source in sources):
-                base = self._from_own(self._own, body, sources)
+                base = self._from_own(self._own, body, sources, len(raw))
             else:
                 base = self._from_store(body, sources, len(raw))
             if base is None:
@@ -116,13 +118,16 @@ class Deriving:
         block = BlockRow(b"", "", 0, len(body), raw_length, DERIVED, 0, b"".join(sources), DERIVED_DEPTH)
         return self._reader.base_of(block, memoryview(body), rows)
 
-    def _from_own(self, own: OwnBlocks, body: bytes, sources: Sequence[BlockId]) -> memoryview | None:
+    def _from_own(self, own: OwnBlocks, body: bytes, sources: Sequence[BlockId], raw_length: int) -> memoryview | None:
         """The same, from files that were just written. Raises FileChanged, StorageFailed."""
         held = self._index.find([source for source in sources if source not in self._depths])
         depths = {**{block: row.depth for block, row in held.items()}, **self._depths}
         found = [depths[source] for source in sources if source in depths]
         if len(found) < len(sources) or depth_on(found, is_derived=True) is None:
             return None
+        function = read_function(memoryview(body))
+        if function.is_tall:
+            return self._turning.numbers(function, sources, raw_length, own.raw)
         return gather(memoryview(body), sources, own.raw, lambda length: np.empty(length, np.uint8))
 
     def _may_be_leant_on(self, sources: Sequence[BlockId], rows: Rows) -> bool:

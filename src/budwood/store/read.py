@@ -26,9 +26,10 @@ from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, Objects
 from budwood.store.cache import BlockCache, CachedRow, forget
 from budwood.store.encodings import decode_block
-from budwood.store.encodings.derived import gather
+from budwood.store.encodings.derived import gather, read_function
 from budwood.store.encodings.registry import DERIVED
 from budwood.store.packs import fetch
+from budwood.store.turning import Turning
 
 Rows = Mapping[BlockId, BlockRow]
 Bytes8 = npt.NDArray[np.uint8]
@@ -85,6 +86,7 @@ class BlockReader:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._sources: OrderedDict[BlockId, bytes] = OrderedDict()
+        self._turning = Turning()
         self.cached_bytes = 0
 
     def rows(self, ids: Iterable[BlockId]) -> Rows:
@@ -198,14 +200,24 @@ class BlockReader:
         if is_derived:
             inside = level >= 0
 
+            function = read_function(encoded)
+            if function.is_tall:
+
+                def whole(base: BlockId) -> memoryview:
+                    return self._whole(rows[base], rows, level, inside=inside)
+
+                return self._turning.numbers(function, row.bases, row.raw_length, whole)
+
             def source(base: BlockId) -> memoryview:
                 return self._source(rows[base], rows, level, inside=inside)
 
             return gather(encoded, row.bases, source, self._gathering)
-        base_row = rows[row.base]
-        base = self._buffer(level, base_row.raw_length)
-        self._keep(self._decode(base_row, rows, base, level + 1, inside=inside), base)
-        return base
+        return self._whole(rows[row.base], rows, level, inside=inside)
+
+    def _whole(self, row: BlockRow, rows: Rows, level: int, *, inside: bool) -> memoryview:
+        raw = self._buffer(level, row.raw_length)
+        self._keep(self._decode(row, rows, raw, level + 1, inside=inside), raw)
+        return raw
 
     def _source(self, row: BlockRow, rows: Rows, level: int, *, inside: bool) -> memoryview:
         """A source, decoded once for neighbours that are made of it, too: a matrix turned over is read by each."""
@@ -214,8 +226,7 @@ class BlockReader:
             if (found := held.get(row.id)) is not None:
                 held.move_to_end(row.id)
                 return memoryview(found)
-        raw = self._buffer(level, row.raw_length)
-        self._keep(self._decode(row, rows, raw, level + 1, inside=inside), raw)
+        raw = self._whole(row, rows, level, inside=inside)
         with self._lock:
             held[row.id] = bytes(raw)
             while len(held) > DERIVED_SOURCES:

@@ -18,7 +18,6 @@ from blake3 import blake3
 from budwood.domain.limits import (
     BLOCK_BYTES,
     DERIVED_DEPTH,
-    DERIVED_SOURCES,
     PARCEL_BLOCKS,
     PARCEL_BYTES,
     PARCEL_RAW_BYTES,
@@ -126,11 +125,15 @@ def _bases(own: Mapping[BlockId, BlockRow], visible: BlockIndex, reader: BlockRe
             raise BadParcel("A chain of differences does not lead to the ground.", pack=row.pack, block=row.id.hex())
     rows = reader.rows(wanted)
     derived = [base for row in own.values() if row.encoding == DERIVED for base in row.bases]
-    # One that is itself derived here, which its sender cannot know, is made of others in turn.
-    if sum(DERIVED_SOURCES if rows[base].depth >= DERIVED_DEPTH else 1 for base in derived) > PARCEL_SOURCES:
+    if sum(_readings(rows[base], rows) for base in derived) > PARCEL_SOURCES:
         pack = next(iter(own.values())).pack
         raise BadParcel("The blocks of the pack are made of too many others.", limit="PARCEL_SOURCES", pack=pack)
     return rows
+
+
+def _readings(row: BlockRow, rows: Rows) -> int:
+    """How many blocks are read for one. That it is itself derived here, of others in turn, its sender cannot know."""
+    return sum(_readings(rows[base], rows) for base in row.bases) if row.depth >= DERIVED_DEPTH else 1
 
 
 def _runs(rows: Sequence[BlockRow]) -> Iterator[list[BlockRow]]:

@@ -8,7 +8,7 @@ items, their order; with parts of rows as items, a matrix is split into its colu
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIECES, DERIVED_SOURCES
+from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIECES, DERIVED_SOURCES, TURNED_SOURCES
 from budwood.domain.manifest import BlockId, Span
 from budwood.store.encodings._kinds import GROUP, Kind
 from budwood.store.encodings.derived import Function, SourcePiece
@@ -49,6 +49,9 @@ class Recipe:
 
     def of_block(self, start: int, length: int) -> BlockRecipe | None:
         """For ``length`` bytes of the tensor from ``start``; None where that would take more than a block may."""
+        if self._is_tall:
+            function = Function(self.source, self.target, (), start, self.rows, self.columns)
+            return BlockRecipe(self.cuts[0].span.blocks, function)
         taken = self._turned(start, length) if self.rows else self._straight(start, length)
         if taken is None or sum(last - first for first, last in taken.ranges) > DERIVED_INPUT_BYTES:
             return None
@@ -66,6 +69,15 @@ class Recipe:
         item = self.item if self.rows else 1
         function = Function(self.source, self.target, tuple(pieces), taken.skip, taken.rows, taken.columns, item)
         return BlockRecipe(tuple(sources), function)
+
+    @property
+    def _is_tall(self) -> bool:
+        """Whether it is one tensor that is turned over as a whole and too large to be gathered."""
+        whole = self.rows * self.columns * self.source.width
+        width = max(self.source.width, self.target.width)
+        fits = whole <= TURNED_SOURCES * BLOCK_BYTES and self.rows * width <= BLOCK_BYTES and self.target.group == 1
+        is_whole = len(self.cuts) == 1 and self.cuts[0].start == 0 and self.cuts[0].length == whole
+        return self.item == 1 and whole > DERIVED_INPUT_BYTES and fits and is_whole and self.first == 0
 
     def _straight(self, start: int, length: int) -> "_Taken":
         group, end = start // self.target.width, -(-(start + length) // self.target.width)

@@ -28,10 +28,11 @@ from budwood.store.api import BlockRow, Progress, bases_in, depth_on
 from budwood.store.bundle import BundledBlock, BundledParent, BundledVersion, BundleReader
 from budwood.store.checksum import crc32
 from budwood.store.encodings import decode_block, encode_block
-from budwood.store.encodings.derived import gather
+from budwood.store.encodings.derived import gather, read_function
 from budwood.store.encodings.registry import DERIVED
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.read import placed_in_file
+from budwood.store.turning import Turning
 from budwood.store.write import Kept
 from budwood.verbs.describe import check_facts
 from budwood.verbs.draft import Draft
@@ -291,6 +292,7 @@ class Decoder:
         self._bundle = bundle
         self.blocks = {block.id: block for block in bundle.blocks}
         self._held: dict[BlockId, bytearray] = {}
+        self._turning = Turning()
 
     def decode(self, block: BundledBlock) -> tuple[bytearray, bytes]:
         """The raw and the encoded bytes. Raises BundleDamaged unless they give the block."""
@@ -324,6 +326,9 @@ class Decoder:
         """The reader has checked that every base lies in the bundle, nearer to the ground. Raises BlockDamaged."""
         bases = bases_in(block.base)
         if block.encoding == DERIVED:
+            function = read_function(encoded)
+            if function.is_tall:
+                return self._turning.numbers(function, bases, block.raw_length, self._made)
             return gather(encoded, bases, self._source, lambda length: np.empty(length, np.uint8))
         return memoryview(self._source(bases[0])) if bases else None
 
@@ -331,9 +336,12 @@ class Decoder:
         """Kept for a while: the blocks of a matrix that was turned over are each made of all its sources."""
         held = self._held
         if base not in held:
-            under = self.blocks[base]
-            raw = self._raw(under, self._bundle.encoded(under))
+            raw = self._made(base)
             while len(held) >= DERIVED_SOURCES:
                 del held[next(iter(held))]
             held[base] = raw
         return held[base]
+
+    def _made(self, base: BlockId) -> bytearray:
+        block = self.blocks[base]
+        return self._raw(block, self._bundle.encoded(block))

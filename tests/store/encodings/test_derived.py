@@ -105,7 +105,7 @@ def test_a_scale_of_mxfp4_is_that_of_the_gguf_package_near_every_power_of_two() 
     largest = (powers + np.uint32(2) - np.arange(100, dtype=np.uint32)).view(np.float32).reshape(-1)
     values = np.zeros((largest.size, 32), np.float32)
     values[:, 3] = largest
-    values[:, 5:13] = largest[:, None] * np.arange(-8, 8, 2, dtype=np.float32) / np.float32(16)
+    values[:, 5:13] = largest[:, None] * (np.arange(-8, 8, 2, dtype=np.float32) / np.float32(16))
     values = values[largest >= np.float32(2.0**-125)]
     with np.errstate(all="ignore"):
         theirs = gguf.quants.quantize(values, gguf.GGMLQuantizationType.MXFP4)

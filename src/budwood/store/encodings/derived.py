@@ -8,6 +8,9 @@ are not zero (with items, each matrix of rows by columns items), its numbers are
 and the block is what follows the first ``skip`` bytes. Whoever decodes gathers the input first (``gather``) and gives
 it in place of a base. Nothing is longer than the limits say, whatever a body claims: an input has at most
 ``DERIVED_INPUT_BYTES``.
+
+Without pieces the input is all sources one behind the other: a *tall* matrix, too large for that, which is turned over
+band by band (``store/turning.py``). What is given in place of a base is turned already, and just the block's numbers.
 """
 
 import struct
@@ -17,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIECES, DERIVED_SOURCES
+from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIECES, DERIVED_SOURCES, TURNED_SOURCES
 from budwood.domain.manifest import BlockId
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
@@ -41,8 +44,9 @@ class SourcePiece:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What a block is made of and how. ``rows`` and ``columns`` are of the input before it is turned over; 0: it is
-    not. With an ``item`` of several numbers, which stay together, the input may be several such matrices."""
+    """What a block is made of and how; without pieces, of all its sources. ``rows`` and ``columns`` are of the input
+    before it is turned over; 0: it is not. With an ``item`` of several numbers, which stay together, the input may be
+    several such matrices."""
 
     source: Kind
     target: Kind
@@ -53,8 +57,23 @@ class Function:
     item: int = 1
 
     @property
+    def is_tall(self) -> bool:
+        """Whether it is of a matrix that is too large to be gathered."""
+        return not self.pieces
+
+    @property
     def input_bytes(self) -> int:
         return sum(piece.length for piece in self.pieces)
+
+    def numbers_of(self, length: int) -> tuple[int, int]:
+        """Of a tall matrix that was turned over: the first number of a block of so many bytes, and the one behind it.
+
+        Raises BlockDamaged where it has none.
+        """
+        first, stop = self.skip // self.target.width, -(-(self.skip + length) // self.target.width)
+        if stop > self.rows * self.columns:
+            raise BlockDamaged("A derived block ends past the matrix it is turned from.")
+        return first, stop
 
 
 def written_function(function: Function) -> bytes:
@@ -78,7 +97,7 @@ def read_function(encoded: Written) -> Function:
         raise BlockDamaged("A derived block ends inside its header.")
     source, target, count, skip, rows, columns = _HEAD.unpack(encoded[: _HEAD.size])
     start = _HEAD.size + (_ITEM.size if source & _HAS_ITEM else 0)
-    if not 0 < count <= DERIVED_PIECES or len(encoded) != start + count * _PIECE.size:
+    if not 0 <= count <= DERIVED_PIECES or len(encoded) != start + count * _PIECE.size:
         raise BlockDamaged(f"A derived block of {len(encoded)} bytes claims {count} pieces.")
     body, item = bytes(encoded[start:]), 1
     if source & _HAS_ITEM:
@@ -94,7 +113,7 @@ def read_function(encoded: Written) -> Function:
     if any(each.length < GROUP * function.source.width for each in pieces[1:-1]):
         # Out of crumbs anything could be made of anything.
         raise BlockDamaged("A piece of a derived block is too short.")
-    _check(function)
+    (_check_tall if function.is_tall else _check)(function)
     return function
 
 
@@ -106,6 +125,7 @@ def gather(
     Raises BlockDamaged for pieces that are not there.
     """
     function = read_function(encoded)
+    assert not function.is_tall, "a tall matrix is turned over band by band"
     if max(piece.source for piece in function.pieces) >= len(sources) or len(sources) > DERIVED_SOURCES:
         raise BlockDamaged("A derived block names a source that it does not lean on.")
     gathered, at, held, raw = room(function.input_bytes), 0, -1, memoryview(b"")
@@ -122,6 +142,9 @@ def gather(
 def decode_derived(encoded: Written, gathered: memoryview, target: memoryview) -> None:
     """``gathered`` is what ``gather`` gave. Raises BlockDamaged."""
     function = read_function(encoded)
+    if function.is_tall:
+        _decode_tall(function, as_bytes(gathered), target)
+        return
     if len(gathered) != function.input_bytes:
         raise BlockDamaged(f"A derived block has an input of {len(gathered)} bytes, not {function.input_bytes}.")
     start, stop = function.skip, function.skip + len(target)
@@ -145,6 +168,25 @@ def _check(function: Function) -> None:
     matrix = function.rows * function.columns * function.item
     if matrix and (numbers % matrix or (function.item == 1 and numbers != matrix) or function.item % target.group):
         raise BlockDamaged("A derived block is turned over by another shape than it has.")
+
+
+def _check_tall(function: Function) -> None:
+    """Raises BlockDamaged."""
+    width = max(function.source.width, function.target.width)
+    if function.source.group != 1 or function.target.group != 1 or function.item != 1:
+        raise BlockDamaged("A matrix of a derived block is too large for its kind.")
+    if not function.rows or function.rows * width > BLOCK_BYTES:
+        raise BlockDamaged("A derived block is turned over from a matrix of impossible columns.")
+    if not 0 < function.columns * function.rows * function.source.width <= TURNED_SOURCES * BLOCK_BYTES:
+        raise BlockDamaged("A derived block is turned over from an impossible matrix.")
+
+
+def _decode_tall(function: Function, raw: Bytes8, target: memoryview) -> None:
+    first, stop = function.numbers_of(len(target))
+    if raw.size != (stop - first) * function.source.width:
+        raise BlockDamaged("A derived block is given more, or less, than it is made of.")
+    start = function.skip - first * function.target.width
+    target[:] = convert(raw, function.source, function.target)[start : start + len(target)].data
 
 
 def _output_bytes(function: Function) -> int:
