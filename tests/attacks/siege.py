@@ -51,7 +51,7 @@ class Siege:
         self.look_at(reply.status, reply.headers, reply.body)
         return reply
 
-    def send(self, sent: bytes, wait_s: float = 2.0) -> list[wire.Reply]:
+    def send(self, sent: bytes, wait_s: float = wire.PATIENCE_S) -> list[wire.Reply]:
         """Raw bytes; every answer to them."""
         answers = wire.exchange(self.port, sent, wait_s)
         for answer in answers:

@@ -16,6 +16,7 @@ from budwood.domain.limits import BALLAST_BYTES_LEAST
 from budwood.errors import StorageFull
 from tests.attacks.sending import pack_of, pushing
 from tests.attacks.siege import Siege
+from tests.attacks.wire import PATIENCE_S
 from tests.server.conftest import Start, token_of
 
 ENCODER = "/v1/models/ours/encoder"
@@ -74,7 +75,7 @@ def fill(path: Path, leave: int = 0) -> None:
 
 def works_again(siege: Siege) -> None:
     """By itself, and soon."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 3 * PATIENCE_S
     while True:
         reply = siege.ask("PATCH", f"{ENCODER}/versions/v1/tags", by="writer", json={"put": {"again": "yes"}})
         if reply.status == 200:

@@ -138,5 +138,5 @@ def test_two_pieces_of_one_attack_are_refused_like_one(target: Target) -> None:
             for at in range(min(len(sent), 40)):
                 line.sendall(sent[at : at + 1])
             line.sendall(sent[40:])
-            (answer,) = replies(received(line, 2.0))
+            (answer,) = replies(received(line))
         assert (answer.status, answer.code) == expected

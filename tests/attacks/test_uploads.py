@@ -171,7 +171,7 @@ def test_what_is_cut_leaves_nothing_and_can_be_sent_again(unmoved: Siege) -> Non
         for _ in range(5):
             line = _sending(unmoved, address, content[: len(content) // 2], len(content))
             line.close()
-        until = time.monotonic() + 5
+        until = time.monotonic() + wire.PATIENCE_S
         while _files(unmoved) - staged and time.monotonic() < until:
             time.sleep(0.05)
         assert _files(unmoved) - staged == set()

@@ -4,7 +4,6 @@ import contextlib
 import json
 import re
 import socket
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,9 @@ INTERNALS = re.compile(
     rb"Traceback|File \"|\.py\b|site-packages|/home/|/usr/|/root|/tmp/|SELECT |INSERT |sqlite|psycopg|0x[0-9a-f]{8}",
     re.I,
 )
+
+
+PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def connect(port: int, timeout_s: float = 5.0) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
 
 
-def exchange(port: int, sent: bytes, wait_s: float = 2.0) -> list[Reply]:
+def exchange(port: int, sent: bytes, wait_s: float = PATIENCE_S) -> list[Reply]:
     """Everything the server answers until it closes, or is silent for a moment after it answered."""
     with connect(port, wait_s) as line:
         # A server may refuse in the middle of what is sent.
@@ -49,12 +51,12 @@ def exchange(port: int, sent: bytes, wait_s: float = 2.0) -> list[Reply]:
         return replies(received(line, wait_s))
 
 
-def received(line: socket.socket, wait_s: float, quiet_s: float = 0.15) -> bytes:
-    """What comes until the end, or until nothing has come for ``quiet_s`` after something did."""
+def received(line: socket.socket, wait_s: float = PATIENCE_S, quiet_s: float = 0.15) -> bytes:
+    """What comes until the end, or until nothing has come for ``quiet_s`` behind whole answers. ``wait_s`` is for the
+    first byte; the rest of an answer may take longer, since the machine may be busy."""
     came = bytearray()
-    until = time.monotonic() + wait_s
-    while time.monotonic() < until:
-        line.settimeout(min(quiet_s, wait_s) if came else wait_s)
+    while True:
+        line.settimeout((quiet_s if _is_whole(bytes(came)) else PATIENCE_S) if came else wait_s)
         try:
             piece = line.recv(1 << 16)
         except OSError:
@@ -63,6 +65,14 @@ def received(line: socket.socket, wait_s: float, quiet_s: float = 0.15) -> bytes
             break
         came += piece
     return bytes(came)
+
+
+def _is_whole(came: bytes) -> bool:
+    try:
+        replies(came)
+    except (AssertionError, ValueError):
+        return False
+    return True
 
 
 def replies(came: bytes) -> list[Reply]:
