@@ -3,9 +3,14 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # What one test was sent must not be what another one finds; tests of the cache set a folder and a size of their own.
 os.environ["BUDWOOD_CACHE_GB"] = "0"
+
+# By itself hypothesis fails what takes longer than 200 ms once, as anything does on a busy machine.
+settings.register_profile("budwood", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("budwood")
 
 pytest_plugins = ["tests.servers.azurite", "tests.servers.issuers", "tests.servers.postgres", "tests.servers.swift"]
 
