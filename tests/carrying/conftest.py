@@ -12,9 +12,11 @@ import pytest
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before it is imported: it would tell its makers of our tests
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+os.environ["MLFLOW_ENABLE_MCP_TOOL_DISCOVERY"] = "false"
 
 from budwood.wiring import served
 from tests.carrying.judged import everything_judged, fill_judging, fill_traces, standing_at
+from tests.carrying.reached import everything_reached, fill_mcp
 from tests.servers.running import TOKEN, serving
 from tests.servers.stock import Stock, stock_server
 
@@ -115,9 +117,15 @@ def judged() -> Callable[..., Mapping[str, Any]]:
     return everything_judged
 
 
+@pytest.fixture
+def reached() -> Callable[..., Mapping[str, Any]]:
+    """The same of MCP servers."""
+    return everything_reached
+
+
 def fill(client: Any, uri: str) -> None:
     """Two experiments, nested and deleted runs, histories with NaN, data, files, models, aliases, stages, prompts; and
-    traces, with what judges them where the store can keep it."""
+    traces, with what judges them, and MCP servers, where the store can keep them."""
     churn = client.create_experiment("churn", tags={"team": "risk", "mlflow.note.content": "Wer bleibt?"})
     gone = client.create_experiment("gone")
     runs = [_run(client, churn, number) for number in range(4)]
@@ -128,6 +136,7 @@ def fill(client: Any, uri: str) -> None:
         traces = fill_traces(client)
         if not uri.startswith("file:"):
             fill_judging(client, churn, runs[2], traces)
+            fill_mcp(client)
     client.delete_run(runs[3])
     _run(client, gone, 9)
     client.delete_experiment(gone)

@@ -8,12 +8,21 @@ import pytest
 import budwood
 from budwood.domain.carrying.report import Carried
 from budwood.errors import NameTaken
+from budwood.verbs.mcp import servers
 from tests.servers.running import TOKEN
 from tests.servers.stock import Stock
 
 
 def test_what_went_there_is_told_there_as_it_is_here_also_when_it_was_cut_short(
-    both: Any, asked: Any, team: str, stock: Stock, empty_stock: Stock, shown: Any, judged: Any, tmp_path: Path
+    both: Any,
+    asked: Any,
+    team: str,
+    stock: Stock,
+    empty_stock: Stock,
+    shown: Any,
+    judged: Any,
+    reached: Any,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "a.txt").write_text("made here")
@@ -28,6 +37,7 @@ def test_what_went_there_is_told_there_as_it_is_here_also_when_it_was_cut_short(
         assert (again.digest, sum(each.brought for each in again.tallies)) == (carried.digest, 0)
         assert shown(both.here, ids=False) == shown(asked(empty_stock.uri), ids=False)
         assert judged(both.here, ids=False) == judged(asked(empty_stock.uri), ids=False)
+        assert reached(both.here, ids=False) == reached(asked(empty_stock.uri), ids=False)
         registry.push(tmp_path / "own", "risk/native", aliases=["champion"])
         assert registry.export_mlflow(empty_stock.uri, "risk").equal
     client = asked(empty_stock.uri)
@@ -43,6 +53,17 @@ def test_what_is_there_from_elsewhere_is_left(stock: Stock, tmp_path: Path) -> N
         registry.push(tmp_path / "own", "net")
         with pytest.raises(NameTaken, match="net"):
             registry.export_mlflow(stock.uri)
+
+
+def test_an_mcp_server_there_from_elsewhere_is_left(empty_stock: Stock, asked: Any, tmp_path: Path) -> None:
+    client = asked(empty_stock.uri)
+    client.create_mcp_server("com.example/ours", description="made there")
+    with budwood.connect(tmp_path / "registry") as registry:
+        servers.create_server(registry.house, "default", "com.example/ours", "made here", None)
+        carried = registry.export_mlflow(empty_stock.uri, with_files=False)
+    assert [(each.name, each.kind) for each in carried.differences][:1] == [("com.example/ours", "MCP servers")]
+    assert client.get_mcp_server("com.example/ours").description == "made there"
+    client.delete_mcp_server("com.example/ours")
 
 
 def cut_short(registry: Any, there: Stock, at: int) -> Carried | None:

@@ -39,7 +39,7 @@ def test_what_the_client_is_told_here_is_what_it_is_told_there(both: Any, team: 
     assert counts(carried) == {
         "experiments": 3, "runs": 5, "metric points": 166, "logged models": 1, "models": 4, "versions": 6,
         "aliases": 1, "stages": 1, "traces": 2, "spans": 4, "evaluation datasets": 1, "evaluation records": 3,
-        "scorers": 1, "label schemas": 1, "issues": 1, "files": 6,
+        "scorers": 1, "label schemas": 1, "issues": 1, "MCP servers": 2, "MCP versions": 3, "files": 6,
     }  # fmt: skip
 
 
@@ -48,6 +48,13 @@ def test_traces_and_what_judges_them_come_as_they_are(both: Any, team: str, stoc
         carried = registry.import_mlflow(stock.uri, "risk")
     assert carried.equal, carried.differences
     assert judged(both.here) == judged(both.there)
+
+
+def test_mcp_servers_come_with_all_their_versions_and_ways(both: Any, team: str, stock: Stock, reached: Any) -> None:
+    with budwood.connect(team, token=TOKEN) as registry:
+        carried = registry.import_mlflow(stock.uri, "risk", with_files=False)
+    assert carried.equal, carried.differences
+    assert reached(both.here) == reached(both.there)
 
 
 def test_files_come_bit_for_bit_and_versions_load_by_number_alias_and_stage(

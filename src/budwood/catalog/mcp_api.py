@@ -74,6 +74,9 @@ class McpView(Protocol):
     def mcp_endpoint(self, namespace: str, endpoint: str) -> McpEndpoint | None:
         """Also one that leads nowhere now."""
 
+    def mcp_endpoint_id_is_known(self, endpoint: str) -> bool:
+        """Whether one has this id, in any namespace."""
+
     def mcp_endpoints(self, server_ids: Sequence[int]) -> Mapping[int, Sequence[McpEndpoint]]:
         """Of each server those that lead to a version, by their ids."""
 

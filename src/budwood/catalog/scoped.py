@@ -76,7 +76,8 @@ _UNGUARDED: Final = """
     remove_evaluation_tag add_evaluation_uses remove_evaluation_uses add_evaluation_records change_evaluation_records
     remove_evaluation_records add_scorer remove_scorer set_sampling add_scorer_version remove_scorer_version
     add_label_schema change_label_schema remove_label_schema add_issue change_issue
-    mcp_version mcp_releases find_mcp_versions mcp_endpoints mcp_endpoint_count change_mcp_server remove_mcp_server
+    mcp_version mcp_releases find_mcp_versions mcp_endpoint_id_is_known mcp_endpoints mcp_endpoint_count
+    change_mcp_server remove_mcp_server
     add_mcp_version change_mcp_version put_mcp_alias remove_mcp_alias put_mcp_tag remove_mcp_tag put_mcp_version_tag
     remove_mcp_version_tag change_mcp_endpoint remove_mcp_endpoint remove_mcp_endpoints_to
     tier_state version_use put_tier_state note_use

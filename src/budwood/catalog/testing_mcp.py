@@ -211,6 +211,8 @@ class McpSuite:
             assert lost is not None
             assert lost.resolved is None
             assert view.mcp_endpoint("risk", direct.endpoint) is None
+            assert view.mcp_endpoint_id_is_known(direct.endpoint)
+            assert not view.mcp_endpoint_id_is_known("ae-default-5")
             assert view.mcp_endpoint_count(server.id) == 4
         gone = replace(first, status=McpStatus.DELETED)
         catalog.write(lambda transaction: transaction.change_mcp_version(gone))

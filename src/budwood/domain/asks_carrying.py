@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from budwood.domain.carrying.mcp import CarriedMcpServer, CarriedMcpVersion
 from budwood.domain.carrying.records import (
     CarriedExperiment,
     CarriedFile,
@@ -125,6 +126,20 @@ class TakeJudging:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeMcpServer:
+    source: str
+    server: CarriedMcpServer
+
+
+@dataclass(frozen=True, slots=True)
+class TakeMcpVersion:
+    """Of a server that is here."""
+
+    source: str
+    version: CarriedMcpVersion
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """How many there are now of what was sent."""
 
@@ -211,6 +226,12 @@ class ReadJudging:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMcpVersions:
+    server: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ExperimentsRead:
     experiments: tuple[CarriedExperiment, ...]
     token: str = ""
@@ -283,4 +304,16 @@ class JudgingRead:
     scorers: tuple[CarriedScorer, ...] = ()
     labels: tuple[CarriedLabel, ...] = ()
     issues: tuple[CarriedIssue, ...] = ()
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class McpServersRead:
+    servers: tuple[CarriedMcpServer, ...]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class McpVersionsRead:
+    versions: tuple[CarriedMcpVersion, ...]
     token: str = ""

@@ -95,6 +95,7 @@ _ENDPOINT: Final = Statement(
     .join(namespace, namespace.c.id == mcp_endpoint.c.namespace_id)
     .where(mcp_endpoint.c.endpoint == bindparam("endpoint"), _here)
 )
+_ENDPOINT_ID: Final = Statement(select(mcp_endpoint.c.endpoint).where(mcp_endpoint.c.endpoint == bindparam("endpoint")))
 _LED: Final = widened(
     lambda each: select(*_endpoint_columns, mcp_version.c.id).where(mcp_endpoint.c.id.in_(each), led())
 )
@@ -152,6 +153,9 @@ class McpReads(LedgerReads):
         if row is None:
             return None
         return next(iter(self._mcp_endpoints(self._mcp_rows(_LED, [row[0]]))), None) or _endpoint(row)
+
+    def mcp_endpoint_id_is_known(self, endpoint: str) -> bool:
+        return self._session.one(_ENDPOINT_ID, endpoint=endpoint) is not None
 
     def mcp_endpoints(self, server_ids: Sequence[int]) -> Mapping[int, Sequence[McpEndpoint]]:
         found: defaultdict[int, list[McpEndpoint]] = defaultdict(list)

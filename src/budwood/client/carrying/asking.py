@@ -18,6 +18,7 @@ Paged = (
     | asks.ReadTraces
     | asks.ReadRecords
     | asks.ReadJudging
+    | asks.ReadMcpVersions
 )
 
 

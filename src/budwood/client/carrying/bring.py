@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from budwood.client.carrying.batches import batched, send
+from budwood.client.carrying.bring_mcp import BringingMcp
 from budwood.client.carrying.bring_traced import BringingTraced
 from budwood.client.carrying.counts import Counts
 from budwood.client.carrying.files import Files
@@ -59,6 +60,7 @@ class Bringing:
                     runs = self._runs(threads, each, numbers[each.id])
                     traced.experiment(threads, each.id, numbers[each.id], runs)
         traced.datasets(numbers)
+        BringingMcp(self.reader.mcp, self.ours.mcp, self.counts).all()
         Registry(self.reader, self.ours, self.files, self.counts, self.roots, self.with_files).all(models)
 
     # Experiments

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import QueuePool
 
 from budwood.client.carrying import shapes
+from budwood.client.carrying.database_mcp import DatabaseMcp
 from budwood.client.carrying.database_traced import DatabaseTraced
 from budwood.client.carrying.places import Places, places_of
 from budwood.client.carrying.reader import Root
@@ -41,6 +42,7 @@ class DatabaseReader:
     def __init__(self, tables: Tables, places: Places) -> None:
         self._tables, self._places = tables, places
         self.traced = DatabaseTraced(tables, places)
+        self.mcp = DatabaseMcp(tables)
 
     @property
     def name(self) -> str:

@@ -26,6 +26,7 @@ from budwood.client.carrying.plain_files import (
     values_in,
 )
 from budwood.client.carrying.reader import LOGGED, RUN, Root
+from budwood.client.carrying.reader_mcp import NoMcp
 from budwood.domain.artifacts import MODEL_ID
 from budwood.domain.carrying.records import (
     CarriedExperiment,
@@ -63,6 +64,10 @@ class FolderReader:
     @property
     def traced(self) -> FolderTraced:
         return FolderTraced(self.places, self._experiment_folders)
+
+    @property
+    def mcp(self) -> NoMcp:
+        return NoMcp()
 
     def experiments(self) -> Iterator[CarriedExperiment]:
         for place in self._experiment_folders().values():

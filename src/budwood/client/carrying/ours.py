@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from budwood.client.carrying.asking import pages
 from budwood.client.carrying.batches import batched
+from budwood.client.carrying.ours_mcp import OursMcp
 from budwood.client.carrying.ours_traced import OursTraced
 from budwood.client.carrying.reader import Root
 from budwood.client.place import Place
@@ -35,6 +36,7 @@ class Ours:
         self._place, self._namespace, self._source = place, namespace, source
         self._holes: Mapping[str, str] = {"namespace": namespace}
         self.traced = OursTraced(self._ask, source)
+        self.mcp = OursMcp(self._ask, source)
 
     @property
     def name(self) -> str:

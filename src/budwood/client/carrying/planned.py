@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from budwood.client.carrying.bring_mcp import SERVERS, VERSIONS
 from budwood.client.carrying.counts import Counts
 from budwood.client.carrying.reader import LOGGED, RUN, Reader, Root
 from budwood.client.carrying.refusing import refusals
@@ -35,6 +36,9 @@ class Planning:
                 f" {traces} traces"
             )
         self.counts.found("evaluation datasets", sum(1 for _ in self.reader.traced.datasets()))
+        for server in self.reader.mcp.servers():
+            self.counts.found(SERVERS)
+            self.counts.found(VERSIONS, sum(1 for _ in self.reader.mcp.versions(server.name)))
         for each in self.reader.models():
             self.counts.found("models")
             self.counts.found("aliases", len(each.aliases))

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from budwood.client.carrying.reader_mcp import McpReader
 from budwood.client.carrying.reader_traced import TracedReader
 from budwood.domain.carrying.records import (
     CarriedExperiment,
@@ -45,6 +46,10 @@ class Reader(Protocol):
 
     @property
     def traced(self) -> TracedReader:
+        """Of the same place."""
+
+    @property
+    def mcp(self) -> McpReader:
         """Of the same place."""
 
     def experiments(self) -> Iterator[CarriedExperiment]:

@@ -13,6 +13,7 @@ from budwood.client.carrying.ours import Ours
 from budwood.client.carrying.reader import LOGGED, RUN, Root
 from budwood.client.carrying.refusing import refusals
 from budwood.client.carrying.sending_files import SendingFiles
+from budwood.client.carrying.sending_mcp import SendingMcp
 from budwood.client.carrying.sending_registry import MARK, SendingRegistry
 from budwood.client.carrying.sending_traced import SendingTraced
 from budwood.client.carrying.stock_writer import StockWriter, marked
@@ -62,6 +63,7 @@ class Sending:
             if each.id in self.experiments:
                 traced.experiment(each.id, runs)
         traced.datasets()
+        SendingMcp(self.ours.mcp, self.there.mcp, self.counts).all()
         registry = SendingRegistry(
             self.ours, self.there, self.files, self.counts, self.runs, self.logged, self.roots, self.with_files
         )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from budwood.client.carrying import shapes
 from budwood.client.carrying.locations import served_path
 from budwood.client.carrying.reader import LOGGED, RUN, Root
+from budwood.client.carrying.stock_mcp import StockMcp
 from budwood.client.carrying.stock_traced import StockTraced
 from budwood.client.carrying.web import API, Web, paged, path_of
 from budwood.domain.artifacts import artifact_path
@@ -39,6 +40,7 @@ class StockReader:
     def __init__(self, web: Web) -> None:
         self.web = web
         self.traced = StockTraced(web)
+        self.mcp = StockMcp(web)
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from budwood.client.carrying import shapes
 from budwood.client.carrying.batches import batched
 from budwood.client.carrying.locations import served_path
 from budwood.client.carrying.stock import PROXY, StockReader, logged_of, run_of
+from budwood.client.carrying.stock_mcp_writer import StockMcpWriter
 from budwood.client.carrying.stock_traced_writer import StockTracedWriter
 from budwood.client.carrying.web import API, Web, path_of
 from budwood.domain.artifacts import artifact_path
@@ -45,6 +46,11 @@ class StockWriter:
     def traced(self) -> StockTracedWriter:
         """Of the same server."""
         return StockTracedWriter(self.web, self.reader.traced)
+
+    @property
+    def mcp(self) -> StockMcpWriter:
+        """Of the same server."""
+        return StockMcpWriter(self.web, self.reader.mcp)
 
     # Experiments
 

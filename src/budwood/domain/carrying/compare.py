@@ -5,6 +5,7 @@ marks. Tags that are marks themselves are left out, too.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -91,6 +92,14 @@ def version_told(each: CarriedVersion) -> Told:
         "description": each.description,
         "tags": unmarked(each.tags),
     }
+
+
+def same_json(text: str) -> str:
+    """One way of writing for all that says the same; what is no JSON is as it is."""
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except (ValueError, RecursionError):
+        return text
 
 
 def digest(kind: str, name: str, told: Json) -> bytes:

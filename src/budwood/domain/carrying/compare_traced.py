@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from budwood.domain.canon import Json
-from budwood.domain.carrying.compare import Told
+from budwood.domain.carrying.compare import Told, same_json
 from budwood.domain.carrying.records import unmarked
 from budwood.domain.carrying.traced import (
     CarriedAssessment,
@@ -48,7 +48,7 @@ def trace_told(each: CarriedTrace) -> Told:
         "request": each.request,
         "response": each.response,
         "tags": {key: value for key, value in each.tags.items() if key not in FIXED_TAGS and key != LOCATION_TAG},
-        "metadata": {key: _same_json(value) for key, value in each.metadata.items() if key != TOLD_KEY},
+        "metadata": {key: same_json(value) for key, value in each.metadata.items() if key != TOLD_KEY},
         "assessments": {one.assessment: dict(assessment_told(one)) for one in each.assessments},
     }
 
@@ -57,8 +57,8 @@ def assessment_told(each: CarriedAssessment) -> Told:
     return {
         "kind": each.kind,
         "name": each.name,
-        "value": _same_json(each.value),
-        "error": _same_json(each.error),
+        "value": same_json(each.value),
+        "error": same_json(each.error),
         "source_type": each.source_type,
         "source": each.source,
         "created_ms": each.created_ms,
@@ -73,7 +73,7 @@ def assessment_told(each: CarriedAssessment) -> Told:
 
 def spans_told(contents: Iterable[str]) -> Told:
     """Of spans as ``stored.content_of`` writes them."""
-    return _counted([_same_json(each) for each in contents])
+    return _counted([same_json(each) for each in contents])
 
 
 def dataset_told(each: CarriedDataset) -> Told:
@@ -82,7 +82,7 @@ def dataset_told(each: CarriedDataset) -> Told:
         "dataset": each.dataset,
         "name": each.name,
         "digest": each.digest,
-        "schema": _same_json(each.schema),
+        "schema": same_json(each.schema),
         "created_ms": each.created_ms,
         "updated_ms": each.updated_ms,
         "created_by": each.created_by,
@@ -95,7 +95,7 @@ def dataset_told(each: CarriedDataset) -> Told:
 def record_told(each: CarriedRecord) -> Told:
     return {
         "record": each.record,
-        "content": _same_json(each.content),
+        "content": same_json(each.content),
         "created_ms": each.created_ms,
         "updated_ms": each.updated_ms,
         "created_by": each.created_by,
@@ -105,7 +105,7 @@ def record_told(each: CarriedRecord) -> Told:
 
 def content_told(each: CarriedRecord) -> str:
     """What it says, without its id and times."""
-    return _same_json(each.content)
+    return same_json(each.content)
 
 
 def contents_told(several: Sequence[CarriedRecord]) -> Told:
@@ -139,7 +139,7 @@ def judged_name(each: Judged) -> Judges:
 
 
 def _scorer_told(each: CarriedScorer) -> Told:
-    versions: dict[str, Json] = {str(one.number): [_same_json(one.body), one.at_ms] for one in each.versions}
+    versions: dict[str, Json] = {str(one.number): [same_json(one.body), one.at_ms] for one in each.versions}
     return {"experiment": each.experiment, "name": each.name, "versions": versions}
 
 
@@ -149,7 +149,7 @@ def _label_told(each: CarriedLabel) -> Told:
         "name": each.name,
         "kind": each.kind,
         "form": each.form,
-        "bounds": _same_json(each.bounds),
+        "bounds": same_json(each.bounds),
         "instruction": each.instruction,
         "has_comment": each.has_comment,
         "created_ms": each.created_ms,
@@ -172,14 +172,6 @@ def _issue_told(each: CarriedIssue) -> Told:
         "created_ms": each.created_ms,
         "updated_ms": each.updated_ms,
     }
-
-
-def _same_json(text: str) -> str:
-    """One way of writing for all that says the same; what is no JSON is as it is."""
-    try:
-        return json.dumps(json.loads(text), sort_keys=True)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _counted(lines: list[str]) -> Told:

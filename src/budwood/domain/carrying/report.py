@@ -20,6 +20,8 @@ KINDS: Final = (
     "scorers",
     "label schemas",
     "issues",
+    "MCP servers",
+    "MCP versions",
     "files",
 )
 

@@ -149,6 +149,16 @@ def check_icon_address(url: str) -> None:
     _check_host(host)
 
 
+def check_icons(icons: Json) -> None:
+    """That each says an address that may be shown; what else it says is left. Raises BadValue."""
+    for each in icons if isinstance(icons, list) else ():
+        if not isinstance(each, Mapping) or not isinstance(each.get("src"), str):
+            raise BadValue("An icon says no address: its 'src' is missing.")
+        check_icon_address(str(each["src"]))
+        said = each.get("mimeType")
+        icon_type(said if isinstance(said, str) else None)
+
+
 def icon_type(text: str | None) -> str | None:
     """A media type of icons, in small letters. Raises BadValue."""
     if text is None:

@@ -127,6 +127,10 @@ class McpRelease:
     created_ms: int
     key: tuple[int, int, int, str]
 
+    @property
+    def is_deleted(self) -> bool:
+        return self.status is McpStatus.DELETED
+
 
 @dataclass(frozen=True, slots=True)
 class McpEndpoint:
@@ -151,7 +155,7 @@ class McpEndpoint:
 
 def newest_of(releases: Iterable[McpRelease]) -> McpRelease | None:
     """The active one before others, then by precedence, then the one made last. None where all are deleted."""
-    there = [each for each in releases if each.status is not McpStatus.DELETED]
+    there = [each for each in releases if not each.is_deleted]
 
     def rank(each: McpRelease) -> tuple[bool, tuple[int, int, int, str], int, str]:
         return each.status is McpStatus.ACTIVE, each.key, each.created_ms, each.version

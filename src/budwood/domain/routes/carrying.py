@@ -64,6 +64,12 @@ TAKE_RECORDS: Final = _take("evaluation-records", asks.TakeRecords, asks.Taken, 
 TAKE_JUDGING: Final = _take(
     "judging", asks.TakeJudging, asks.Taken, "The same with scorers, label schemas and issues.", NotFound
 )
+TAKE_MCP_SERVER: Final = _take(
+    "mcp-servers", asks.TakeMcpServer, asks.Taken, "The same with an MCP server, and where it is reached."
+)
+TAKE_MCP_VERSION: Final = _take(
+    "mcp-versions", asks.TakeMcpVersion, asks.Taken, "The same with a version of an MCP server.", NotFound
+)
 POINT: Final = Route(
     name="carried.point_alias",
     method="POST",
@@ -100,6 +106,12 @@ READ_RECORDS: Final = _read("evaluation-records", asks.ReadRecords, asks.Records
 READ_JUDGING: Final = _read(
     "judging", asks.ReadJudging, asks.JudgingRead, "Scorers, label schemas and issues of an experiment."
 )
+READ_MCP_SERVERS: Final = _read(
+    "mcp-servers", asks.ReadSome, asks.McpServersRead, "MCP servers, and where they are reached."
+)
+READ_MCP_VERSIONS: Final = _read(
+    "mcp-versions", asks.ReadMcpVersions, asks.McpVersionsRead, "The versions of an MCP server."
+)
 READ_FILES: Final = _read("files", asks.ReadFiles, asks.FilesRead, "Files below a folder with their SHA-256.")
 
 ROUTES: Final = (
@@ -115,6 +127,8 @@ ROUTES: Final = (
     TAKE_DATASET,
     TAKE_RECORDS,
     TAKE_JUDGING,
+    TAKE_MCP_SERVER,
+    TAKE_MCP_VERSION,
     POINT,
     STAGE,
     READ_EXPERIMENTS,
@@ -128,5 +142,7 @@ ROUTES: Final = (
     READ_DATASETS,
     READ_RECORDS,
     READ_JUDGING,
+    READ_MCP_SERVERS,
+    READ_MCP_VERSIONS,
     READ_FILES,
 )

@@ -8,6 +8,8 @@ from budwood.domain.asks_carrying import (
     FilesRead,
     JudgingRead,
     LoggedRead,
+    McpServersRead,
+    McpVersionsRead,
     ModelsRead,
     PointsRead,
     RecordsRead,
@@ -20,7 +22,16 @@ from budwood.domain.asks_carrying import (
 from budwood.domain.carrying.records import CarriedExperiment, CarriedModel, CarriedVersion
 from budwood.domain.routes import carrying as routes
 from budwood.verbs.by_route.asked import Asked, Deed
-from budwood.verbs.carrying import read, read_traced, take_judging, take_runs, take_traces, take_versions
+from budwood.verbs.carrying import (
+    read,
+    read_mcp,
+    read_traced,
+    take_judging,
+    take_mcp,
+    take_runs,
+    take_traces,
+    take_versions,
+)
 from budwood.verbs.house import House
 from budwood.verbs.listings import pointing
 
@@ -72,6 +83,14 @@ def _records(asked: Asked) -> Taken:
 
 def _judging(asked: Asked) -> Taken:
     return Taken(take_judging.take_judging(_writes(asked), _room(asked), asked.body))
+
+
+def _mcp_server(asked: Asked) -> Taken:
+    return Taken(take_mcp.take_server(_writes(asked), _room(asked), asked.body.source, asked.body.server))
+
+
+def _mcp_version(asked: Asked) -> Taken:
+    return Taken(take_mcp.take_version(_writes(asked), _room(asked), asked.body.source, asked.body.version))
 
 
 def _point(asked: Asked) -> Taken:
@@ -131,6 +150,14 @@ def _read_judging(asked: Asked) -> JudgingRead:
     return read_traced.read_judging(asked.house, _room(asked), asked.body)
 
 
+def _read_mcp_servers(asked: Asked) -> McpServersRead:
+    return read_mcp.read_servers(asked.house, _room(asked), asked.body.token)
+
+
+def _read_mcp_versions(asked: Asked) -> McpVersionsRead:
+    return read_mcp.read_versions(asked.house, _room(asked), asked.body)
+
+
 def _read_files(asked: Asked) -> FilesRead:
     return read.read_files(asked.house, _room(asked), asked.body)
 
@@ -157,6 +184,8 @@ DEEDS: Final = {
     routes.TAKE_DATASET.name: Deed(_dataset),
     routes.TAKE_RECORDS.name: Deed(_records, long=True),
     routes.TAKE_JUDGING.name: Deed(_judging),
+    routes.TAKE_MCP_SERVER.name: Deed(_mcp_server),
+    routes.TAKE_MCP_VERSION.name: Deed(_mcp_version),
     routes.POINT.name: Deed(_point),
     routes.STAGE.name: Deed(_stage),
     routes.READ_EXPERIMENTS.name: Deed(_read_experiments),
@@ -170,5 +199,7 @@ DEEDS: Final = {
     routes.READ_DATASETS.name: Deed(_read_datasets),
     routes.READ_RECORDS.name: Deed(_read_records),
     routes.READ_JUDGING.name: Deed(_read_judging),
+    routes.READ_MCP_SERVERS.name: Deed(_read_mcp_servers),
+    routes.READ_MCP_VERSIONS.name: Deed(_read_mcp_versions),
     routes.READ_FILES.name: Deed(_read_files),
 }

@@ -55,15 +55,20 @@ def add_server(
     icons: str | None = None,
 ) -> McpServer:
     """One whose name is free. Raises LimitExceeded, NamespaceNotFound."""
-    if transaction.namespace(namespace) is None:
-        raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
-    if transaction.mcp_server_count(namespace) >= MCP_SERVERS:
-        raise LimitExceeded(f"A namespace has at most {MCP_SERVERS} MCP servers.", limit="MCP_SERVERS")
+    check_room(transaction, namespace)
     now, by = house.clock(), house.author
     made = McpServer(0, namespace, name, None, description, icons, by, by, now, now)
     made = transaction.add_mcp_server(made)
     found.record(house, transaction, namespace, name, "server.created", {})
     return made
+
+
+def check_room(transaction: Transaction, namespace: str) -> None:
+    """That a namespace may have one more. Raises LimitExceeded, NamespaceNotFound."""
+    if transaction.namespace(namespace) is None:
+        raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
+    if transaction.mcp_server_count(namespace) >= MCP_SERVERS:
+        raise LimitExceeded(f"A namespace has at most {MCP_SERVERS} MCP servers.", limit="MCP_SERVERS")
 
 
 def get_server(house: House, namespace: str, name: str) -> Reached:

@@ -58,7 +58,7 @@ def create_version(house: House, namespace: str, new: NewMcpVersion) -> McpVersi
 
     def work(transaction: Transaction) -> McpVersion:
         server = transaction.mcp_server(namespace, name) or add_server(house, transaction, namespace, name)
-        _check_room(transaction, server, version)
+        check_new(transaction, server, version)
         now, by = house.clock(), house.author
         said = (definition, new.status, tools, new.source, options)
         made = transaction.add_mcp_version(McpVersion(0, server.id, name, version, *said, by, by, now, now))
@@ -220,8 +220,8 @@ def delete_alias(house: House, namespace: str, name: str, alias: str) -> None:
     house.catalog.write(work)
 
 
-def _check_room(transaction: Transaction, server: McpServer, version: str) -> None:
-    """Raises LimitExceeded, NameTaken."""
+def check_new(transaction: Transaction, server: McpServer, version: str) -> None:
+    """That a server has none of this number, and may have one more. Raises LimitExceeded, NameTaken."""
     if transaction.mcp_version(server.id, version) is not None:
         raise NameTaken(f"MCP server version '{server.name}' version '{version}' already exists")
     if len(transaction.mcp_releases(server.id)) >= MCP_VERSIONS:
