@@ -187,6 +187,30 @@ def test_a_batch_of_small_work_takes_nothing_else(group: GroupWriter, book: Book
     assert (book.commits, book.small) == ([2, 2], [True, False])
 
 
+def test_nobody_is_woken_before_all_of_a_batch_were_told(group: GroupWriter) -> None:
+    begun, go_on, woken = threading.Event(), threading.Event(), threading.Event()
+    heard: list[str] = []
+
+    def first(transaction: Transaction) -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    def wake() -> None:
+        heard.append("woken")
+        woken.set()
+
+    def told(outcome: Callable[[], object]) -> Callable[[], None]:
+        heard.append("told")
+        return wake
+
+    group.write_soon(first, told)
+    assert begun.wait(10)
+    group.write_soon(entry(2), told)
+    go_on.set()
+    assert woken.wait(10)
+    assert heard == ["told", "told", "woken"]
+
+
 def test_work_that_raises_is_undone_and_its_neighbours_stay(group: GroupWriter, book: Book) -> None:
     def spoil(transaction: Transaction) -> None:
         entry("spoilt")(transaction)

@@ -21,7 +21,7 @@ def test_those_who_wait_hear_what_was_returned_or_raised() -> None:
 
         def tell() -> None:
             for answer, outcome in zip(answers, told, strict=True):
-                outcomes.tell(answer, outcome)
+                outcomes.tell(answer, outcome)()
 
         threading.Thread(target=tell).start()
         return await asyncio.gather(*answers, return_exceptions=True)
@@ -31,21 +31,22 @@ def test_those_who_wait_hear_what_was_returned_or_raised() -> None:
     assert isinstance(second, ValueError)
 
 
-def test_the_loop_is_woken_once_for_all_that_is_told_before_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_is_woken_when_all_were_told_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> int:
         loop, woken = asyncio.get_running_loop(), list[object]()
-        wake = loop.call_soon_threadsafe
+        call_soon = loop.call_soon_threadsafe
 
         def counted(call: Callable[[], object]) -> None:
             woken.append(call)
-            wake(call)
+            call_soon(call)
 
         monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
         outcomes: Outcomes[int] = Outcomes()
         for _ in range(2):
             answers = [loop.create_future() for _ in range(8)]
             for number, answer in enumerate(answers):
-                outcomes.tell(answer, lambda number=number: number)  # type: ignore[misc]
+                wake = outcomes.tell(answer, lambda number=number: number)  # type: ignore[misc]
+            wake()
             assert await asyncio.gather(*answers) == list(range(8))
         return len(woken)
 
@@ -58,9 +59,9 @@ def test_one_who_gave_up_and_a_loop_that_ended_are_no_matter() -> None:
     async def run() -> "asyncio.Future[int]":
         given_up, waiting = (asyncio.get_running_loop().create_future() for _ in range(2))
         given_up.cancel()
-        outcomes.tell(given_up, lambda: 1)
-        outcomes.tell(waiting, lambda: 2)
+        outcomes.tell(given_up, lambda: 1)()
+        outcomes.tell(waiting, lambda: 2)()
         assert await waiting == 2
         return asyncio.get_running_loop().create_future()
 
-    outcomes.tell(asyncio.run(run()), lambda: 3)
+    outcomes.tell(asyncio.run(run()), lambda: 3)()

@@ -39,6 +39,8 @@ from budwood.store.api import BlockRow
 from budwood.store.archive import TableShape
 
 T = TypeVar("T")
+Done = Callable[[Callable[[], T]], Callable[[], None] | None]
+"""It is given what returns or raises an outcome. What it gives back, if anything, is called after its whole batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,9 +351,9 @@ class Catalog(Protocol):
         """Like ``write``, for what can wait and can be done again: it lets everybody go before who calls ``write``, and
         is not durable yet when this returns. A loss of power may undo the last seconds of it."""
 
-    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
-        """Like ``write``, without waiting. ``done`` is given what returns or raises the outcome once that is durable;
-        it is called in another thread, must be quick, must not write, and must not raise. Raises RegistryBusy."""
+    def write_soon(self, work: Callable[[Transaction], T], done: Done[T]) -> None:
+        """Like ``write``, without waiting. ``done`` is told the outcome once that is durable; it is called in another
+        thread, must be quick, must not write, and must not raise. Raises RegistryBusy."""
 
     def check(self) -> Iterator[str]:
         """The database's own integrity check; yields what is wrong, nothing when all is well."""

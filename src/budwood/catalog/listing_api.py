@@ -76,6 +76,9 @@ class ListingTransaction(ListingView, Protocol):
     def list_model(self, model_id: int, title: str, description: str, *, at_ms: int) -> None:
         """Every model has a listing from birth; its title is its name. Titles are checked before they come here."""
 
+    def touch_model(self, model_id: int, title: str, *, at_ms: int) -> bool:
+        """It changed in that moment. Whether it is there, with this title."""
+
     def list_version(self, version_id: int, description: str, origin: Origin, *, at_ms: int) -> None: ...
     def put_model_tags(self, model_id: int, tags: Texts) -> None: ...
     def remove_model_tag(self, model_id: int, key: str) -> None: ...

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar, cast
 
-from budwood.catalog.api import Catalog, Lease, RemovedLabel, Transaction, View
+from budwood.catalog.api import Catalog, Done, Lease, RemovedLabel, Transaction, View
 from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch, IssuePage, IssueSearch
 from budwood.catalog.listing_api import ListedModels, ListedVersions, ListingSearch
 from budwood.catalog.people_api import Reach
@@ -62,7 +62,7 @@ _UNGUARDED: Final = """
     routing routing_at routings rollouts rollout_events counted served observations change_endpoint add_routing
     change_rollout add_rollout_event put_counted add_observations waiting disagreements put_waiting drop_waiting
     add_disagreements clients add_client remove_client
-    model_listed version_listed newest_in_stages ids_in_stage model_tags version_texts names_of list_model
+    model_listed version_listed newest_in_stages ids_in_stage model_tags version_texts names_of list_model touch_model
     list_version put_model_tags remove_model_tag put_version_texts remove_version_text list_webhook
     change_webhook_secret change_experiment remove_runs restore_runs put_experiment_tags remove_experiment_tag add_run
     change_run log_metrics log_params put_run_tags remove_run_tag add_inputs add_models
@@ -110,7 +110,7 @@ class ScopedCatalog:
     def write_behind(self, work: Callable[[Transaction], T]) -> T:
         return self._inner.write_behind(lambda transaction: work(cast(Transaction, _Scoped(transaction, self._reach))))
 
-    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+    def write_soon(self, work: Callable[[Transaction], T], done: Done[T]) -> None:
         self._inner.write_soon(lambda transaction: work(cast(Transaction, _Scoped(transaction, self._reach))), done)
 
     def check(self) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Final
 
 from budwood.catalog.api import Catalog, Transaction
@@ -15,11 +17,13 @@ from budwood.domain.people import (
     Joined,
     Principal,
     PrincipalKind,
+    Quota,
     TokenRecord,
     Trust,
     Webhook,
 )
 from budwood.domain.records import LedgerEntry
+from budwood.domain.standard import StandardRecord
 
 HASH: Final = b"h" * 32
 
@@ -64,6 +68,60 @@ class PeopleSuite:
             assert list(view.webhooks("risk")) == []
             assert list(view.grants(namespace="risk")) == []
         assert again.created_ms == 2
+
+    def test_a_transaction_knows_what_it_changed_in_a_namespace_it_had_asked_about(self, catalog: Catalog) -> None:
+        def said(transaction: Transaction) -> tuple[Quota, str, int]:
+            room, standard = transaction.namespace("default"), transaction.standard("default")
+            assert room is not None
+            sequence = transaction.add_ledger(1, "mara", "alias.set", "encoder@v1", {}, "default")
+            waiting = [each for hook in transaction.webhooks("default") for each in transaction.deliveries(hook.id)]
+            told = sum(each.sequence == sequence for each in waiting)
+            return room.quota, standard.text if standard else "", told
+
+        def work(transaction: Transaction) -> list[tuple[Quota, str, int]]:
+            heard = [said(transaction)]
+            transaction.set_quota("default", Quota(versions=2))
+            transaction.add_standard(StandardRecord(0, "default", 0, "d", "asks", "mara", 5))
+            hook = transaction.add_webhook(Webhook(0, "default", "https://a.example"), b"s")
+            heard.append(said(transaction))
+            transaction.remove_standard("default", at_ms=6)
+            transaction.change_webhook(dataclasses.replace(hook, active=False))
+            heard.append(said(transaction))
+            return heard
+
+        two = Quota(versions=2)
+        assert catalog.write(work) == [(Quota(), "", 0), (two, "asks", 1), (two, "", 0)]
+
+    def test_what_was_undone_is_not_known_to_the_next_of_a_batch(self, catalog: Catalog) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def first(transaction: Transaction) -> int:
+            begun.set()
+            assert go_on.wait(30)
+            return versions(transaction)
+
+        def spoilt(transaction: Transaction) -> int:
+            transaction.set_quota("default", Quota(versions=7))
+            assert versions(transaction) == 7
+            raise KeyError("enough")
+
+        def versions(transaction: Transaction) -> int:
+            room = transaction.namespace("default")
+            assert room is not None
+            return room.quota.versions
+
+        answers: list[Future[Callable[[], int]]] = []
+        for work in (first, spoilt, versions):
+            answer: Future[Callable[[], int]] = Future()
+            catalog.write_soon(work, answer.set_result)
+            answers.append(answer)
+            assert begun.wait(30)
+        go_on.set()
+        one, undone, three = (answer.result(30) for answer in answers)
+        assert (one(), three()) == (0, 0)
+        with contextlib.suppress(KeyError):
+            undone()
+            raise AssertionError("it was undone")
 
     def test_a_principal_is_found_by_name_and_by_who_vouches_for_it(self, catalog: Catalog) -> None:
         def work(transaction: Transaction) -> tuple[Principal, Principal]:

@@ -22,8 +22,9 @@ class Pace(Enum):
 
     POINT: in the event loop, in one view of the catalog; it does nothing but one point read, and takes no body.
     SHORT: in a thread. LONG: in one of few threads, for what takes seconds.
-    SOON: in a thread, in one view; it gives back what is to be run in a transaction (a ``Work``), and no thread waits
-    for that. What the work returns is what is answered. It is the fast way to write: many are made durable at once.
+    SOON: in one view, in the event loop or in a thread, where it does a handful of point reads. It gives back what is
+    to be run in a transaction (a ``Work``), and no thread waits for that. What the work returns is what is answered. It
+    is the fast way to write: many are made durable at once. Where there is more to do after all, it gives an ``Apart``.
     """
 
     POINT = auto()
@@ -82,7 +83,7 @@ class Reply:
 Work = Callable[[Any], Json]
 """What is run in a transaction of the catalog; verbs make it, faces only pass it on."""
 Run = Callable[[Asked], Any]
-"""Gives a JSON value, a Reply, or with ``Pace.SOON`` a Work."""
+"""Gives a JSON value, a Reply, or with ``Pace.SOON`` a Work, or an Apart that gives a JSON value."""
 
 
 class Incoming(Protocol):

@@ -87,8 +87,10 @@ class Mode(Enum):
     transaction returns is what it answers. LONG, LONG_WRITE, DEED: in one of few threads, for those that take
     seconds or more; a DEED has several transactions, and to do it again does no harm.
 
-    SOON: in a thread, in one view from the token on; it gives back what is to be run in a transaction, and no thread
-    waits for that. What the transaction returns is what it answers.
+    SOON: in one view from the token on; it gives back what is to be run in a transaction, and no thread waits for that.
+    What the transaction returns is what it answers. It looks as a POINT does, in the event loop where the body is
+    small, or gives back an ``Apart``, which is run in a thread. SOON_READING: the same, but it reads files where it
+    looks, and so in a thread.
     """
 
     POINT = auto()
@@ -98,6 +100,7 @@ class Mode(Enum):
     LONG_WRITE = auto()
     DEED = auto()
     SOON = auto()
+    SOON_READING = auto()
 
 
 def same(value: Any) -> Any:

@@ -33,6 +33,7 @@ from budwood.server.problems import Headers, nowhere, problem
 from budwood.server.rates import Rates
 from budwood.server.service import Service
 from budwood.server.table import Table
+from budwood.verbs.apart import Apart
 from budwood.verbs.one_view import OneView
 from budwood.verbs.wire import decode, decode_query, decode_strictly, encode
 
@@ -40,10 +41,14 @@ Rendered = tuple[int, Headers, bytes]
 JSON: Final = (b"content-type", b"application/json")
 LONG_MODES: Final = frozenset({Mode.LONG, Mode.LONG_WRITE, Mode.DEED})
 WRITING_MODES: Final = frozenset({Mode.WRITE, Mode.LONG_WRITE, Mode.DEED})
+SOON_MODES: Final = frozenset({Mode.SOON, Mode.SOON_READING})
 SHORT_BODY_BYTES: Final = 1 << 16
+POINT_BODY_BYTES: Final = 1 << 12
+"""So much is read and judged in the time that a thread takes to be asked."""
 MOVING: Final = frozenset({"endpoint", "rollout"})
 _ANSWERED: Final[Rendered] = (0, [], b"")
 Binding = Mapping[str, Call | RawCall]
+Tell = Callable[[Callable[[], Rendered]], Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ class Dispatch:
             if self._service.on_loop or route.permission is Permission.ANYONE:
                 return self._point(coming, handler)
             return cast(Rendered, await self._soon(partial(self._point, coming, handler)))
-        if isinstance(handler, Call) and handler.mode is Mode.SOON:
+        if isinstance(handler, Call) and handler.mode in SOON_MODES:
             return await self._look_and_write(coming, handler)
         ask = self._allowed(coming, await self._known(coming), self._service.house.catalog)
         if isinstance(handler, RawCall):
@@ -167,40 +172,48 @@ class Dispatch:
             return self._work(coming, handler, self._allowed(coming, known, OneView(house.catalog, view)), b"")
 
     async def _look_and_write(self, coming: "_Coming", handler: Call) -> Rendered:
-        """A thread looks, the catalog's own writes, and whoever made the transaction durable calls back here."""
-        threads, pool = self._service.threads, self._service.threads.soon
-        if _length(coming.scope) > SHORT_BODY_BYTES:
+        """This or a thread looks, the catalog's writes, and whoever made the transaction durable calls back here."""
+        threads, pool, length = self._service.threads, self._service.threads.soon, _length(coming.scope)
+        if length > SHORT_BODY_BYTES:
             # A stranger must not make us hold much; and what is large is worth a thread of its own.
             pool, known = threads.short, await self._known(coming)
             about = coming.settled(known)
             check(self._caller(about, known), about.route, about.holes)
         content = await _body(coming.receive)
         answer: asyncio.Future[Rendered] = asyncio.get_running_loop().create_future()
-        pool.submit(self._look, coming, handler, content, partial(self._outcomes.tell, answer))
+        tell = partial(self._outcomes.tell, answer)
+        if handler.mode is Mode.SOON and self._service.on_loop and length <= POINT_BODY_BYTES:
+            self._look(coming, handler, content, tell)
+        else:
+            pool.submit(self._look, coming, handler, content, tell)
         try:
             return await answer
         except Repeated as repeated:
             return _again(handler, coming.route, repeated.answered)
 
-    def _look(
-        self, coming: "_Coming", handler: Call, content: bytes, tell: Callable[[Callable[[], Rendered]], None]
-    ) -> None:
+    def _look(self, coming: "_Coming", handler: Call, content: bytes, tell: Tell) -> None:
         house = self._service.house
         try:
             with house.catalog.read() as view:
+                seen = OneView(house.catalog, view)
                 known = known_by(view, coming.secret, house.clock(), coming.namespace)
-                ask = self._allowed(coming, known, OneView(house.catalog, view))
+                ask = self._allowed(coming, known, seen)
                 self._decode(coming, ask, content)
                 key = coming.key(ask, content)
                 if key is not None and (before := key.answered(view)) is not None:
                     raise Repeated(before)
-                work: Callable[[Transaction], Any] = handler.run(ask)
+                work: Callable[[Transaction], Any] | Apart[Any] = handler.run(ask)
+                seen.view = None
+            if isinstance(work, Apart):
+                self._service.threads.short.submit(_run_apart, handler, ask, work, tell)
+                return
+            publish: Callable[[Transaction], Any] = work
             catalog: Catalog = house.catalog
             if key is not None:
                 catalog = KeyedCatalog(catalog, key, house.clock, ask.route.status, _body_of)
-            catalog.write_soon(lambda transaction: _rendered(handler, ask, handler.made(work(transaction))), tell)
+            catalog.write_soon(lambda transaction: _rendered(handler, ask, handler.made(publish(transaction))), tell)
         except BaseException as error:
-            tell(partial(_raise, error))
+            tell(partial(_raise, error))()
 
     async def _known(self, coming: "_Coming") -> Known | None:
         if coming.route.permission is Permission.ANYONE or not coming.secret:
@@ -320,6 +333,15 @@ def _rendered(handler: Call, ask: Ask, answer: Any) -> Rendered:
         return faces.sent(answer)
     body = _content(answer, ask.route)
     return ask.route.status, _headers(handler, answer, ask.route, body), body
+
+
+def _run_apart(handler: Call, ask: Ask, work: Apart[Any], tell: Tell) -> None:
+    try:
+        rendered = _rendered(handler, ask, handler.made(work.run()))
+    except BaseException as error:
+        tell(partial(_raise, error))()
+    else:
+        tell(lambda: rendered)()
 
 
 def _body_of(rendered: Rendered) -> bytes:

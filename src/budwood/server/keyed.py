@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from budwood.catalog.api import Catalog, Transaction, View
+from budwood.catalog.api import Catalog, Done, Transaction, View
 from budwood.catalog.people_api import Answered
 from budwood.errors import BadValue, KeyReused
 
@@ -87,7 +87,7 @@ class KeyedCatalog:
     def write_behind(self, work: Callable[[Transaction], T]) -> T:
         return self._inner.write_behind(self._once(work))
 
-    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+    def write_soon(self, work: Callable[[Transaction], T], done: Done[T]) -> None:
         self._inner.write_soon(self._once(work), done)
 
     def _once(self, work: Callable[[Transaction], T]) -> Callable[[Transaction], T]:

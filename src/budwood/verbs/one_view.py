@@ -1,24 +1,28 @@
-"""One view of the catalog for several looks: who asks and what they ask for are read in one go."""
+"""One view of the catalog for several looks: who asks and what they ask for are read in one go.
+
+What goes on after the looks opens views of its own, as it does in the catalog itself.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from budwood.catalog.api import Catalog, Transaction, View
+from budwood.catalog.api import Catalog, Done, Transaction, View
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OneView:
-    """``catalog.api.Catalog`` whose reads all see one view, opened before by whoever also closes it."""
+    """``catalog.api.Catalog`` whose reads all see one view, opened before by whoever also closes it. ``view`` is None
+    once it was closed."""
 
     inner: Catalog
-    view: View
+    view: View | None
 
     def read(self) -> AbstractContextManager[View]:
-        return nullcontext(self.view)
+        return self.inner.read() if self.view is None else nullcontext(self.view)
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self.inner.write(work)
@@ -26,7 +30,7 @@ class OneView:
     def write_behind(self, work: Callable[[Transaction], T]) -> T:
         return self.inner.write_behind(work)
 
-    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+    def write_soon(self, work: Callable[[Transaction], T], done: Done[T]) -> None:
         self.inner.write_soon(work, done)
 
     def check(self) -> Any:

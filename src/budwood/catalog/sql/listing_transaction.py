@@ -33,6 +33,11 @@ _LIST_MODEL: Final = Statement(
     .where(model_listing.c.model_id == bindparam("of_model"))
     .values({name: bindparam(f"to_{name}") for name in ("title", "description", "updated_ms")})
 )
+_TOUCH_MODEL: Final = Statement(
+    update(model_listing)
+    .where(model_listing.c.model_id == bindparam("of_model"), model_listing.c.title == bindparam("of_title"))
+    .values(updated_ms=bindparam("at_ms"))
+)
 _ORIGIN: Final = ("source", "location", "run", "logged", "run_link")
 _LIST_VERSION: Final = Statement(
     update(version_listing)
@@ -78,6 +83,9 @@ class ListingWrites(ListingReads):
         self._session.change_soon(
             _LIST_MODEL, of_model=model_id, to_title=title, to_description=description, to_updated_ms=at_ms
         )
+
+    def touch_model(self, model_id: int, title: str, *, at_ms: int) -> bool:
+        return self._session.change(_TOUCH_MODEL, of_model=model_id, of_title=title, at_ms=at_ms) > 0
 
     def list_version(self, version_id: int, description: str, origin: Origin, *, at_ms: int) -> None:
         fields = {f"to_{name}": getattr(origin, name) for name in _ORIGIN}

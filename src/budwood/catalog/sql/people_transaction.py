@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
@@ -187,6 +187,13 @@ _RETIRE_KEY: Final = Statement(
 _SET_META: Final = upsert(meta, "key")
 
 
+class Listener(NamedTuple):
+    """A webhook that is told of some actions in its namespace."""
+
+    webhook_id: int
+    actions: Sequence[str]
+
+
 class PeopleWrites(PeopleReads):
     """``catalog.people_api.PeopleTransaction`` over one session."""
 
@@ -205,6 +212,7 @@ class PeopleWrites(PeopleReads):
             quota_requests=quota.requests,
             edit=0,
         )
+        self._forget_rooms()
         return NamespaceRecord(id_, name, at_ms, quota)
 
     def set_quota(self, namespace: str, quota: Quota) -> NamespaceRecord:
@@ -216,6 +224,7 @@ class PeopleWrites(PeopleReads):
             to_uploads=quota.uploads,
             to_requests=quota.requests,
         )
+        self._forget_rooms()
         changed = self.namespace(namespace)
         assert changed is not None, "a quota belongs to a namespace"
         return changed
@@ -224,6 +233,7 @@ class PeopleWrites(PeopleReads):
         assert self._session.one(_HAS_MODELS, name=namespace) is None, "a namespace with models stays"
         for statement in _REMOVE_NAMESPACE:
             self._session.change(statement, of_id=self._namespace_id(namespace))
+        self._forget_rooms()
 
     def add_principal(
         self,
@@ -364,6 +374,7 @@ class PeopleWrites(PeopleReads):
             edit=webhook.edit,
             kind=str(webhook.kind),
         )
+        self._forget_rooms()
         return replace(webhook, id=id_)
 
     def change_webhook(self, webhook: Webhook) -> Webhook:
@@ -374,12 +385,14 @@ class PeopleWrites(PeopleReads):
             to_actions=actions_text(webhook.actions),
             to_active=int(webhook.active),
         )
+        self._forget_rooms()
         changed = self.webhook(webhook.id)
         assert changed is not None, "a webhook that is changed is there"
         return changed
 
     def remove_webhook(self, webhook_id: int) -> None:
         self._session.change(_REMOVE_WEBHOOK, of_id=webhook_id)
+        self._forget_rooms()
 
     def add_delivery(self, delivery: Delivery) -> Delivery:
         id_ = self._session.add(
@@ -488,9 +501,17 @@ class PeopleWrites(PeopleReads):
         self._session.change_soon(_COUNT_VERSION, of_name=namespace, more=more)
 
     def _announce(self, namespace: str, action: str, sequence: int, at_ms: int) -> None:
-        for webhook_id, actions in self._session.all(_LISTENING, name=namespace):
-            if wants(json.loads(actions), action):
-                self.add_delivery(Delivery(0, webhook_id, sequence, DeliveryState.WAITING, next_ms=at_ms, at_ms=at_ms))
+        for each in self._listening(namespace):
+            if wants(each.actions, action):
+                waiting = Delivery(0, each.webhook_id, sequence, DeliveryState.WAITING, next_ms=at_ms, at_ms=at_ms)
+                self.add_delivery(waiting)
+
+    def _listening(self, namespace: str) -> Sequence[Listener]:
+        rows = self._session.all(_LISTENING, name=namespace)
+        return [Listener(webhook_id, json.loads(actions)) for webhook_id, actions in rows]
+
+    def _forget_rooms(self) -> None:
+        """What was learnt of namespaces, their quotas, webhooks and standards is not so any more."""
 
     def _namespace_id(self, name: str) -> int:
         """0 for one that is not there."""

@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 from sqlalchemy.schema import ForeignKey
 
 from budwood.catalog import migrations
-from budwood.catalog.api import Transaction, View
+from budwood.catalog.api import Done, Transaction, View
 from budwood.catalog.sql.folder_bell import Heard
 from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.postgres_bell import PostgresBell
@@ -94,7 +94,7 @@ class PostgresCatalog:
     def write_behind(self, work: Callable[[Transaction], T]) -> T:
         return self._writer.write_behind(work)
 
-    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+    def write_soon(self, work: Callable[[Transaction], T], done: Done[T]) -> None:
         self._writer.write_soon(work, done)
 
     def hear(self, heard: Heard) -> Callable[[], None]:

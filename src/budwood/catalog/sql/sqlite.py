@@ -25,7 +25,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from budwood.catalog import migrations
-from budwood.catalog.api import Transaction, View
+from budwood.catalog.api import Done, Transaction, View
 from budwood.catalog.sql.folder_bell import FolderBell, Heard
 from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.schema import BIRTH, METADATA
@@ -128,7 +128,7 @@ class SqliteCatalog:
         self._move_log_in()
         return written
 
-    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
+    def write_soon(self, work: Callable[[Transaction], T], done: Done[T]) -> None:
         self._writer.write_soon(work, done)
 
     def hear(self, heard: Heard) -> Callable[[], None]:

@@ -1,7 +1,7 @@
 """Changing metadata standards, for every SQL database. ``transaction.py`` joins it with the rest."""
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, func, select, update
 
@@ -28,6 +28,10 @@ class StandardWrites(StandardReads):
 
     __slots__ = ()
 
+    if TYPE_CHECKING:  # of what it is joined with
+
+        def _forget_rooms(self) -> None: ...
+
     def add_standard(self, standard: StandardRecord) -> StandardRecord:
         room = known_room(self._session, standard.namespace)
         numbered = replace(standard, number=self._session.all(_LAST_STANDARD, room=room)[0][0] + 1)
@@ -43,10 +47,12 @@ class StandardWrites(StandardReads):
             removed_ms=0,
             in_force=1,
         )
+        self._forget_rooms()
         return replace(numbered, id=id_)
 
     def remove_standard(self, namespace: str, *, at_ms: int) -> None:
         self._session.change(_REMOVE_STANDARD, room=known_room(self._session, namespace), at_ms=at_ms)
+        self._forget_rooms()
 
     def put_birth(self, version_id: int, birth: Birth) -> None:
         self._session.change(

@@ -3,8 +3,8 @@
 A transaction lives inside one call of ``Catalog.write``. Bulk changes are one statement and many rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import bindparam, delete, func, select, update
 
@@ -21,7 +21,7 @@ from budwood.catalog.sql.lineage_transaction import LineageWrites
 from budwood.catalog.sql.listing_transaction import ListingWrites
 from budwood.catalog.sql.mcp_transaction import McpWrites
 from budwood.catalog.sql.people_tables import namespace, staged
-from budwood.catalog.sql.people_transaction import PeopleWrites
+from budwood.catalog.sql.people_transaction import Listener, PeopleWrites
 from budwood.catalog.sql.retention_transaction import RetentionWrites
 from budwood.catalog.sql.session import Session, Statement
 from budwood.catalog.sql.standard_transaction import StandardWrites
@@ -48,9 +48,13 @@ from budwood.catalog.sql.view import SqlView, label_key
 from budwood.domain import canon
 from budwood.domain.manifest import BlockId
 from budwood.domain.names import Kind, Stage
+from budwood.domain.people import NamespaceRecord
 from budwood.domain.records import LedgerEntry, ModelRecord, Move, MoveReason, Tag, VersionRecord, model_path
+from budwood.domain.standard import StandardRecord
 from budwood.errors import LabelTaken
 from budwood.store.api import BlockRow
+
+T = TypeVar("T")
 
 _ADD_MODEL: Final = insert_numbered(model)
 _REMOVE_MODEL: Final = tuple(
@@ -156,7 +160,7 @@ class SqlTransaction(
 ):
     """``catalog.api.Transaction`` over one session. ``salts`` hide what is personal in the ledger's leaves."""
 
-    __slots__ = ("_newest", "_salts", "_sequence", "_untagged")
+    __slots__ = ("_newest", "_rooms", "_salts", "_sequence", "_untagged")
 
     def __init__(self, session: Session, salts: Salts = FRESH) -> None:
         super().__init__(session)
@@ -168,6 +172,26 @@ class SqlTransaction(
         self._sequence: int | None = None
         self._newest: tuple[int, int, int] | None = None
         self._untagged = 0
+        self._forget_rooms()
+
+    def _forget_rooms(self) -> None:
+        self._rooms: dict[tuple[str, str], Any] = {}
+
+    def _once(self, what: str, namespace: str, ask: Callable[[str], T]) -> T:
+        """Many of a batch ask the same of a namespace, which nobody else changes meanwhile."""
+        key = (what, namespace)
+        if key not in self._rooms:
+            self._rooms[key] = ask(namespace)
+        return cast(T, self._rooms[key])
+
+    def namespace(self, name: str) -> NamespaceRecord | None:
+        return self._once("namespace", name, super().namespace)
+
+    def standard(self, namespace: str) -> StandardRecord | None:
+        return self._once("standard", namespace, super().standard)
+
+    def _listening(self, namespace: str) -> Sequence[Listener]:
+        return self._once("listening", namespace, super()._listening)
 
     def add_model(self, namespace: str, name: str, kind: Kind, owner: str, at_ms: int) -> ModelRecord:
         removed = self._session.one(_LAST_REMOVED, namespace=namespace, name=name)

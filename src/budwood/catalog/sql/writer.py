@@ -16,7 +16,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Final, Protocol, TypeVar, cast
 
-from budwood.catalog.api import Transaction
+from budwood.catalog.api import Done, Transaction
 from budwood.domain.limits import BUSY_S, WRITE_BATCH, WRITE_QUEUE
 from budwood.errors import BudwoodError, RegistryBusy, StorageFailed
 
@@ -74,12 +74,12 @@ class GroupWriter:
         """Like ``write``, behind all who call that within ``BEHIND_S``, durable with the next of theirs."""
         return self._written(work, BEHIND_S)
 
-    def write_soon(self, work: Callable[[Transaction], T], done: Callable[[Callable[[], T]], None]) -> None:
-        """Like ``write``, without waiting: ``done`` is given what returns or raises the outcome, once that is durable.
+    def write_soon(self, work: Callable[[Transaction], T], done: Done[T]) -> None:
+        """Like ``write``, without waiting: ``done`` is told the outcome, once that is durable.
 
         It is called in the thread that writes, so it must be quick, must not write, and must not raise.
         """
-        self._ask(_Request(work, cast(Callable[[Callable[[], Any]], None], done)))
+        self._ask(_Request(work, cast(Done[Any], done)))
 
     def _written(self, work: Callable[[Transaction], T], behind_s: float) -> T:
         request = _Request(work, behind_s=behind_s)
@@ -150,8 +150,10 @@ class GroupWriter:
                 raise ran[-1].error or StorageFailed("The database dropped a batch.")
         except BaseException as error:
             self._fail(ran or [first], error)
-        for request in ran or [first]:
-            request.finish()
+        # Whoever is woken takes the interpreter, so nobody is before all were told.
+        for wake in dict.fromkeys([request.finish() for request in ran or [first]]):
+            if wake is not None:
+                wake()
 
     def _next(self, first: "_Request") -> "_Request | None":
         """The next waiting request, if it may join the first one's batch."""
@@ -187,7 +189,7 @@ class _Request:
     def __init__(
         self,
         work: Callable[[Transaction], Any],
-        told: Callable[[Callable[[], Any]], None] | None = None,
+        told: Done[Any] | None = None,
         behind_s: float = 0.0,
     ) -> None:
         self._order = (time.monotonic() + behind_s, next(_NUMBERS))
@@ -246,11 +248,10 @@ class _Request:
             self.abandon()
             raise
 
-    def finish(self) -> None:
-        """Tell whoever asked."""
-        if self._told is not None:
-            self._told(self.outcome)
+    def finish(self) -> Callable[[], None] | None:
+        """Tell whoever asked; what they want to be called once all were told."""
         self.done.set()
+        return self._told(self.outcome) if self._told is not None else None
 
     def abandon(self) -> None:
         self._abandoned = True

@@ -11,12 +11,13 @@ from budwood.facades.face import Asked, Endpoint, Pace, Work
 from budwood.facades.mlflow.listed import version_shown
 from budwood.facades.mlflow.shapes import WORKSPACES, located, words_of
 from budwood.facades.mlflow.values import between, filled, flag, missing, needed, text, texts, wrong
+from budwood.verbs.apart import Apart
 from budwood.verbs.listings import pointing
 from budwood.verbs.listings import versions as verbs
 from budwood.verbs.listings.origin import kept_at
 
 
-def create(asked: Asked) -> Work:
+def create(asked: Asked) -> Work | Apart[Json]:
     values = asked.values
     new = verbs.NewListed(
         title=needed(values, "name"),
@@ -28,6 +29,8 @@ def create(asked: Asked) -> Work:
         tags=dict(words_of(values, "tags")),
     )
     work = verbs.create(asked.whole, asked.namespace, new)
+    if isinstance(work, Apart):
+        return Apart(lambda: {"model_version": version_shown(asked, work.run())})
     return lambda transaction: {"model_version": version_shown(asked, work(transaction))}
 
 

@@ -134,5 +134,5 @@ HANDLERS: Final = {
     pushes.COMPLETE.name: Call(complete_one, Mode.DEED),
     pushes.PUBLISH.name: Call(publish, Mode.LONG_WRITE),
     pushes.REUSE.name: Call(give_names, Mode.WRITE),
-    pushes.AT_ONCE.name: Call(at_once, Mode.SOON),
+    pushes.AT_ONCE.name: Call(at_once, Mode.SOON_READING),
 }

@@ -38,8 +38,14 @@ def model(view: View, namespace: str, title: str) -> ListedModel:
     """Raises ModelNotFound."""
     found = view.model_titled(namespace, title)
     if found is None:
-        raise ModelNotFound(f"Registered Model with name={title[:300]} not found", model=title[:300])
+        raise _no_model(title)
     return found
+
+
+def touch(transaction: Transaction, listed: ListedModel, at_ms: int) -> None:
+    """It changed, and is what it was when it was found. Raises ModelNotFound."""
+    if not transaction.touch_model(listed.id, listed.title, at_ms=at_ms):
+        raise _no_model(listed.title)
 
 
 def version(view: View, namespace: str, title: str, number: int) -> ListedVersion:
@@ -105,3 +111,7 @@ def brief(tags: Mapping[str, str]) -> dict[str, str]:
 def shortened(text: str) -> str:
     """As the ledger keeps it."""
     return text[:BRIEF_CHARS]
+
+
+def _no_model(title: str) -> ModelNotFound:
+    return ModelNotFound(f"Registered Model with name={title[:300]} not found", model=title[:300])

@@ -99,4 +99,4 @@ def move_stage(
 def _touch_model(house: House, transaction: Transaction, version: VersionRecord) -> None:
     listed = transaction.model_listed(version.model_id)
     assert listed is not None, "every model is listed"
-    transaction.list_model(listed.id, listed.title, listed.description, at_ms=house.clock())
+    found.touch(transaction, listed, house.clock())

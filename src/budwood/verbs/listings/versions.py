@@ -20,6 +20,7 @@ from budwood.domain.reference import Reference
 from budwood.domain.tracking.checks import check_page, too_many
 from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.store.write import Kept
+from budwood.verbs.apart import Apart
 from budwood.verbs.artifacts import VERSIONS as FOLDER
 from budwood.verbs.artifacts import root_of
 from budwood.verbs.draft import Draft, Wishes
@@ -68,8 +69,13 @@ class _Plain:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def create(house: House, namespace: str, asked: NewListed) -> Callable[[Transaction], found.WholeVersion]:
-    """Raises BadValue, LimitExceeded, ModelNotFound; the work what ``publishing`` raises, too."""
+def create(
+    house: House, namespace: str, asked: NewListed
+) -> Callable[[Transaction], found.WholeVersion] | Apart[found.WholeVersion]:
+    """Where files that are kept here become the version's it is an ``Apart``: their manifest is written first.
+
+    Raises BadValue, LimitExceeded, ModelNotFound; the work what ``publishing`` raises, too.
+    """
     title, said, tags = checks.title(asked.title), checks.description(asked.description), checks.tags(asked.tags)
     too_many("tags", tags, TAGS_PER_VERSION, "TAGS_PER_VERSION")
     with house.catalog.read() as view:
@@ -81,12 +87,12 @@ def create(house: House, namespace: str, asked: NewListed) -> Callable[[Transact
     message = f"Registered as {title} from {found.shortened(origin.source)} ({house.ids()[:13]})"
 
     def beside(transaction: Transaction, version: VersionRecord) -> None:
-        transaction.list_model(listed.id, listed.title, listed.description, at_ms=version.created_ms)
         transaction.put_version_texts(version.id, tags, author=house.author, at_ms=version.created_ms)
         if origin.logged:
             note_version(transaction, namespace, origin.logged, listed.title, version.number)
 
     def also(transaction: Transaction, version: VersionRecord) -> None:
+        found.touch(transaction, listed, version.created_ms)
         transaction.list_version(version.id, said, origin, at_ms=version.created_ms)
         beside(transaction, version)
 
@@ -94,13 +100,14 @@ def create(house: House, namespace: str, asked: NewListed) -> Callable[[Transact
         source = f"models:/{origin.logged}" if origin.logged else origin.location
         wish = Registering(namespace, listed.name, source, origin.run, message, kind)
         origin = replace(origin, location="")
-        version = register_version(house, wish, also)
-        return lambda _: found.WholeVersion(_listed(version, listed, said, origin), tags, ())
+        return Apart(
+            lambda: found.WholeVersion(_listed(register_version(house, wish, also), listed, said, origin), tags, ())
+        )
     draft = replace(bare_draft(house, kind, message), description=said, origin=origin)
     publish = publishing(house, draft, _target(listed), plain_wishes(), None)
 
     def work(transaction: Transaction) -> found.WholeVersion:
-        found.model(transaction, namespace, title)
+        found.touch(transaction, listed, draft.facts.created_ms)
         version = publish(transaction)
         beside(transaction, version)
         return found.WholeVersion(_listed(version, listed, said, origin), tags, ())
