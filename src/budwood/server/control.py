@@ -45,13 +45,14 @@ LOOKING_S: Final = 0.25
 READING_S: Final = 0.25
 PRESENT_S: Final = 10.0
 TURN_S: Final = 0.0005
-"""So long a thread of this process keeps the others waiting: a roll-back passes through four, and each may find one at
-work on logs."""
+"""How long a thread of this process may keep the others waiting: a roll-back passes through four threads, and each may
+have to wait for one that reads logs."""
 COLLECTING_S: Final = 0.1
+"""What gateways say within this time is kept in one transaction."""
 KEEPING_S: Final = 0.25
-"""What gateways say is kept so seldom at most: a roll-back waits for whoever writes."""
+"""The least time from one such transaction to the next: a roll-back waits for whoever writes."""
 OBEYING_S: Final = 0.005
-"""So long nothing else is made while gateways take a kill switch; most have it after one or two milliseconds."""
+"""How long nothing else is made while gateways take a kill switch; most have it after one or two milliseconds."""
 Reach = frozenset[str] | None
 _LOG: Final = logging.getLogger("budwood.control")
 
@@ -277,7 +278,7 @@ class ControlPlane:
         self._keep_soon(node)
 
     def _has_taken(self, name: str) -> bool:
-        """Whether it took what it was told, and had not before."""
+        """Whether it took something new of what it was told. What it has is remembered."""
         sent, has = self._sent.get(name), self._control.nodes[name].has
         if sent is None or any(has.get(kind) != sent.version(kind) for kind in (ROUTES, RUNTIME)):
             return False

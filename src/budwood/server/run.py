@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 REFUSING_S: Final = 1.0
 TENDING_S: Final = 30.0
 BORN_DEAD_S: Final = 2.0
-GARBAGE: Final = 20_000
-"""So many things are there anew when it is looked for those that nobody needs; Python's own 700 are two requests."""
+NEW_OBJECTS: Final = 20_000
+"""After so many Python looks for garbage. Its own threshold, 700, is reached by two requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadValue(f"Nothing can listen at {host}:{port}: {reason}.", hint="Choose another --port.") from error
+        raise BadValue(
+            f"Nothing can listen at {host}:{port}: {reason}.", hint="Give another --host or --port."
+        ) from error
     listener.set_inheritable(True)
     return listener
 
@@ -130,11 +132,11 @@ def run_one(plan: Plan, served: Served, shared: Path | None) -> int:
     sender.start()
     sequencing.start()
     tier_work.start()
-    # What lives as long as the server is not looked at again: that took 60 ms a time, in which nobody was answered. Nor
-    # is what a request makes looked at every third one: nearly all of it goes by itself.
+    # What lives as long as the server is not looked at again: that took 60 ms a time, in which nobody was answered.
+    # What requests make is looked at seldom: nearly all of it goes by itself.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(NEW_OBJECTS)
     gc.enable()
     try:
         Server(config, app, service, sender).run(sockets=[plan.listener])

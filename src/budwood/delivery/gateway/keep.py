@@ -4,7 +4,8 @@ It hears from the control plane what the gateway took, and writes it to ``last.j
 alone, or its token was renewed, it has a new process take over. It sends what the gateway writes, and carries no
 request; when it ends, the gateway does not notice. The file holds clients' keys: only its owner reads it.
 
-``STANDBY`` is the process that starts this one again when it is killed, as this one sees to it that there is one.
+``STANDBY`` is the process that starts this one again when it is killed. When that one is killed, this one starts
+another.
 """
 
 import fcntl
@@ -36,14 +37,16 @@ METHOD: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAg
 _STEP_S: Final = 0.1
 _AGAIN_S: Final = 1.0
 _REFUSED_S: Final = 30.0
+"""A token that was refused is not tried again for so long."""
 _TAKEN_S: Final = 10.0
+"""How long another keeper may need to take over."""
 _REST: Final = 10
-"""How many times as long as a writing took nothing is written after it: of many endpoints the file is large."""
+"""After a write there is a pause of so many times its length: of many endpoints the file is large."""
 
 
 @dataclass(slots=True)
 class _Post:
-    """Where this keeper stands. ``refused`` is what it tried last to go on with, and until when it does not again."""
+    """What one keeper keeps. ``refused`` is the boot file that was refused last, and is not tried again ``until``."""
 
     folder: Path
     envoy: Path
@@ -53,30 +56,30 @@ class _Post:
     until: float = 0.0
 
     def is_kept(self) -> bool:
-        """By this one, and not by another that took over."""
+        """Whether by this one, and not by another that took over."""
         with suppress(OSError, ValueError):
             return int((self.folder / "keeper.pid").read_text()) == self.standby
         return False
 
     def is_ours(self) -> bool:
-        """And there is a gateway to keep."""
+        """Whether it is kept by this one, and runs."""
         return self.is_kept() and process.running(self.folder) is not None
 
-    def look(self) -> None:
-        """Whether we are alone, and whether the token was renewed. Another keeper then takes over. Raises GatewayDown,
-        OSError."""
+    def hand_over_if_due(self) -> None:
+        """To another keeper: when the standby was killed, or the token was renewed. Raises GatewayDown, OSError."""
         if os.getppid() != self.standby:
             process.keep(self.folder, (self.folder / "live.json").read_bytes(), self.envoy)
-            self._hand_over()
-        elif new := renewing.renewed(self.folder, self.live):
-            if new == self.refused and time.monotonic() < self.until:
-                return
+            self._await_other()
+        elif (new := renewing.renewed(self.folder, self.live)) and not self._was_refused(new):
             if renewing.take(self.folder, new, self.envoy):
-                self._hand_over()
+                self._await_other()
             else:
                 self.refused, self.until = new, time.monotonic() + _REFUSED_S
 
-    def _hand_over(self) -> None:
+    def _was_refused(self, new: dict[str, Any]) -> bool:
+        return new == self.refused and time.monotonic() < self.until
+
+    def _await_other(self) -> None:
         until = time.monotonic() + _TAKEN_S
         while self.is_kept() and time.monotonic() < until:
             time.sleep(_STEP_S)
@@ -93,7 +96,7 @@ def main() -> None:
         sending.start()
     while post.is_ours():
         try:
-            post.look()
+            post.hand_over_if_due()
             _follow(post)
         except (grpc.RpcError, BudwoodError, OSError):
             time.sleep(_AGAIN_S)
@@ -159,7 +162,7 @@ def _follow(post: _Post) -> None:
 def _keep(post: _Post, channel: grpc.Channel, home: WayHome) -> None:
     asks: queue.Queue[Any] = queue.Queue()
     heard: queue.Queue[Any] = queue.Queue()
-    node = {"id": post.live["node"]["id"], "reads": True}
+    node = post.live["node"]["id"]
     for kind in KINDS:
         asks.put(_request(kind, node))
     ask: Any = channel.stream_stream(
@@ -169,27 +172,44 @@ def _keep(post: _Post, channel: grpc.Channel, home: WayHome) -> None:
     )
     call = ask(iter(asks.get, None), metadata=home.metadata)
     threading.Thread(target=_hear, args=(call, heard), daemon=True).start()
-    bodies: dict[str, list[bytes]] = {}
-    tables: dict[str, bytes] = {}
-    is_new, rested = False, 0.0
+    taken = _Taken(post.folder)
     while post.is_ours():
-        post.look()
+        post.hand_over_if_due()
         with suppress(queue.Empty):
             response = heard.get(timeout=_AGAIN_S)
             if response is None:
                 return
             kind = response.type_url.removeprefix(TYPE)
-            bodies[kind] = [each.value for each in response.resources]
-            if kind == ROUTES:  # Of these only what changed is sent; what no scope leads to is left out again.
-                tables.update((kind_of(ROUTES).FromString(body).name, body) for body in bodies[kind])
-                bodies[kind] = list(tables.values())
+            taken.add(kind, [each.value for each in response.resources])
             asks.put(_request(kind, node, response))
-            is_new = True
-        if is_new and heard.empty() and len(bodies) == len(KINDS) and time.monotonic() > rested:
-            began = time.monotonic()
-            process.write(post.folder / "last.json", alone((post.folder / "live.json").read_bytes(), bodies))
-            is_new, rested = False, time.monotonic() + _REST * (time.monotonic() - began)
+        if heard.empty():
+            taken.write_if_due()
     call.cancel()
+
+
+class _Taken:
+    """What the gateway has by now, on its way into ``last.json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._bodies: dict[str, list[bytes]] = {}
+        self._tables: dict[str, bytes] = {}
+        self._is_new, self._rests_until = False, 0.0
+
+    def add(self, kind: str, bodies: list[bytes]) -> None:
+        if kind == ROUTES:  # Of these only what changed is sent; what no scope leads to is left out again.
+            self._tables.update((kind_of(ROUTES).FromString(body).name, body) for body in bodies)
+            bodies = list(self._tables.values())
+        self._bodies[kind], self._is_new = bodies, True
+
+    def write_if_due(self) -> None:
+        began = time.monotonic()
+        if not self._is_new or len(self._bodies) < len(KINDS) or began <= self._rests_until:
+            return
+        live = (self._folder / "live.json").read_bytes()
+        process.write(self._folder / "last.json", alone(live, self._bodies))
+        wrote = time.monotonic()
+        self._is_new, self._rests_until = False, wrote + _REST * (wrote - began)
 
 
 def _hear(call: Iterator[Any], heard: "queue.Queue[Any]") -> None:
@@ -199,9 +219,9 @@ def _hear(call: Iterator[Any], heard: "queue.Queue[Any]") -> None:
     heard.put(None)
 
 
-def _request(kind: str, node: dict[str, Any], response: Any = None) -> Any:
+def _request(kind: str, node: str, response: Any = None) -> Any:
     request: Any = kind_of(REQUEST)()
-    request.node.id, request.type_url = node["id"], TYPE + kind
+    request.node.id, request.type_url = node, TYPE + kind
     request.node.metadata.update({"reads": True})
     if response is not None:
         request.version_info, request.response_nonce = response.version_info, response.nonce

@@ -17,6 +17,7 @@ from budwood.errors import BadValue, Forbidden, Unauthenticated
 _NAMED: Final = "token-file"
 _REFUSED: Final = "token-refused"
 _TOKEN_CHARS: Final = 1_000
+_HINT: Final = "Make one and write it there: budwood token make NAME --scope serve"
 
 
 def token_in(file: Path) -> str:
@@ -25,9 +26,10 @@ def token_in(file: Path) -> str:
         with file.open(encoding="ascii") as opened:
             token = opened.read(_TOKEN_CHARS + 1).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadValue(f"{file} cannot be read as a token: {error}.") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise BadValue(f"The token in {file} cannot be read: {why}.", hint=_HINT) from error
     if not token or len(token) > _TOKEN_CHARS or not token.isprintable() or " " in token:
-        raise BadValue(f"{file} holds no token.", hint="Make one: budwood token make NAME --scope serve")
+        raise BadValue(f"There is no token in {file}.", hint=_HINT)
     return token
 
 
@@ -53,7 +55,8 @@ def renewed(folder: Path, live: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def take(folder: Path, new: dict[str, Any], envoy: Path) -> bool:
-    """Go on with another token; False when the control plane refuses it. Raises GatewayDown, OSError."""
+    """Have a new process take over with another token; False when the control plane refuses it. Raises GatewayDown,
+    OSError."""
     try:
         WayHome.of(new).check(new["node"]["id"])
     except (Unauthenticated, Forbidden) as error:
@@ -67,7 +70,7 @@ def take(folder: Path, new: dict[str, Any], envoy: Path) -> bool:
 
 
 def refused(folder: Path) -> str:
-    """Why the token that the file holds now was not taken, if it was not."""
+    """Why the token that is in the file now was not accepted; empty when it was, or is not new."""
     with suppress(FileNotFoundError):
         return (folder / _REFUSED).read_text(encoding="utf-8")
     return ""

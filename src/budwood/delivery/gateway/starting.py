@@ -22,8 +22,8 @@ _WAITS: Final = "The gateway serves what it took last, until its control plane t
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A gateway as it is asked for. ``token_file`` is where its token comes from, and is looked for when it is
-    renewed."""
+    """A gateway as it is asked for. ``token_file`` is where its token comes from, and where a
+    renewed one is looked for."""
 
     name: str
     place: Place

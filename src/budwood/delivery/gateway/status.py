@@ -15,7 +15,7 @@ from budwood.errors import GatewayDown
 @dataclass(frozen=True, slots=True)
 class Status:
     """``refused`` counts what it was told and did not take. ``logs`` None: it does not send them. ``token`` is why a
-    renewed one was not taken."""
+    renewed token was not accepted."""
 
     ready: bool
     alone: bool
@@ -46,9 +46,6 @@ def _logs(folder: Path) -> State | None:
     try:
         os.kill(int((folder / "keeper.pid").read_text(encoding="ascii")), 0)
     except (OSError, ValueError):
-        return State(
-            "waiting",
-            "the keeper and its standby were killed; run 'budwood gateway start' again",
-            *said.counts,
-        )
+        why = "the keeper and its standby were killed; run 'budwood gateway start' again"
+        return State("waiting", why, *said.counts)
     return said
