@@ -177,13 +177,18 @@ def remove_client(
 
 def which(
     ctx: typer.Context,
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The x-request-id of an answer.")],
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The x-request-id of an answer.")] = "",
+    by_name: Annotated[str, typer.Option("--request", metavar="REQUEST", help="The same.")] = "",
     namespace: Place = "default",
     json: Json = False,
 ) -> None:
     """Tell which version answered a request, and what stood behind it."""
+    from budwood.errors import BadValue
+
+    if bool(request) is bool(by_name):
+        raise BadValue("One request is asked for.", hint="Give the x-request-id of an answer, once.")
     with opened(ctx) as registry:
-        found = registry.endpoints.which(request, namespace=namespace)
+        found = registry.endpoints.which(request or by_name, namespace=namespace)
     answer(found, lambda screen: draw_answered(screen, found), json=json)
 
 
@@ -229,7 +234,7 @@ def moment(text: str) -> int:
         return 0
     at_ms = parse_moment(text)
     if at_ms is None:
-        raise BadValue(f"{text!r} is no moment.", hint="Write 2026-11-05T14:30Z, or 2026-11-05.")
+        raise BadValue(f"{text!r} is not a time.", hint="Write 2026-11-05T14:30Z, or 2026-11-05.")
     return at_ms
 
 

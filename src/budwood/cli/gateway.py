@@ -166,7 +166,8 @@ def stop(folder: Folder = FOLDER, json: Json = False) -> None:
     from budwood.delivery.gateway import process
 
     was = process.stop(folder.resolve())
-    answer({"stopped": was}, lambda screen: screen.line("Stopped." if was else "None was running."), json=json)
+    said = "Stopped." if was else f"No gateway was running in {folder}."
+    answer({"stopped": was}, lambda screen: screen.line(said), json=json)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -81,7 +81,10 @@ def serve(
     from budwood.wiring import served
 
     if (control_cert is None) != (control_key is None):
-        raise BadValue("A certificate needs its key, and a key its certificate.", hint="Give both --control-tls-...")
+        raise BadValue(
+            "A certificate needs its key, and a key its certificate.",
+            hint="Give both --control-tls-cert and --control-tls-key.",
+        )
     registry = (ctx.find_object(Typed) or Typed()).registry or None
     listener = listen(host, port)
     first = served(registry)

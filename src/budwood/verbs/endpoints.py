@@ -145,7 +145,7 @@ def show_endpoint(house: House, namespace: str, name: str, *, at_ms: int = 0) ->
         endpoint = endpoint_named(view, namespace, name)
         routing = view.routing_at(endpoint.id, at_ms) if at_ms else in_force(view, endpoint)
         if routing is None:
-            raise BadEndpoint(f"{name} was not there then.", hint="It was made later.", field="at")
+            raise BadEndpoint(f"{name} was made later than that.", hint="Give a later time, or none.", field="at")
         seen = () if at_ms else observed(view, endpoint, house.clock())
         return replace(shown(view, endpoint, routing), observed=seen)
 

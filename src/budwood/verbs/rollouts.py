@@ -170,9 +170,8 @@ def show(house: House, namespace: str, endpoint: str, rollout_id: int = 0) -> Ro
         record = endpoint_named(view, namespace, endpoint)
         found = view.rollouts(record.id, before=rollout_id + 1 if rollout_id else 0, limit=1)
         if not found or (rollout_id and found[0].id != rollout_id):
-            raise RecordNotFound(
-                f"{endpoint} has no such rollout.", hint=f"Start one: budwood rollout start {endpoint}"
-            )
+            which = f"{endpoint} has no rollout" + (f" {rollout_id}." if rollout_id else ".")
+            raise RecordNotFound(which, hint=f"Start one: budwood rollout start {endpoint} REF --canary 1%,10%,50%")
         runs = found[0].state is RolloutState.RUNNING
         return replace(shown(view, found[0]), observed=observed(view, record, house.clock()) if runs else ())
 

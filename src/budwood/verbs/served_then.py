@@ -19,7 +19,7 @@ def serving(house: House, namespace: str, endpoint: str, at_ms: int = 0) -> Serv
         record = endpoint_named(view, namespace, endpoint)
         routing = view.routing_at(record.id, moment) if at_ms else in_force(view, record)
     if routing is None:
-        raise BadEndpoint(f"{endpoint} was not there then.", hint="It was made later.", field="at")
+        raise BadEndpoint(f"{endpoint} was made later than that.", hint="Give a later time, or none.", field="at")
     split = routing.table.split
     answering = [arm for arm in routing.body.arms if split.get(arm.name, 0) or arm.name == routing.body.baseline]
     return Serving(

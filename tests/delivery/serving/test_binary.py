@@ -123,7 +123,7 @@ def test_tensors_in_json_and_in_binary_go_together_and_each_output_comes_as_it_i
         ([binary("x", "FP32", [1 << 80], 4)], b"\0" * 4, "whole numbers"),
         ([binary("x", "FP32", [-1, -1], 4)], b"\0" * 4, "whole numbers"),
         ([binary("x", "FP8", [1], 1)], b"\0", "there are"),
-        ([binary("x", "BOOL", [1], 1)], b"\2", "no BOOL"),
+        ([binary("x", "BOOL", [1], 1)], b"\2", "not BOOL"),
         ([binary("x", "BYTES", [1], 4)], b"\1\0\0\0", "end behind"),
         ([binary("x", "BYTES", [1], 4)], b"\xff\xff\xff\xff", "end behind"),
         ([binary("x", "BYTES", [1], 3)], b"\0\0\0", "end behind"),

@@ -27,7 +27,7 @@ def span_read(content: str) -> Span:
     try:
         kept = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _bad("it is no JSON") from error
+        raise _bad("it is not JSON") from error
     return span_of(_object(kept, "it"))
 
 
@@ -136,7 +136,7 @@ def _text(value: Json) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _bad("a text is none")
+        raise _bad("a value that must be text is not")
     return _clean(value)
 
 
@@ -155,7 +155,7 @@ def _object(value: Json, what: str) -> Mapping[str, Json]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise _bad(f"{what} is no object")
+        raise _bad(f"{what} is not an object")
     return value
 
 
@@ -164,7 +164,7 @@ def _objects(of: Mapping[str, Json], field: str) -> list[Mapping[str, Json]]:
     if found is None:
         return []
     if not isinstance(found, Sequence) or isinstance(found, str):
-        raise _bad(f"{field} is no list")
+        raise _bad(f"{field} is not a list")
     return [_object(each, field) for each in found]
 
 

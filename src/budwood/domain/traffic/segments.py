@@ -70,7 +70,7 @@ def checked(split: Split) -> dict[str, int]:
     if (total := sum(split.values())) != BUCKETS:
         raise BadSplit(
             f"The weights add up to {total}, not {BUCKETS}.",
-            hint=f"They are basis points: give the rest ({BUCKETS - total}) to an arm, or take it from one.",
+            hint=f"They are basis points, so {BUCKETS} are 100 % and these are {total / 100:g} %.",
         )
     return {arm: points for arm, points in split.items() if points}
 

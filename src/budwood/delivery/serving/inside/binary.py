@@ -26,7 +26,8 @@ _CODES: Final = {
     "FP32": "f",
     "FP64": "d",
 }
-_HALF: Final = "BF16"
+BF16: Final = "BF16"
+"""The upper half of an FP32; numpy has no such type, and JSON no way to write it."""
 _LENGTH: Final = 4
 
 
@@ -42,16 +43,16 @@ def parted(body: bytes, said: Sequence[str]) -> tuple[bytes, memoryview]:
 
 
 def unpacked(datatype: str, count: int, content: memoryview) -> Any:
-    """So many values, flat: an array of numpy, a list where that is not installed. Raises ValueError, and what is wrong
-    in words that follow the tensor's name."""
+    """So many values, flat: an array of numpy, a list where that is not installed. Raises ValueError; its words follow
+    the tensor's name in a sentence."""
     if datatype == "BYTES":
         return _array(_texts(count, content))
-    size = 2 if datatype == _HALF else struct.calcsize("<" + _CODES[datatype])
+    size = 2 if datatype == BF16 else struct.calcsize("<" + _CODES[datatype])
     if len(content) != count * size:
         raise ValueError(f"has {len(content)} bytes, and its shape asks for {count * size}")
     if datatype == "BOOL" and bytes(content).translate(None, b"\x00\x01"):
-        raise ValueError("has values that are no BOOL")
-    if datatype == _HALF:
+        raise ValueError("has values that are not BOOL")
+    if datatype == BF16:
         return _numbers("FP32", count, _widened(content))
     return _numbers(datatype, count, content)
 
@@ -78,7 +79,7 @@ def _numbers(datatype: str, count: int, content: "memoryview | bytearray") -> An
 
 
 def _widened(content: memoryview) -> bytearray:
-    """A BF16 is the upper half of an FP32."""
+    """As FP32."""
     wide = bytearray(2 * len(content))
     wide[2::4], wide[3::4] = content[0::2], content[1::2]
     return wide

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
-from .binary import packed, unpacked
+from .binary import BF16, packed, unpacked
 
 Plain: TypeAlias = dict[str, Any]
 DATATYPES: Final = {
@@ -21,7 +21,6 @@ DATATYPES: Final = {
     "FP64": "float64",
     "BYTES": "object",
 }
-_BINARY_ONLY: Final = "BF16"
 _NAMES: Final = {dtype: name for name, dtype in DATATYPES.items()}
 _DIMENSIONS: Final = 16
 
@@ -97,7 +96,7 @@ def _wanted(request: Mapping[str, Any], every: Sequence[Any]) -> dict[Any, bool]
 def _flag(given: Mapping[str, Any], name: str, what: str, *, unless: bool) -> bool:
     said = _parameters(given, what).get(name, unless)
     if not isinstance(said, bool):
-        raise Wrong(f"{what} has {name}, and it is true or false.")
+        raise Wrong(f"{what} has {name}, which must be true or false.")
     return said
 
 
@@ -107,23 +106,23 @@ def _binary_size(given: Mapping[str, Any], what: str) -> int | None:
     if size is None:
         return None
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-        raise Wrong(f"{what} has a binary_data_size, and it is a number of bytes.")
+        raise Wrong(f"{what} has a binary_data_size, which must be a number of bytes.")
     if "data" in given:
-        raise Wrong(f"{what} has data and binary_data_size; it has one of them.")
+        raise Wrong(f"{what} has both data and binary_data_size; give one of them.")
     return size
 
 
 def _parameters(given: Mapping[str, Any], what: str) -> Mapping[str, Any]:
     said = given.get("parameters") or {}
     if not isinstance(said, Mapping):
-        raise Wrong(f"{what} has parameters, and they are an object.")
+        raise Wrong(f"{what} has parameters, which must be an object.")
     return said
 
 
 def _tensor(given: Mapping[str, Any], what: str) -> Any:
     datatype, values = given.get("datatype"), given.get("data")
-    if datatype == _BINARY_ONLY:
-        raise Wrong(f"{what} has the datatype {_BINARY_ONLY}, which is sent in binary only.")
+    if datatype == BF16:
+        raise Wrong(f"{what} has the datatype {BF16}, which is sent in binary only.")
     shape = _shape(given, what)
     if not isinstance(values, list):
         raise Wrong(f"{what} needs data as a list, or a binary_data_size among its parameters.")
@@ -145,7 +144,7 @@ def _binary_tensor(given: Mapping[str, Any], behind: memoryview, what: str) -> A
 def _shape(given: Mapping[str, Any], what: str) -> list[int]:
     """And a datatype that there is."""
     shape, datatype = given.get("shape"), given.get("datatype")
-    if datatype not in (*DATATYPES, _BINARY_ONLY):
+    if datatype not in (*DATATYPES, BF16):
         raise Wrong(f"{what} has the datatype {str(datatype)[:20]!r}; there are {', '.join(DATATYPES)}.")
     if (
         not isinstance(shape, list)
@@ -175,7 +174,7 @@ def _array(flat: list[Any], shape: Sequence[int], datatype: str, what: str) -> A
     elif datatype.startswith("FP"):
         kind = (int, float, type(None))
     if not all(isinstance(each, kind) and (datatype == "BOOL" or not isinstance(each, bool)) for each in flat):
-        raise Wrong(f"{what} has values that are no {datatype}.")
+        raise Wrong(f"{what} has values that are not {datatype}.")
     try:
         import numpy as np
     except ImportError:
@@ -184,7 +183,7 @@ def _array(flat: list[Any], shape: Sequence[int], datatype: str, what: str) -> A
     try:
         return np.asarray(flat, dtype=DATATYPES[datatype]).reshape(tuple(shape))
     except (ValueError, TypeError, OverflowError) as error:
-        raise Wrong(f"{what} has values that are no {datatype}: {error}.") from None
+        raise Wrong(f"{what} has values that are not {datatype}: {error}.") from None
 
 
 def _nested(flat: list[Any], shape: Sequence[int]) -> list[Any]:
@@ -197,7 +196,7 @@ def _packed(datatype: str, values: Any, name: str) -> bytes:
     try:
         return packed(datatype, values)
     except UnicodeEncodeError:
-        raise Wrong(f"The output {name[:80]!r} has texts that no bytes say.") from None
+        raise Wrong(f"The output {name[:80]!r} has a text that cannot be written as UTF-8.") from None
 
 
 def _listed(datatype: str, values: Any, name: str) -> list[Any]:
@@ -207,7 +206,7 @@ def _listed(datatype: str, values: Any, name: str) -> list[Any]:
             texts = [each.decode() if isinstance(each, bytes) else each for each in values]
             "".join(texts).encode()
         except UnicodeError:
-            raise Wrong(f"The output {name[:80]!r} is no text. Ask for it in binary: binary_data.") from None
+            raise Wrong(f"The output {name[:80]!r} is not text. Ask for it in binary (binary_data).") from None
         return texts
     if not hasattr(values, "tolist"):
         return [None if isinstance(each, float) and not math.isfinite(each) else each for each in values]
