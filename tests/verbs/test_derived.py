@@ -205,6 +205,46 @@ def test_columns_that_were_put_together_are_found(near: Registry, tmp_path: Path
     assert near.verify(read_data=True).problems == ()
 
 
+@pytest.mark.parametrize("axis", [0, 1], ids=["rows", "columns"])
+def test_weights_fused_of_unequal_parts_are_functions_of_them(near: Registry, tmp_path: Path, axis: int) -> None:
+    chance, parts = torch.Generator().manual_seed(5), Tensors()
+    for layer, widths in enumerate(((1100, 300, 300), (96, 32, 32), (130, 47, 39))):
+        for name, width in zip("qkv", widths, strict=True):
+            shape = (width, 640) if axis == 0 else (640, width)
+            parts[f"{layer}.{name}"] = torch.randn(*shape, generator=chance).bfloat16()
+    fused = {f"{layer}.qkv": torch.cat([parts[f"{layer}.{name}"] for name in "qkv"], axis) for layer in range(3)}
+    near.push(saved(tmp_path, "parts", parts), "parts")
+    whole = saved(tmp_path, "whole", fused)
+    assert near.push(whole, "whole").stored_bytes < 60_000
+    near.pull("whole", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == whole.read_bytes()
+    assert near.get("whole").detail().computed[0].startswith("A rearrangement of parts@v1, 99.")
+    assert near.verify(read_data=True).problems == ()
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["rows", "columns"])
+def test_fused_weights_are_cut_into_unequal_parts(near: Registry, tmp_path: Path, axis: int) -> None:
+    chance = torch.Generator().manual_seed(6)
+    shapes = [(1700, 640), (160, 640), (216, 640)]
+    fused = {f"{layer}.qkv": torch.randn(*shape, generator=chance).bfloat16() for layer, shape in enumerate(shapes)}
+    widths = ((1100, 300, 300), (96, 32, 32), (130, 47, 39))
+    parts = {
+        f"{layer}.{name}": part.contiguous() if axis == 0 else part.T.contiguous()
+        for layer, each in enumerate(widths)
+        for name, part in zip("qkv", fused[f"{layer}.qkv"].split(each), strict=True)
+    }
+    if axis == 1:
+        fused = {name: each.T.contiguous() for name, each in fused.items()}
+    near.push(saved(tmp_path, "fused", fused), "fused")
+    source = saved(tmp_path, "parts", parts)
+    pushed = near.push(source, "parts")
+    assert pushed.stored_bytes < 60_000
+    near.pull("parts", tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == source.read_bytes()
+    assert near.get("parts").detail().computed[0].startswith("A rearrangement of fused@v1, 99.")
+    assert all(DERIVED in encodings(near, "parts", f"{layer}.{name}") for layer in range(3) for name in "kv")
+
+
 def rotary() -> Tensors:
     """Weights of attention with heads of 64, whose first halves take turns with the second in a GGUF."""
     chance = torch.Generator().manual_seed(8)

@@ -6,15 +6,12 @@ is part of one, of its rows or of its columns; what was put together has several
 in another order are those of weights for rotary positions, as llama.cpp's converter lays them out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from budwood.domain.manifest import FileEntry, Span
 from budwood.errors import BlockDamaged
 from budwood.store.encodings._kinds import GROUP, Kind, as_bytes, convert
 from budwood.store.fingerprints import (
@@ -28,50 +25,14 @@ from budwood.store.fingerprints import (
     Sample,
     asked_of,
     matches,
-    start_hash,
 )
-from budwood.store.recipes import Cut, Recipe
-from budwood.store.sketch import tensor_digest
+from budwood.store.parts import Joined, Matrix, Part, Place, Read, Source, following
+from budwood.store.recipes import Recipe
 
-JOINED_MOST: Final = 16
-"""Tensors that one may be put together from."""
 PROPOSED: Final = 4
 """Recipes tried for one tensor: a copy of a copy has the same numbers at some places."""
 HALF_HEAD: Final = 128
 """Rows of half a head of attention, at most."""
-Read = Callable[[int, int], bytes]
-
-
-class Source:
-    """Files that tensors may be made of, such as a version's. Their entries are read when one matches; ``beginning``
-    gives so many bytes of a tensor, or fewer."""
-
-    def __init__(
-        self,
-        prints: Prints,
-        entries: Callable[[], Sequence[FileEntry]],
-        beginning: Callable[[Span, int], bytes] = lambda _span, _length: b"",
-    ) -> None:
-        self.prints = prints
-        self.beginning = beginning
-        self.half_heads: dict[int, int] = {}
-        self._entries = entries
-        self._spans: Mapping[bytes, Span] | None = None
-
-    def span(self, number: int) -> Span | None:
-        """The tensor of a print."""
-        # Not a cached_property: up to Python 3.11 those of all sources share one lock, held while this one reads.
-        if self._spans is None:
-            self._spans = _by_key(self._entries())
-        return self._spans.get(bytes(self.prints[number]["key"]))
-
-
-def _by_key(entries: Sequence[FileEntry]) -> Mapping[bytes, Span]:
-    spans: dict[bytes, Span] = {}
-    for entry in entries:
-        for span in entry.tensors:
-            spans.setdefault(tensor_digest(span.name, span.dtype), span)
-    return spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +63,16 @@ def find_recipes(samples: Sequence[Sample], sources: Sequence[Source], read: Rea
     recipes: dict[int, list[Recipe]] = {}
     used: list[int] = []
     for number in order:
-        made = [(match.sample, _recipe(samples[match.sample], match, sources[number])) for match in found[number]]
+        made = list(_recipes(samples, asked, found[number], sources[number]))
         for sample, recipe in made:
-            if recipe is not None and len(recipes.setdefault(sample, [])) < PROPOSED:
+            if len(recipes.setdefault(sample, [])) < PROPOSED:
                 recipes[sample].append(recipe)
-        if any(recipe is not None for _, recipe in made):
-            used.append(number)
-    joined = _Joined([sources[number] for number in order])
+        used += [number] if made else []
+    joined = Joined([sources[number] for number in order])
     for number in order:
         for sample in {match.sample for match in found[number] if match.way == "start"} - recipes.keys():
-            recipe = joined.recipe(samples[sample], read) or joined.beside(samples[sample], read)
-            if recipe is not None:
-                recipes[sample] = [recipe]
+            if (whole := joined.recipe(samples[sample], read)) is not None:
+                recipes[sample] = [whole]
                 used.append(number)
     return Found({sample: tuple(each) for sample, each in recipes.items()}, tuple(dict.fromkeys(used)))
 
@@ -162,46 +121,53 @@ def _only(hashes: Hashes, chosen: "np.ndarray[tuple[int], np.dtype[np.bool_]]") 
     return np.where(chosen, hashes, np.uint32(0))
 
 
-def _recipe(sample: Sample, match: _Match, source: Source) -> Recipe | None:
-    row = source.prints[match.print]
-    span = source.span(match.print)
-    kind = _float_of(int(row["kind"]))
-    rows, columns = int(row["rows"]), int(row["columns"])
-    if span is None or kind is None or span.length != rows * columns * kind.width:
-        return None
-    whole = (Cut(span, 0, span.length),)
+def _recipes(
+    samples: Sequence[Sample], asked: Asked, matched: Sequence[_Match], source: Source
+) -> Iterator[tuple[int, Recipe]]:
+    """Samples and what makes them of this source: what matches, and parts that follow those."""
+    made, parts = set[int](), list[Part]()
+    for match in matched:
+        matrix, sample = Matrix.of(source, match.print), samples[match.sample]
+        place = _place(match, sample, matrix) if matrix else None
+        recipe = place.recipe(sample) if place else _recipe(match, sample, matrix) if matrix else None
+        if recipe is not None:
+            made.add(match.sample)
+            parts += [Part(place, match.sample)] if place else []
+            yield match.sample, recipe
+    if parts and any(sample.kind in FLOATS and number not in made for number, sample in enumerate(samples)):
+        yield from following(samples, asked.start, parts)
+
+
+def _recipe(match: _Match, sample: Sample, matrix: Matrix) -> Recipe | None:
+    """For what is made of a whole matrix."""
+    kind, rows, columns = matrix.kind, matrix.rows, matrix.columns
     if match.way == "copy":
-        return Recipe(kind, sample.kind, whole)
+        return Recipe(kind, sample.kind, matrix.whole)
     if match.way == "turned":
         fits = (sample.rows, sample.columns) == (columns, rows)
-        return Recipe(kind, sample.kind, whole, rows, columns) if fits else None
-    if match.way == "heads":
-        half = _half_head(sample, kind, source, span)
-        return Recipe(kind, sample.kind, whole, 2, half, columns) if half else None
-    if match.way == "side" or (match.part == 0 and sample.rows == rows > 1):
-        side = Fraction(0) if match.way == "start" else SIDES[match.part]
-        return _side(sample, kind, whole, rows, columns, side)
-    start = int(rows * FRACTIONS[match.part]) * columns * kind.width
-    if sample.tensor.length >= span.length or start + sample.tensor.length > span.length:
-        return None
-    return Recipe(kind, kind, (Cut(span, start, sample.tensor.length),))
+        return Recipe(kind, sample.kind, matrix.whole, rows, columns) if fits else None
+    half = _half_head(sample, matrix)
+    return Recipe(kind, sample.kind, matrix.whole, 2, half, columns) if half else None
 
 
-def _side(sample: Sample, kind: Kind, whole: tuple[Cut, ...], rows: int, columns: int, at: Fraction) -> Recipe | None:
-    """One of equal parts into which the columns were split."""
-    item, start = sample.columns, int(columns * at)
-    if sample.rows != rows or item >= columns or columns % item or start % item:
-        return None
-    return Recipe(kind, kind, whole, rows, columns // item, item, first=start // item * rows)
+def _place(match: _Match, sample: Sample, matrix: Matrix) -> Place | None:
+    """Where a part begins; None for what is none."""
+    if match.way == "side":
+        return Place(matrix, int(matrix.columns * SIDES[match.part]), of_columns=True)
+    if match.way == "start":
+        of_columns = match.part == 0 and sample.rows == matrix.rows > 1
+        return Place(matrix, 0 if of_columns else int(matrix.rows * FRACTIONS[match.part]), of_columns)
+    return None
 
 
-def _half_head(sample: Sample, kind: Kind, source: Source, span: Span) -> int:
+def _half_head(sample: Sample, matrix: Matrix) -> int:
     """How many rows half a head has, if rows of its halves take turns: the copy's second row is that row of the source.
 
     0 where that is not so. The heads of one model are alike, so its first tensor tells it for all.
     """
+    source, kind = matrix.source, matrix.kind
     if sample.columns not in source.half_heads:
-        held = source.beginning(span, (HALF_HEAD + 1) * sample.columns * kind.width)
+        held = source.read(matrix.span, 0, (HALF_HEAD + 1) * sample.columns * kind.width)
         if half := _row_that_begins(held, kind, sample):
             source.half_heads[sample.columns] = half
     half = source.half_heads.get(sample.columns, 0)
@@ -220,69 +186,3 @@ def _row_that_begins(held: bytes, kind: Kind, sample: Sample) -> int:
         return 0
     found = np.flatnonzero((made == as_bytes(wanted)).all(axis=1))
     return next((row for row in found.tolist() if row > 1), 0)
-
-
-def _float_of(code: int) -> Kind | None:
-    return next((kind for kind in FLOATS if kind.code == code), None)
-
-
-class _Joined:
-    """Tensors by how they begin, to find those that one was put together from."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
-
-    @cached_property
-    def _by_start(self) -> Mapping[tuple[int, int], list[tuple[Source, int]]]:
-        found: dict[tuple[int, int], list[tuple[Source, int]]] = {}
-        for source in self._sources:
-            for number, row in enumerate(source.prints):
-                found.setdefault((int(row["kind"]), int(row["starts"][0])), []).append((source, number))
-        return found
-
-    def recipe(self, sample: Sample, read: Read) -> Recipe | None:
-        kind, tensor = sample.kind, sample.tensor
-        cuts, at = list[Cut](), 0
-        while at < tensor.length and len(cuts) < JOINED_MOST:
-            raw = read(tensor.offset + at, GROUP * kind.width)
-            span = self._next(kind, start_hash(kind, raw), tensor.length - at)
-            if span is None:
-                return None
-            cuts.append(Cut(span, 0, span.length))
-            at += span.length
-        return Recipe(kind, kind, tuple(cuts)) if at == tensor.length and len(cuts) > 1 else None
-
-    def _next(self, kind: Kind, value: int, most: int) -> Span | None:
-        """The largest tensor that begins so and is no longer."""
-        spans = [source.span(number) for source, number in self._by_start.get((kind.code, value), []) if value]
-        fitting = [span for span in spans if span is not None and span.length <= most]
-        return max(fitting, key=lambda span: span.length, default=None)
-
-    def beside(self, sample: Sample, read: Read) -> Recipe | None:
-        """A matrix of which tensors with as many rows are the columns, in order."""
-        kind = sample.kind
-        for width in sorted(self._widths(sample), reverse=True):
-            cuts = list[Cut]()
-            for column in range(0, sample.columns, width):
-                raw = read(sample.tensor.offset + column * kind.width, GROUP * kind.width)
-                span = self._of_shape(kind, start_hash(kind, raw), sample.rows, width)
-                if span is None:
-                    break
-                cuts.append(Cut(span, 0, span.length))
-            else:
-                return Recipe(kind, kind, tuple(cuts), len(cuts), sample.rows, width)
-        return None
-
-    def _widths(self, sample: Sample) -> set[int]:
-        """Columns of tensors that begin as this one does, of which several make its own."""
-        begun = self._by_start.get((sample.kind.code, start_hash(sample.kind, sample.starts[0])), [])
-        found = {int(source.prints[number]["columns"]) for source, number in begun}
-        most = sample.columns // JOINED_MOST
-        return {width for width in found if most <= width < sample.columns and width and sample.columns % width == 0}
-
-    def _of_shape(self, kind: Kind, value: int, rows: int, columns: int) -> Span | None:
-        for source, number in self._by_start.get((kind.code, value), []) if value else ():
-            row = source.prints[number]
-            if (int(row["rows"]), int(row["columns"])) == (rows, columns) and (span := source.span(number)):
-                return span if span.length == rows * columns * kind.width else None
-        return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIECES, DERIVED_SOURCES, TURNED_SOURCES
 from budwood.domain.manifest import BlockId, Span
 from budwood.store.encodings._kinds import GROUP, Kind
-from budwood.store.encodings.derived import Function, SourcePiece
+from budwood.store.encodings.derived import Function, SourcePiece, Strip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Recipe:
     """How a whole tensor is made of cuts that lie one behind the other.
 
     If rows and columns are not 0, they are matrices of rows by columns items, each of ``item`` numbers, and turned
-    over; the tensor begins at item number ``first`` of the outcome.
+    over; the tensor begins at item number ``first`` of the outcome. With ``strips`` they are not turned: each of the
+    tensor's rows is put together of them.
     """
 
     source: Kind
@@ -46,13 +47,17 @@ class Recipe:
     columns: int = 0
     item: int = 1
     first: int = 0
+    strips: tuple[Strip, ...] = ()
 
     def of_block(self, start: int, length: int) -> BlockRecipe | None:
         """For ``length`` bytes of the tensor from ``start``; None where that would take more than a block may."""
         if self._is_tall:
             function = Function(self.source, self.target, (), start, self.rows, self.columns)
             return BlockRecipe(self.cuts[0].span.blocks, function)
-        taken = self._turned(start, length) if self.rows else self._straight(start, length)
+        if self.strips:
+            taken: _Taken | None = self._woven(start, length)
+        else:
+            taken = self._turned(start, length) if self.rows else self._straight(start, length)
         if taken is None or sum(last - first for first, last in taken.ranges) > DERIVED_INPUT_BYTES:
             return None
         sources: dict[BlockId, int] = {}
@@ -66,8 +71,8 @@ class Recipe:
             return None
         if any(piece.length < GROUP * self.source.width for piece in pieces[1:-1]):
             return None
-        item = self.item if self.rows else 1
-        function = Function(self.source, self.target, tuple(pieces), taken.skip, taken.rows, taken.columns, item)
+        shape = (taken.rows, taken.columns, self.item if self.rows else 1, taken.strips)
+        function = Function(self.source, self.target, tuple(pieces), taken.skip, *shape)
         return BlockRecipe(tuple(sources), function)
 
     @property
@@ -83,6 +88,18 @@ class Recipe:
         group, end = start // self.target.width, -(-(start + length) // self.target.width)
         wide = self.target.group * self.source.width
         return _Taken(((group * wide, end * wide),), start - group * self.target.width)
+
+    def _woven(self, start: int, length: int) -> "_Taken":
+        """Of each strip what the rows need that the block lies in."""
+        row = self.target.bytes_of(sum(strip.width for strip in self.strips))
+        first, last = start // row, -(-(start + length) // row)
+        ranges, strips, at = list[tuple[int, int]](), list[Strip](), 0
+        for strip in self.strips:
+            low, size = strip.start + first * strip.stride, (last - first - 1) * strip.stride + strip.width
+            ranges.append((low * self.source.width, (low + size) * self.source.width))
+            strips.append(Strip(at, strip.stride, strip.width))
+            at += size
+        return _Taken(tuple(ranges), start - first * row, last - first, 0, tuple(strips))
 
     def _turned(self, start: int, length: int) -> "_Taken | None":
         """As little as makes these bytes: whole matrices, or of one the rows or the columns that they come from."""
@@ -131,3 +148,4 @@ class _Taken:
     skip: int
     rows: int = 0
     columns: int = 0
+    strips: tuple[Strip, ...] = ()

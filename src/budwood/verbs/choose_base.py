@@ -18,10 +18,11 @@ from budwood.errors import Damaged
 from budwood.store.api import Hint
 from budwood.store.bases import Bases
 from budwood.store.copies import OwnBlocks, copied_files
-from budwood.store.derive import Source, find_recipes
+from budwood.store.derive import find_recipes
 from budwood.store.deriving import Placement, Recipes
 from budwood.store.fingerprints import FLOATS, Sample, Tensor, probes_asked, read_prints, take_samples, written_prints
 from budwood.store.gather import DiskFile, DiskSource
+from budwood.store.parts import Source
 from budwood.store.sketch import prints_in, score, structure_of, take_sketch, with_prints
 from budwood.store.write import KnownFile
 from budwood.verbs.anchor import with_room_above
@@ -32,7 +33,7 @@ OWN_CANDIDATES: Final = 4
 LIKE_CANDIDATES: Final = 8
 SOURCE_CANDIDATES: Final = 8
 PROBES_ASKED: Final = 256
-BEGINNING_BLOCKS: Final = 4
+READ_BLOCKS: Final = 4
 WORTHWHILE: Final = 0.97
 """A base that promises less than this saves nothing that pays for decoding it."""
 
@@ -72,8 +73,9 @@ class Within:
     def recipes(self, entries: Sequence[FileEntry], own: OwnBlocks) -> Recipes:
         """For the copies, once the others are written: ``entries`` and ``own`` are theirs. Raises FileChanged."""
 
-        def beginning(span: Span, length: int) -> bytes:
-            return b"".join(own.raw(block) for block in span.blocks[:BEGINNING_BLOCKS])[:length]
+        def stored(span: Span, offset: int, length: int) -> bytes:
+            first = offset // BLOCK_BYTES
+            return b"".join(map(own.raw, _blocks_at(span, offset, length)))[offset - first * BLOCK_BYTES :][:length]
 
         with _side_by_side(self.files) as side:
             places = {sample: side.placement(sample.tensor.offset) for sample in self.samples}
@@ -81,7 +83,7 @@ class Within:
             prints = read_prints(self.prints)
             floats = [sample for sample in self.samples if sample.kind in FLOATS][: len(prints)]
             kept = [number for number, sample in enumerate(floats) if places[sample][0] not in self.copies]
-            found = find_recipes(copied, [Source(prints[kept], lambda: entries, beginning)], side.read)
+            found = find_recipes(copied, [Source(prints[kept], lambda: entries, stored)], side.read)
         return {places[copied[at]]: each for at, each in found.recipes.items()}
 
 
@@ -153,16 +155,22 @@ def _source(place: Reads, version: VersionRecord, sketch: bytes) -> Source:
         manifest = _manifest(place, version)
         return manifest.files if manifest else ()
 
-    return Source(prints, entries, lambda span, length: _beginning(place, span, length))
+    return Source(prints, entries, lambda span, offset, length: _stored(place, span, offset, length))
 
 
-def _beginning(place: Reads, span: Span, length: int) -> bytes:
+def _stored(place: Reads, span: Span, offset: int, length: int) -> bytes:
     """About so much of a stored tensor; empty when it cannot be read."""
-    reader, blocks = place.reader(), span.blocks[: min(-(-length // BLOCK_BYTES), BEGINNING_BLOCKS)]
+    reader, blocks, start = place.reader(), _blocks_at(span, offset, length), offset // BLOCK_BYTES * BLOCK_BYTES
     try:
-        return reader.read_all(blocks, min(span.length, len(blocks) * BLOCK_BYTES))[:length]
+        return reader.read_all(blocks, min(span.length - start, len(blocks) * BLOCK_BYTES))[offset - start :][:length]
     except Damaged:
         return b""
+
+
+def _blocks_at(span: Span, offset: int, length: int) -> Sequence[BlockId]:
+    """Those that such bytes lie in, but no more than a few."""
+    first = offset // BLOCK_BYTES
+    return span.blocks[first : min(-(-(offset + length) // BLOCK_BYTES), first + READ_BLOCKS)]
 
 
 def _best(

@@ -20,7 +20,7 @@ from budwood.store.api import BlockRow
 from budwood.store.backends.memory import MemoryObjects
 from budwood.store.encodings import decode_block
 from budwood.store.encodings._kinds import BY_NAME, KINDS, Kind, as_bytes, convert
-from budwood.store.encodings.derived import Function, SourcePiece, gather, read_function, written_function
+from budwood.store.encodings.derived import Function, SourcePiece, Strip, gather, read_function, written_function
 from budwood.store.encodings.registry import DERIVED
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.read import BlockReader
@@ -152,6 +152,7 @@ functions = st.builds(
     st.integers(0, 40),
     st.integers(0, 40),
     st.integers(1, 40),
+    st.lists(st.builds(Strip, st.integers(0, 99), st.integers(0, 99), st.integers(0, 99)), max_size=3).map(tuple),
 )
 
 
@@ -197,6 +198,16 @@ def test_any_bytes_are_a_block_or_damage(tail: bytes, length: int, head: bytes) 
         the_function(rows=3, columns=5, item=32),
         the_function(rows=1, columns=1, item=1 << 31),
         the_function(target=Q8, pieces=(SourcePiece(0, 0, 4096),), rows=32, columns=2, item=16),
+        the_function(strips=(Strip(0, 32, 32),)),
+        the_function(strips=(Strip(0, 32, 31),), rows=2),
+        the_function(strips=(Strip(0, 32, 64),), rows=2),
+        the_function(strips=(Strip(0, 32, 32),), rows=49),
+        the_function(strips=(Strip(512, 512, 512), Strip(0, 512, 513)), rows=2),
+        the_function(strips=(Strip(0, 64, 64), Strip(0, 64, 64)), rows=20),
+        the_function(strips=(Strip(0, 1 << 31, 32),), rows=2),
+        the_function(strips=(Strip(0, 64, 32),), rows=2, item=2),
+        the_function(strips=(Strip(0, 64, 32),) * 17, rows=1),
+        the_function(target=Q8, pieces=(SourcePiece(0, 0, 4096),), strips=(Strip(0, 64, 48),), rows=2),
     ],
 )
 def test_an_impossible_function_is_damage(function: Function) -> None:
@@ -234,7 +245,8 @@ shapes = st.tuples(st.integers(1, 60), st.integers(1, 60))
 def test_any_part_of_a_copy_is_made_by_its_recipe(
     shape: tuple[int, int], source: Kind, target: Kind, turns: bool, data: st.DataObject
 ) -> None:
-    rows, columns = shape[0], shape[1] * target.group
+    # Within one block.
+    rows, columns = shape[0], min(shape[1], 2_048 // target.group) * target.group
     turns = turns and target.group == 1
     values = np.random.default_rng(rows * 64 + columns).standard_normal((rows, columns)).astype(np.float32)
     held = made(values.tobytes(), F32, source)
@@ -280,6 +292,45 @@ def test_any_part_of_a_copy_whose_items_were_turned_is_made_by_its_recipe(
     gathered = gather(encoded, found.sources, lambda _: held, lambda size: np.empty(size, np.uint8))
     decode_block(DERIVED, encoded, base=gathered, target=target_bytes)
     assert bytes(target_bytes) == whole[start : start + length]
+
+
+@given(
+    st.integers(1, 12),
+    st.lists(st.integers(32, 90), min_size=1, max_size=4),
+    st.integers(0, 60),
+    st.sampled_from(FLOATS),
+    st.data(),
+)
+@settings(max_examples=200)
+def test_any_part_of_rows_put_together_is_made_by_its_recipe(
+    rows: int, widths: list[int], left_out: int, kind: Kind, data: st.DataObject
+) -> None:
+    """Of matrices beside each other, of which each may be some columns of its source."""
+    chance = np.random.default_rng(rows * 64 + sum(widths))
+    spans, strips, parts, held, at = list[Span](), list[Strip](), list[bytes](), dict[BlockId, bytes](), 0
+    for number, width in enumerate(widths):
+        words = chance.integers(0, 256, (rows, left_out + width, kind.width), np.uint8)
+        held[named(number)] = words.tobytes()
+        spans.append(Span(0, words.size, (named(number),), f"{number}", kind.name, words.shape[:2]))
+        strips.append(Strip(at + left_out, left_out + width, width))
+        parts.append(words[:, left_out:].tobytes())
+        at += rows * (left_out + width)
+    each = [np.frombuffer(part, np.uint8).reshape(rows, -1) for part in parts]
+    whole = np.concatenate(each, axis=1).tobytes()
+    start = data.draw(st.integers(0, len(whole) - 1))
+    length = data.draw(st.integers(1, len(whole) - start))
+    cuts = tuple(Cut(span, 0, span.length) for span in spans)
+    found = Recipe(kind, kind, cuts, rows, strips=tuple(strips)).of_block(start, length)
+    assert found is not None
+    encoded, target = memoryview(written_function(found.function)), memoryview(bytearray(length))
+    assert read_function(encoded) == found.function
+    decode_block(
+        DERIVED,
+        encoded,
+        base=gather(encoded, found.sources, held.__getitem__, lambda size: np.empty(size, np.uint8)),
+        target=target,
+    )
+    assert target == whole[start : start + length]
 
 
 # Reading chains

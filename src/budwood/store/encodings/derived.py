@@ -1,13 +1,14 @@
 """DERIVED: a block as a known function of other blocks, its sources. docs/internals/derived.md is the format.
 
     from:u8 | to:u8 | pieces:u16 | skip:u32 | rows:u32 | columns:u32 | item:u32, if from has its highest bit
+    | columns x (start:u32, stride:u32, width:u32), if to has its highest bit
     | pieces x (source:u8, zero:3, offset:u32, length:u32)
 
 The pieces, cut out of the sources and put one behind the other, are the *input*. It is turned over if rows and columns
-are not zero (with items, each matrix of rows by columns items), its numbers are turned from one kind into the other,
-and the block is what follows the first ``skip`` bytes. Whoever decodes gathers the input first (``gather``) and gives
-it in place of a base. Nothing is longer than the limits say, whatever a body claims: an input has at most
-``DERIVED_INPUT_BYTES``.
+are not zero (with items, each matrix of rows by columns items), or its rows are put together of *strips*. Its numbers
+are turned from one kind into the other, and the block is what follows the first ``skip`` bytes. Whoever decodes gathers
+the input first (``gather``) and gives it in place of a base. Nothing is longer than the limits say, whatever a body
+claims: an input has at most ``DERIVED_INPUT_BYTES``.
 
 Without pieces the input is all sources one behind the other: a *tall* matrix, too large for that, which is turned over
 band by band (``store/turning.py``). What is given in place of a base is turned already, and just the block's numbers.
@@ -19,8 +20,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from budwood.domain.limits import BLOCK_BYTES, DERIVED_INPUT_BYTES, DERIVED_PIECES, DERIVED_SOURCES, TURNED_SOURCES
+from budwood.domain.limits import (
+    BLOCK_BYTES,
+    DERIVED_INPUT_BYTES,
+    DERIVED_PIECES,
+    DERIVED_SOURCES,
+    DERIVED_STRIPS,
+    TURNED_SOURCES,
+)
 from budwood.domain.manifest import BlockId
 from budwood.errors import BlockDamaged
 from budwood.store.api import Buffer
@@ -30,6 +39,8 @@ from budwood.store.encodings._parts import Written
 _HEAD: Final = struct.Struct("<BBHIII")
 _ITEM: Final = struct.Struct("<I")
 _HAS_ITEM: Final = 0x80
+_HAS_STRIPS: Final = 0x80
+_STRIP: Final = struct.Struct("<III")
 _PIECE: Final = struct.Struct("<BxxxII")
 
 
@@ -43,10 +54,20 @@ class SourcePiece:
 
 
 @dataclass(frozen=True, slots=True)
+class Strip:
+    """What each row has of one matrix in the input: ``width`` numbers, the first row's from number ``start`` on, each
+    next row's ``stride`` numbers later."""
+
+    start: int
+    stride: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """What a block is made of and how; without pieces, of all its sources. ``rows`` and ``columns`` are of the input
     before it is turned over; 0: it is not. With an ``item`` of several numbers, which stay together, the input may be
-    several such matrices."""
+    several such matrices. With ``strips`` it is not turned: each of ``rows`` rows is put together of what they have."""
 
     source: Kind
     target: Kind
@@ -55,6 +76,7 @@ class Function:
     rows: int = 0
     columns: int = 0
     item: int = 1
+    strips: tuple[Strip, ...] = ()
 
     @property
     def is_tall(self) -> bool:
@@ -81,13 +103,14 @@ def written_function(function: Function) -> bytes:
     has_item = function.item > 1
     head = _HEAD.pack(
         function.source.code | (_HAS_ITEM if has_item else 0),
-        function.target.code,
+        function.target.code | (_HAS_STRIPS if function.strips else 0),
         len(function.pieces),
         function.skip,
         function.rows,
-        function.columns,
+        len(function.strips) or function.columns,
     )
     head += _ITEM.pack(function.item) if has_item else b""
+    head += b"".join(_STRIP.pack(each.start, each.stride, each.width) for each in function.strips)
     return head + b"".join(_PIECE.pack(each.source, each.offset, each.length) for each in function.pieces)
 
 
@@ -97,15 +120,20 @@ def read_function(encoded: Written) -> Function:
         raise BlockDamaged("A derived block ends inside its header.")
     source, target, count, skip, rows, columns = _HEAD.unpack(encoded[: _HEAD.size])
     start = _HEAD.size + (_ITEM.size if source & _HAS_ITEM else 0)
+    strips: tuple[Strip, ...] = ()
+    if target & _HAS_STRIPS:
+        strips, columns = _read_strips(encoded[start:], columns), 0
+        start += len(strips) * _STRIP.size
     if not 0 <= count <= DERIVED_PIECES or len(encoded) != start + count * _PIECE.size:
         raise BlockDamaged(f"A derived block of {len(encoded)} bytes claims {count} pieces.")
     body, item = bytes(encoded[start:]), 1
     if source & _HAS_ITEM:
-        (item,) = _ITEM.unpack(encoded[_HEAD.size : start])
+        (item,) = _ITEM.unpack(encoded[_HEAD.size : _HEAD.size + _ITEM.size])
         if item < 2:
             raise BlockDamaged(f"A derived block has items of {item} numbers.")
     pieces = tuple(SourcePiece(*fields) for fields in _PIECE.iter_unpack(body))
-    function = Function(kind_of(source & ~_HAS_ITEM), kind_of(target), pieces, skip, rows, columns, item)
+    kinds = kind_of(source & ~_HAS_ITEM), kind_of(target & ~_HAS_STRIPS)
+    function = Function(*kinds, pieces, skip, rows, columns, item, strips)
     if any(body[at + 1 : at + 4] != bytes(3) for at in range(0, len(body), _PIECE.size)):
         raise BlockDamaged("A piece of a derived block has bytes that must be zero.")
     if any(not 0 < each.length <= BLOCK_BYTES or each.offset + each.length > BLOCK_BYTES for each in pieces):
@@ -115,6 +143,13 @@ def read_function(encoded: Written) -> Function:
         raise BlockDamaged("A piece of a derived block is too short.")
     (_check_tall if function.is_tall else _check)(function)
     return function
+
+
+def _read_strips(encoded: Written, count: int) -> tuple[Strip, ...]:
+    """Raises BlockDamaged."""
+    if not 0 < count <= DERIVED_STRIPS or len(encoded) < count * _STRIP.size:
+        raise BlockDamaged(f"A derived block claims {count} strips.")
+    return tuple(Strip(*fields) for fields in _STRIP.iter_unpack(encoded[: count * _STRIP.size]))
 
 
 def gather(
@@ -149,7 +184,9 @@ def decode_derived(encoded: Written, gathered: memoryview, target: memoryview) -
         raise BlockDamaged(f"A derived block has an input of {len(gathered)} bytes, not {function.input_bytes}.")
     start, stop = function.skip, function.skip + len(target)
     raw = as_bytes(gathered)
-    if function.rows:
+    if function.strips:
+        raw = _woven(function, raw, start, stop)
+    elif function.rows:
         raw, start, stop = _turned(function, raw, start, stop)
     elif stop > _output_bytes(function) or start >= function.target.width or _left(function, stop):
         raise BlockDamaged("A derived block is given more, or less, than it is made of.")
@@ -163,6 +200,9 @@ def _check(function: Function) -> None:
     numbers = length // source.width
     if length > DERIVED_INPUT_BYTES or source.group != 1 or length % source.width or numbers % target.group:
         raise BlockDamaged(f"A derived block has an impossible input of {length} bytes.")
+    if function.strips:
+        _check_strips(function, numbers)
+        return
     if bool(function.rows) != bool(function.columns) or (function.item > 1 and not function.rows):
         raise BlockDamaged("A derived block is turned over by half.")
     matrix = function.rows * function.columns * function.item
@@ -170,10 +210,21 @@ def _check(function: Function) -> None:
         raise BlockDamaged("A derived block is turned over by another shape than it has.")
 
 
+def _check_strips(function: Function, numbers: int) -> None:
+    """Raises BlockDamaged."""
+    row = sum(strip.width for strip in function.strips)
+    if function.item > 1 or not function.rows or function.rows * row > numbers or row % function.target.group:
+        raise BlockDamaged("A derived block is put together of impossible rows.")
+    for strip in function.strips:
+        end = strip.start + (function.rows - 1) * strip.stride + strip.width
+        if strip.width < GROUP or strip.stride < strip.width or end > numbers:
+            raise BlockDamaged("A strip of a derived block is impossible.")
+
+
 def _check_tall(function: Function) -> None:
     """Raises BlockDamaged."""
     width = max(function.source.width, function.target.width)
-    if function.source.group != 1 or function.target.group != 1 or function.item != 1:
+    if function.source.group != 1 or function.target.group != 1 or function.item != 1 or function.strips:
         raise BlockDamaged("A matrix of a derived block is too large for its kind.")
     if not function.rows or function.rows * width > BLOCK_BYTES:
         raise BlockDamaged("A derived block is turned over from a matrix of impossible columns.")
@@ -196,6 +247,23 @@ def _output_bytes(function: Function) -> int:
 def _left(function: Function, stop: int) -> bool:
     """Whether the input goes on behind the group that the block ends in."""
     return _output_bytes(function) - stop >= function.target.width
+
+
+def _woven(function: Function, raw: Bytes8, start: int, stop: int) -> Bytes8:
+    """The rows that the block lies in. Raises BlockDamaged unless it is in the first and in the last of them."""
+    wide = sum(strip.width for strip in function.strips)
+    row = function.target.bytes_of(wide)
+    if start >= row or not (function.rows - 1) * row < stop <= function.rows * row:
+        raise BlockDamaged("A derived block is given more, or fewer, rows than it is made of.")
+    words = raw.view(f"V{function.source.width}")
+    woven, at = np.empty((function.rows, wide), words.dtype), 0
+    for strip in function.strips:
+        # As many numbers as rows need at this stride, which may end before the last row does.
+        held = words[strip.start : strip.start + (function.rows - 1) * strip.stride + strip.width]
+        steps = (strip.stride * words.itemsize, words.itemsize)
+        woven[:, at : at + strip.width] = as_strided(held, (function.rows, strip.width), steps, writeable=False)
+        at += strip.width
+    return woven.reshape(-1).view(np.uint8)
 
 
 def _turned(function: Function, raw: Bytes8, start: int, stop: int) -> "tuple[Bytes8, int, int]":
