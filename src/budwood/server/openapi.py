@@ -10,8 +10,10 @@ from budwood.domain.asks import Health
 from budwood.domain.routes.route import Body, Route
 from budwood.errors import (
     BudwoodError,
+    Forbidden,
     Invalid,
     Malformed,
+    NotFound,
     StorageFull,
     TooManyRequests,
     Unauthenticated,
@@ -69,14 +71,13 @@ def statuses(route: Route) -> dict[int, list[str]]:
         kinds += [Unauthenticated, TooManyRequests]
     if route.writes:
         kinds.append(StorageFull)
+    if route.permission not in (Permission.ANYONE, Permission.KNOWN):
+        kinds += [Forbidden, NotFound]
     found: dict[int, list[str]] = {}
     for kind in kinds:
         codes = found.setdefault(kind.http_status, [])
         if kind.code not in codes:
             codes.append(kind.code)
-    if route.permission not in (Permission.ANYONE, Permission.KNOWN):
-        found.setdefault(403, []).append("forbidden")
-        found.setdefault(404, []).append("not_found")
     return dict(sorted(found.items()))
 
 
