@@ -26,10 +26,18 @@ def asked_of(server: Any) -> Counter[str]:
 
 
 def asked_by(server: Any, act: Callable[[], object]) -> Counter[str]:
-    before = asked_of(server)
+    before = settled(server)
     act()
-    time.sleep(0.2)  # A line is written after its answer was sent.
-    return asked_of(server) - before
+    return settled(server) - before
+
+
+def settled(server: Any) -> Counter[str]:
+    """What was asked by now. A line is written after its answer was sent, so none must have come for a while."""
+    last, asked = None, asked_of(server)
+    while asked != last:
+        time.sleep(0.3)
+        last, asked = asked, asked_of(server)
+    return asked
 
 
 def prompts(folder: Path, text: str = "Be brief. ", files: int = 5) -> Path:
