@@ -2,20 +2,23 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 import budwood
+from budwood.catalog.api import Catalog, Transaction
 from budwood.client.registry import Registry
 from budwood.delivery.gateway import process
 from budwood.delivery.gateway.config import Place, boot, written
 from budwood.domain.rollout.records import RolloutState
 from budwood.domain.traffic.endpoint import Backend
+from budwood.errors import RegistryBusy
 from budwood.server.control import ControlPlane
 
 from .conftest import Client, Says, eventually, free_port
@@ -44,8 +47,27 @@ spec:
 
 
 @dataclass
+class Away:
+    """A catalog that may be out of reach for what can wait."""
+
+    catalog: Catalog
+    is_away: bool = False
+    refused: int = 0
+
+    def write_behind(self, work: Callable[[Transaction], Any]) -> Any:
+        if self.is_away:
+            self.refused += 1
+            raise RegistryBusy("The database does not answer.")
+        return self.catalog.write_behind(work)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.catalog, name)
+
+
+@dataclass
 class World:
     registry: Registry
+    away: Away
     control: ControlPlane
     place: Place
     backends: dict[str, Says]
@@ -79,7 +101,8 @@ def world(tmp_path: Path, backends: dict[str, Says]) -> Iterator[World]:
         for number in (1, 2):
             (tmp_path / "config.json").write_text(f'{{"layers": {number}}}')
             registry.push(tmp_path / "config.json", "fraud")
-        control = ControlPlane(registry.house)
+        away = Away(registry.house.catalog)
+        control = ControlPlane(replace(registry.house, catalog=cast(Any, away)))
         control.start()
         folder = tmp_path / "gateway"
         folder.mkdir()
@@ -90,7 +113,7 @@ def world(tmp_path: Path, backends: dict[str, Says]) -> Iterator[World]:
         )
         registry.endpoints.put(ENDPOINT.format(stable=backends["stable"].backend.port))
         control.moved()
-        yield World(registry, control, place, backends)
+        yield World(registry, away, control, place, backends)
         process.stop(folder)
         control.close()
 
@@ -116,6 +139,19 @@ def test_what_a_gateway_took_is_told_beside_what_is_wanted(world: World) -> None
     eventually(lambda: world.registry.rollouts.show("fraud").observed[0].split == shown.split)
     process.stop(Path(world.place.log).parent)
     eventually(lambda: sent()[0][1] is False)
+
+
+def test_what_a_gateway_took_while_nothing_could_be_kept_is_kept_later(world: World) -> None:
+    def kept() -> int:
+        return sum(each.generation for each in world.registry.endpoints.show("fraud").observed)
+
+    eventually(lambda: kept() == 1)
+    world.away.is_away = True
+    world.registry.endpoints.put(ENDPOINT.format(stable=world.backends["stable"].backend.port) + "  timeout: 5s\n")
+    eventually(lambda: world.control.generation("default.fraud") == 2 and world.away.refused > 0)
+    assert kept() == 1
+    world.away.is_away = False
+    eventually(lambda: kept() == 2)
 
 
 def test_a_good_version_is_promoted_and_nobody_notices(world: World) -> None:

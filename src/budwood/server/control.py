@@ -51,6 +51,8 @@ COLLECTING_S: Final = 0.1
 """What gateways say within this time is kept in one transaction."""
 KEEPING_S: Final = 0.25
 """The least time from one such transaction to the next: a roll-back waits for whoever writes."""
+AGAIN_S: Final = 1.0
+"""How long to wait for a catalog that did not take it."""
 OBEYING_S: Final = 0.005
 """How long nothing else is made while gateways take a kill switch; most have it after one or two milliseconds."""
 Reach = frozenset[str] | None
@@ -295,14 +297,23 @@ class ControlPlane:
             await asyncio.sleep(COLLECTING_S)
             self._keeping.clear()
             heard, self._to_keep = self._to_keep, {}
-            new = {name: self._taken[name] for name in heard if self._taken.get(name) is not self._kept.get(name)}
-            words = [Word.of(node, new[name].generations if name in new else None) for name, node in heard.items()]
             try:
-                await self._in_thread(keep_words, self._house, words)
-                self._kept.update(new)
+                await self._keep_all(heard)
             except BudwoodError as error:
-                _LOG.warning("what %s said is not kept: %s", ", ".join(sorted(heard)), error)
+                _LOG.warning("what %s said is kept later: %s", ", ".join(sorted(heard)), error)
+                self._to_keep = heard | self._to_keep
+                self._keeping.set()
+                await asyncio.sleep(AGAIN_S)
+            except Exception:
+                _LOG.exception("what %s said is not kept", ", ".join(sorted(heard)))
             await asyncio.sleep(KEEPING_S - COLLECTING_S)
+
+    async def _keep_all(self, heard: Mapping[str, Node]) -> None:
+        """Raises BudwoodError."""
+        new = {name: self._taken[name] for name in heard if self._taken.get(name) is not self._kept.get(name)}
+        words = [Word.of(node, new[name].generations if name in new else None) for name, node in heard.items()]
+        await self._in_thread(keep_words, self._house, words)
+        self._kept.update(new)
 
     async def _say_who_is_here(self) -> None:
         while True:
