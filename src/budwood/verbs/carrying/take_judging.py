@@ -22,14 +22,9 @@ from budwood.domain.carrying.traced import (
     Judged,
 )
 from budwood.domain.limits import (
-    EVALUATION_DATASETS,
     EVALUATION_RECORD_BYTES,
-    EVALUATION_RECORDS,
     EVALUATION_RECORDS_AT_ONCE,
-    ISSUES_PER_EXPERIMENT,
-    LABEL_SCHEMAS_PER_EXPERIMENT,
     SCORER_VERSIONS,
-    SCORERS_PER_EXPERIMENT,
     TRACKING_KEY_CHARS,
 )
 from budwood.domain.tracking import checks, judging
@@ -40,7 +35,7 @@ from budwood.domain.tracking.records import Experiment
 from budwood.errors import BadValue, LimitExceeded, NameTaken, RecordNotFound
 from budwood.verbs.carrying.take_runs import check_source, experiment_of, record_import
 from budwood.verbs.house import House
-from budwood.verbs.tracking import found
+from budwood.verbs.tracking import found, room
 
 _LAST_NUMBER: Final = (1 << 31) - 1
 _ID_CHARS: Final = (TRACKING_KEY_CHARS, "TRACKING_KEY_CHARS")
@@ -60,9 +55,7 @@ def take_dataset(house: House, namespace: str, source: str, sent: CarriedDataset
         there = transaction.evaluation_dataset(namespace, sent.dataset)
         if there is None:
             _refuse_known(transaction, sent.dataset)
-            if transaction.evaluation_dataset_count(namespace) >= EVALUATION_DATASETS:
-                message = f"A namespace has at most {EVALUATION_DATASETS} evaluation datasets."
-                raise LimitExceeded(message, limit="EVALUATION_DATASETS")
+            room.for_a_dataset(transaction, namespace)
             there = transaction.add_evaluation_dataset(wanted)
         else:
             transaction.put_evaluation_tags(there.id, wanted.tags)
@@ -88,8 +81,7 @@ def take_records(house: House, namespace: str, id_: str, sent: Sequence[CarriedR
         there = transaction.evaluation_marked(dataset.id, list(wanted))
         new = [each for mark, each in wanted.items() if mark not in there]
         count = dataset.records + len(new)
-        if count > EVALUATION_RECORDS:
-            raise LimitExceeded(f"A dataset has at most {EVALUATION_RECORDS} records.", limit="EVALUATION_RECORDS")
+        room.for_records(count)
         transaction.change_evaluation_records([replace(wanted[mark], id=each.id) for mark, each in there.items()])
         transaction.add_evaluation_records(dataset.id, new)
         transaction.change_evaluation_dataset(replace(dataset, records=count))
@@ -160,15 +152,12 @@ def _put_scorer(house: House, transaction: Transaction, experiment: Experiment, 
     judging.check_scorer_name(sent.name)
     scorer = transaction.scorer(experiment.id, sent.name)
     if scorer is None:
-        if len(transaction.scorers_newest([experiment.id], limit=SCORERS_PER_EXPERIMENT)) >= SCORERS_PER_EXPERIMENT:
-            message = f"An experiment has at most {SCORERS_PER_EXPERIMENT} scorers."
-            raise LimitExceeded(message, limit="SCORERS_PER_EXPERIMENT")
+        room.for_a_scorer(transaction, experiment.id)
         id_ = _free_id(house, transaction, sent.scorer, "")
         scorer = transaction.add_scorer(Scorer(0, id_, experiment.id, experiment.number, sent.name))
     known = {each.number for each in transaction.scorer_versions(scorer, limit=SCORER_VERSIONS)}
     new = [each for each in sent.versions if each.number not in known]
-    if len(known) + len(new) > SCORER_VERSIONS:
-        raise LimitExceeded(f"A scorer has at most {SCORER_VERSIONS} versions.", limit="SCORER_VERSIONS")
+    room.for_scorer_versions(len(known) + len(new))
     for each in sorted(new, key=lambda each: each.number):
         transaction.add_scorer_version(_version(house, scorer, each))
 
@@ -199,10 +188,7 @@ def _put_label(house: House, transaction: Transaction, experiment: Experiment, s
     if there is not None:
         transaction.change_label_schema(schema)
         return
-    most = LABEL_SCHEMAS_PER_EXPERIMENT
-    if len(transaction.label_schemas(experiment.id, limit=most)) >= most:
-        message = f"An experiment has at most {most} label schemas."
-        raise LimitExceeded(message, limit="LABEL_SCHEMAS_PER_EXPERIMENT")
+    room.for_a_label(transaction, experiment.id)
     transaction.add_label_schema(replace(schema, schema=_free_id(house, transaction, sent.schema, "ls-")))
 
 
@@ -218,9 +204,7 @@ def _put_issue(transaction: Transaction, namespace: str, experiment: Experiment,
     )
     if there is None:
         _refuse_known(transaction, sent.issue)
-        if transaction.issue_count(experiment.id) >= ISSUES_PER_EXPERIMENT:
-            message = f"An experiment has at most {ISSUES_PER_EXPERIMENT} issues."
-            raise LimitExceeded(message, limit="ISSUES_PER_EXPERIMENT")
+        room.for_an_issue(transaction, experiment.id)
         transaction.add_issue(issue)
     elif there.experiment_id != experiment.id:
         raise NameTaken(f"The issue {sent.issue} is here already, in another experiment.", issue=sent.issue)

@@ -27,10 +27,11 @@ from budwood.domain.mcp.records import (
 from budwood.domain.mcp.releases import release_key
 from budwood.domain.tracking.checks import too_many
 from budwood.domain.tracking.evaluation import check_text, check_user, read_json
-from budwood.errors import BadValue, LimitExceeded, NameTaken
+from budwood.errors import BadValue, NameTaken
 from budwood.verbs.carrying.take_runs import check_source
 from budwood.verbs.house import House
 from budwood.verbs.mcp import found
+from budwood.verbs.mcp.endpoints import check_count
 from budwood.verbs.mcp.servers import check_room
 from budwood.verbs.mcp.versions import check_new
 
@@ -56,9 +57,7 @@ def take_server(house: House, namespace: str, source: str, sent: CarriedMcpServe
         leading = [each for each in endpoints if _leads(each, server, versions, aliases)]
         for each in leading:
             _put_endpoint(transaction, server, replace(each, version_id=versions.get(each.version or "", 0)))
-        if transaction.mcp_endpoint_count(server.id) > MCP_ENDPOINTS:
-            message = f"An MCP server has at most {MCP_ENDPOINTS} access endpoints."
-            raise LimitExceeded(message, limit="MCP_ENDPOINTS")
+        check_count(transaction.mcp_endpoint_count(server.id))
         found.record(house, transaction, namespace, sent.name, "server.imported", {"source": source})
         return len(aliases) + len(leading)
 

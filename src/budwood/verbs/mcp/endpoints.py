@@ -44,9 +44,7 @@ def create_endpoint(
     def work(transaction: Transaction) -> McpEndpoint:
         server = found.server_named(transaction, namespace, name)
         target = _target(transaction, server, leading, "create")
-        if transaction.mcp_endpoint_count(server.id) >= MCP_ENDPOINTS:
-            message = f"An MCP server has at most {MCP_ENDPOINTS} access endpoints."
-            raise LimitExceeded(message, limit="MCP_ENDPOINTS")
+        check_count(transaction.mcp_endpoint_count(server.id) + 1)
         now, by = house.clock(), house.author
         id_ = f"ae-{house.ids().replace('-', '')}"
         says = (target.id if leading.version is not None else 0, leading.version, leading.alias)
@@ -132,6 +130,12 @@ def delete_endpoint(house: House, namespace: str, name: str, id_: str) -> None:
         _record(house, transaction, namespace, there, "deleted")
 
     house.catalog.write(work)
+
+
+def check_count(count: int) -> None:
+    """So many of one server. Raises LimitExceeded."""
+    if count > MCP_ENDPOINTS:
+        raise LimitExceeded(f"An MCP server has at most {MCP_ENDPOINTS} access endpoints.", limit="MCP_ENDPOINTS")
 
 
 def _target(view: View, server: McpServer, leading: Leading, doing: str) -> McpVersion:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from budwood.catalog.api import Transaction, View
 from budwood.catalog.evaluation_api import EvaluationPage, EvaluationSearch
 from budwood.domain.limits import (
-    EVALUATION_DATASETS,
-    EVALUATION_RECORDS,
     EVALUATION_RECORDS_AT_ONCE,
     EVALUATION_RECORDS_PAGE,
     RUNS_PAGE,
@@ -21,9 +19,9 @@ from budwood.domain.tracking.evaluation import EvaluationDataset, EvaluationReco
 from budwood.domain.tracking.filters import parse_filter, parse_orders
 from budwood.domain.tracking.records import DEFAULT_EXPERIMENT
 from budwood.domain.tracking.tokens import read_token, write_token
-from budwood.errors import LimitExceeded, NamespaceNotFound, RecordNotFound
+from budwood.errors import NamespaceNotFound, RecordNotFound
 from budwood.verbs.house import House
-from budwood.verbs.tracking import found
+from budwood.verbs.tracking import found, room
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +52,7 @@ def create_dataset(
     def work(transaction: Transaction) -> EvaluationDataset:
         if transaction.namespace(namespace) is None:
             raise NamespaceNotFound(f"There is no namespace {namespace!r}.", namespace=namespace)
-        if transaction.evaluation_dataset_count(namespace) >= EVALUATION_DATASETS:
-            message = f"A namespace has at most {EVALUATION_DATASETS} evaluation datasets."
-            raise LimitExceeded(message, limit="EVALUATION_DATASETS")
+        room.for_a_dataset(transaction, namespace)
         now = house.clock()
         id_ = f"d-{_fresh(house)}"
         digest = rules.digest_of(name, now)
@@ -139,8 +135,7 @@ def upsert_records(house: House, namespace: str, id_: str, text: str) -> Upserte
         batch = _Batch(house, transaction.evaluation_marked(dataset.id, [each.mark for each in said]), now)
         for each in said:
             batch.take(each)
-        if dataset.records + len(batch.new) > EVALUATION_RECORDS:
-            raise LimitExceeded(f"A dataset has at most {EVALUATION_RECORDS} records.", limit="EVALUATION_RECORDS")
+        room.for_records(dataset.records + len(batch.new))
         transaction.add_evaluation_records(dataset.id, list(batch.new.values()))
         transaction.change_evaluation_records(list(batch.changed.values()))
         after = replace(

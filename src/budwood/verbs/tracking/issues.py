@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 from budwood.catalog.api import Transaction, View
 from budwood.catalog.evaluation_api import IssuePage, IssueSearch
-from budwood.domain.limits import ISSUES_PER_EXPERIMENT, RUNS_PAGE
+from budwood.domain.limits import RUNS_PAGE
 from budwood.domain.tracking import checks, judging
 from budwood.domain.tracking.evaluation import check_user
 from budwood.domain.tracking.filters import parse_filter
 from budwood.domain.tracking.judging import ISSUES, Issue, IssueStatus
 from budwood.domain.tracking.records import DEFAULT_EXPERIMENT
-from budwood.errors import LimitExceeded, RecordNotFound
+from budwood.errors import RecordNotFound
 from budwood.verbs.house import House
-from budwood.verbs.tracking import found
+from budwood.verbs.tracking import found, room
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,7 @@ def create_issue(house: House, namespace: str, new: NewIssue) -> Issue:
             raise found.no_experiment(new.experiment)
         if new.run:
             found.run(transaction, namespace, new.run)
-        if transaction.issue_count(place.id) >= ISSUES_PER_EXPERIMENT:
-            message = f"An experiment has at most {ISSUES_PER_EXPERIMENT} issues."
-            raise LimitExceeded(message, limit="ISSUES_PER_EXPERIMENT")
+        room.for_an_issue(transaction, place.id)
         now = house.clock()
         issue = Issue(
             id=0,

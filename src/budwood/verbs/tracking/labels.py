@@ -12,9 +12,9 @@ from budwood.domain.tracking import checks, judging
 from budwood.domain.tracking.judging import LabelKind, LabelSchema
 from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, Experiment
 from budwood.domain.tracking.tokens import read_token, write_token
-from budwood.errors import BadValue, LimitExceeded, NameTaken, RecordNotFound
+from budwood.errors import BadValue, NameTaken, RecordNotFound
 from budwood.verbs.house import House
-from budwood.verbs.tracking import found
+from budwood.verbs.tracking import found, room
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,7 @@ def create_label(house: House, namespace: str, experiment: str, kind: LabelKind,
     def work(transaction: Transaction) -> LabelSchema:
         place = _experiment(house, transaction, namespace, experiment)
         _refuse_taken(transaction, place.id, name, place.number)
-        most = LABEL_SCHEMAS_PER_EXPERIMENT
-        if len(transaction.label_schemas(place.id, limit=most)) >= most:
-            message = f"An experiment has at most {most} label schemas."
-            raise LimitExceeded(message, limit="LABEL_SCHEMAS_PER_EXPERIMENT")
+        room.for_a_label(transaction, place.id)
         made = transaction.add_label_schema(_new(house, place, name, kind, replace(wish, input=form)))
         _record(house, transaction, namespace, made, "created")
         return made

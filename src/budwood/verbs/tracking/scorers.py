@@ -10,7 +10,7 @@ from budwood.domain.tracking.records import DEFAULT_EXPERIMENT, Experiment, Show
 from budwood.errors import LimitExceeded, RecordNotFound
 from budwood.verbs.house import House
 from budwood.verbs.tracking import experiments as all_experiments
-from budwood.verbs.tracking import found
+from budwood.verbs.tracking import found, room
 
 
 def register_scorer(house: House, namespace: str, experiment: str, name: str, body: str) -> ScorerVersion:
@@ -21,8 +21,7 @@ def register_scorer(house: House, namespace: str, experiment: str, name: str, bo
     def work(transaction: Transaction) -> ScorerVersion:
         place = found.active_or_default(house, transaction, namespace, experiment)
         scorer = transaction.scorer(place.id, name) or _new(house, transaction, place, name)
-        if len(transaction.scorer_versions(scorer, limit=SCORER_VERSIONS)) >= SCORER_VERSIONS:
-            raise LimitExceeded(f"A scorer has at most {SCORER_VERSIONS} versions.", limit="SCORER_VERSIONS")
+        room.for_scorer_versions(len(transaction.scorer_versions(scorer, limit=SCORER_VERSIONS)) + 1)
         version = ScorerVersion(scorer, scorer.last_number + 1, body, house.author, house.clock())
         transaction.add_scorer_version(version)
         _record(house, transaction, namespace, scorer, "registered", {"version": version.number})
@@ -118,9 +117,7 @@ def sampled(house: House, namespace: str, scorers: Sequence[str]) -> Sequence[Sc
 
 def _new(house: House, transaction: Transaction, place: Experiment, name: str) -> Scorer:
     """Raises LimitExceeded."""
-    if len(transaction.scorers_newest([place.id], limit=SCORERS_PER_EXPERIMENT)) >= SCORERS_PER_EXPERIMENT:
-        message = f"An experiment has at most {SCORERS_PER_EXPERIMENT} scorers."
-        raise LimitExceeded(message, limit="SCORERS_PER_EXPERIMENT")
+    room.for_a_scorer(transaction, place.id)
     return transaction.add_scorer(Scorer(0, house.ids(), place.id, place.number, name))
 
 
