@@ -35,6 +35,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "ray": "A Ray cluster that helps with heavy work: HOST:PORT, or auto. Default: threads of this process.",
     "cache_gb": "What blocks that servers and object stores sent may take on this disk, in GB; 0: none. Default: 10.",
     "grace_hours": "How long swept blocks are kept before their bytes are freed. Default: 24.",
+    "requests_kept_days": "How long it is told which version answered a request. Default: 30.",
     "oidc_issuer": "What people log in to a server with: https://login.example.com. Default: tokens only.",
     "oidc_client_id": "What the provider knows the server by.",
     "oidc_client_secret": "What the server proves that with, where the provider asks. Only read from the environment.",
@@ -82,6 +83,7 @@ class Settings:
     ray: str = ""
     cache_bytes: int = 0
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    requests_kept_s: float = 30 * 86_400
     sign_on: SignOn | None = None
 
 
@@ -122,6 +124,7 @@ def load(*, registry: str | Path | None = None, folder: Path | None = None) -> S
         ray=merged.get("ray", ""),
         cache_bytes=int(_number(merged, "cache_gb", 10.0) * 1e9),
         allow_networks=_networks(merged.get("allow_networks", "")),
+        requests_kept_s=_number(merged, "requests_kept_days", 30.0) * 86_400,
         sign_on=_sign_on(merged),
     )
 

@@ -101,6 +101,7 @@ def connect(
         has_cold_store=bool(settings.cold_store or settings.cold_class),
         cluster=_cluster(root, settings),
         tier_threads=settings.tier_threads,
+        requests_kept_s=settings.requests_kept_s,
     )
     # What lies in a folder is near enough.
     cache = _block_cache(settings, settings.store) if settings.store else None

@@ -6,6 +6,7 @@ import pytest
 
 import budwood
 from budwood import config
+from budwood.domain.limits import SERVED_KEPT_S
 from budwood.errors import BadValue
 
 
@@ -28,6 +29,13 @@ def test_the_nearer_setting_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("BUDWOOD_AUTHOR", "shell")
     settings = config.load(folder=tmp_path / "here")
     assert (settings.author, settings.threads, settings.grace_s) == ("shell", 3, 5400.0)
+
+
+def test_requests_are_kept_thirty_days_or_as_long_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.load(folder=tmp_path).requests_kept_s == SERVED_KEPT_S == 30 * 86_400
+    monkeypatch.setenv("BUDWOOD_REQUESTS_KEPT_DAYS", "7")
+    with budwood.connect(tmp_path / "registry") as registry:
+        assert registry.house.requests_kept_s == 7 * 86_400
 
 
 def test_the_registry_is_given_set_or_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

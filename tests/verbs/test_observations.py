@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from budwood.errors import LimitExceeded, RecordNotFound
 from budwood.verbs.observations import count_observations
 from budwood.verbs.shadows import take_captures
 from budwood.verbs.taking_lines import take_lines
+from budwood.verbs.which import which
 
 ENDPOINT = """\
 apiVersion: budwood.dev/v1
@@ -70,30 +72,30 @@ class Log:
 
     def came(self, users: range) -> None:
         """Each of these users is answered by the arm the table says."""
-        lines = []
+        content = b"".join(map(self.line, users))
+        self.read = take_lines(self.registry.house, "edge", "a", self.read, content).read
+
+    def line(self, user: int) -> bytes:
+        """That one was answered."""
         with self.registry.house.catalog.read() as view:
             record = view.endpoint("default", "fraud")
             assert record is not None
             routing = view.routing(record.id, record.generation)
             assert routing is not None
-        for user in users:
-            name = f"u{user}"
-            arm = routing.table.arm_of(routing.body.sticky.salt, name) if routing.body.sticky else arm_of(user)
-            lines.append(
-                {
-                    "at": time.time() + 0.001,
-                    "request": request(user),
-                    "endpoint": "default.fraud",
-                    "generation": routing.generation,
-                    "why": "split",
-                    "cluster": f"default.fraud.{arm}",
-                    "code": 200,
-                    "us": 900,
-                    "user": name if routing.body.sticky else "-",
-                }
-            )
-        content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-        self.read = take_lines(self.registry.house, "edge", "a", self.read, content).read
+        name = f"u{user}"
+        arm = routing.table.arm_of(routing.body.sticky.salt, name) if routing.body.sticky else arm_of(user)
+        said = {
+            "at": time.time() + 0.001,
+            "request": request(user),
+            "endpoint": "default.fraud",
+            "generation": routing.generation,
+            "why": "split",
+            "cluster": f"default.fraud.{arm}",
+            "code": 200,
+            "us": 900,
+            "user": name if routing.body.sticky else "-",
+        }
+        return json.dumps(said).encode() + b"\n"
 
     def arm(self, user: int) -> str:
         with self.registry.house.catalog.read() as view:
@@ -144,6 +146,21 @@ def counted(registry: Registry) -> None:
 
 def bought(users: list[int], land: str = "de") -> list[dict[str, object]]:
     return [{"metric": "bought", "user": f"u{user}", "value": 1, "fields": {"land": land}} for user in users]
+
+
+def test_a_request_is_known_as_long_as_the_setting_says(served: Registry) -> None:
+    log, house = Log(served), served.house
+    log.came(range(2))
+    assert which(house, "default", request(1)).version == "encoder@v1"
+    in_two_days = house.clock() + 2 * 86_400_000
+    for days, is_known in ((3.0, True), (1.5, False)):
+        later = replace(house, clock=lambda: in_two_days, requests_kept_s=days * 86_400)
+        log.read = take_lines(later, "edge", "a", log.read, b"{}\n" * 2 + log.line(5)).read
+        if is_known:
+            assert which(later, "default", request(1)).request == request(1)
+    with pytest.raises(RecordNotFound, match="knows of the request") as told:
+        which(later, "default", request(1))
+    assert "known for 1.5 days" in told.value.hint
 
 
 def test_the_version_that_sells_more_wins(served: Registry) -> None:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from budwood.catalog.api import Catalog
 from budwood.domain.canon import Json
+from budwood.domain.limits import SERVED_KEPT_S
 from budwood.domain.manifest import BlockId
 from budwood.domain.policy.case import Said
 from budwood.domain.storage_tiers.values import Arrival
@@ -97,7 +98,7 @@ class House:
     for caches that may be lost, in the registry's own folder (None in memory). ``networks`` are those that an admin
     opened: what others ask for may be sent there, too. ``push_as`` None: as a namespace's policy says, or small.
     ``has_cold_store``: packs marked cold lie in a store of their own. ``cluster`` helps with heavy work; without one,
-    work on tiers takes ``tier_threads``."""
+    work on tiers takes ``tier_threads``. ``requests_kept_s``: how long it is told which version answered a request."""
 
     catalog: Catalog
     objects: Objects
@@ -114,6 +115,7 @@ class House:
     has_cold_store: bool = False
     cluster: Crew | None = None
     tier_threads: int = 1
+    requests_kept_s: float = SERVED_KEPT_S
 
     @property
     def index(self) -> "CatalogIndex":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from budwood.catalog.api import Transaction, View
-from budwood.domain.limits import LOG_BATCH_BYTES, SERVED_KEPT_S
+from budwood.domain.limits import LOG_BATCH_BYTES
 from budwood.domain.observations.folding import Came, exposed, kinds_of
 from budwood.domain.observations.reading import unit_of
 from budwood.domain.rollout.fixed import held_to_limits
@@ -66,7 +66,7 @@ def take_lines(house: House, gateway: str, log: str, start: int, content: bytes,
                 _count(transaction, rollout, lines, routings, read.garbled)
         if run is not None:
             transaction.add_served(run)
-            transaction.forget_served(before_ms=now - SERVED_KEPT_S * 1_000)
+            transaction.forget_served(before_ms=now - round(house.requests_kept_s * 1_000))
         end = start + len(content)
         transaction.put_gateway(moved_on(record, log, end, sent, now))
         return Taken(log, end, len(lines), read.garbled)

@@ -13,9 +13,10 @@ def which(house: House, namespace: str, request: str) -> Answered:
         served = view.served(request)
         endpoint = view.endpoint_by_id(served.endpoint_id) if served else None
         if served is None or endpoint is None or endpoint.namespace != namespace:
+            known = f"known for {house.requests_kept_s / 86_400:g} days"
             raise RecordNotFound(
                 f"Nobody here knows of the request {request[:80]!r}.",
-                hint="It is the answer's x-request-id, known for 30 days; a gateway tells of it within a second.",
+                hint=f"It is the answer's x-request-id, {known}; a gateway tells of it within a second.",
             )
         routing = view.routing(endpoint.id, served.generation)
         assert routing is not None, "a gateway only has generations that were made"
