@@ -12,7 +12,13 @@ os.environ["BUDWOOD_CACHE_GB"] = "0"
 settings.register_profile("budwood", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("budwood")
 
-pytest_plugins = ["tests.servers.azurite", "tests.servers.issuers", "tests.servers.postgres", "tests.servers.swift"]
+pytest_plugins = [
+    "tests.servers.archives",
+    "tests.servers.azurite",
+    "tests.servers.issuers",
+    "tests.servers.postgres",
+    "tests.servers.swift",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

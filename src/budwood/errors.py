@@ -58,6 +58,7 @@
     │   ├── TooManyRequests    more than the namespace's rate
     │   ├── TargetUnreachable  an address outside does not answer, or is none we speak to
     │   ├── StorageFull, StorageFailed, RegistryBusy, ServerUnreachable, ClusterGone
+    │   ├── Archived           bytes in an archive of the object store: to be restored there first
     └── Unsupported    understood, not offered                                 exit 8
         ├── FrameworkMissing   an optional library is not installed
         ├── TooNew             written by a newer Budwood
@@ -411,6 +412,14 @@ class StorageFull(Unavailable):
 class StorageFailed(Unavailable):
     code = "storage_failed"
     default_hint = "Check the disk or the object store, then run it again. Nothing was published."
+
+
+class Archived(StorageFailed):
+    code, http_status = "archived", 423  # One that is not tried again: restoring takes hours.
+    default_hint = (
+        "Have the object store restore it, for S3 with restore-object, for Azure by setting its tier to Hot or Cool;"
+        " that takes minutes to hours. Then run it again."
+    )
 
 
 class ServerUnreachable(Unavailable):

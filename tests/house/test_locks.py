@@ -19,13 +19,13 @@ def locked(path: Path) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pins}
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "swift.txt", "mlflow.txt", "torch.txt", "envoy.txt", "pip.txt", *OLDER])
+@pytest.mark.parametrize("name", [*LOCKS, "swift.txt", "moto.txt", "mlflow.txt", "torch.txt", "envoy.txt", "pip.txt", *OLDER])
 def test_a_lock_names_no_address(name: str, root: Path) -> None:
     written = (root / "requirements" / name).read_text("utf-8")
     assert re.findall(r"\w+://|^-e|^--?[a-z-]*(?:index|find-links)", written, re.M) == []
 
 
-@pytest.mark.parametrize("name", [*LOCKS, "swift.txt", "mlflow.txt", *OLDER])
+@pytest.mark.parametrize("name", [*LOCKS, "swift.txt", "moto.txt", "mlflow.txt", *OLDER])
 def test_every_locked_package_has_its_hashes(name: str, root: Path) -> None:
     written = (root / "requirements" / name).read_text("utf-8")
     entries = re.split(r"\n(?=[A-Za-z0-9])", written.strip())

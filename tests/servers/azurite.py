@@ -46,6 +46,12 @@ class Container:
     def options(self) -> dict[str, str]:
         return {"account_name": ACCOUNT, "account_key": KEY, "endpoint": self.endpoint}
 
+    def tier(self, key: str) -> str:
+        """The tier of an object."""
+        asked = _signed("HEAD", f"{self.endpoint}/{self.name}/{key}", f"{self.name}/{key}")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30) as answer:
+            return str(answer.headers["x-ms-access-tier"])
+
 
 @pytest.fixture(scope="session")
 def azure_endpoint() -> Iterator[str]:
@@ -82,19 +88,23 @@ def azure_endpoint() -> Iterator[str]:
 def azure_container(azure_endpoint: str, request: pytest.FixtureRequest) -> Container:
     """An empty container."""
     name = f"c{hashlib.sha256(f'{os.getpid()} {request.node.nodeid}'.encode()).hexdigest()[:24]}"
+    asked = _signed("PUT", f"{azure_endpoint}/{name}?restype=container", f"{name}\nrestype:container")
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30).close()
+    return Container(name, azure_endpoint)
+
+
+def _signed(method: str, address: str, resource: str) -> urllib.request.Request:
     date = email.utils.formatdate(usegmt=True)
     version = "2021-08-06"
-    said = ["PUT", *[""] * 11, f"x-ms-date:{date}", f"x-ms-version:{version}", f"/{ACCOUNT}/{ACCOUNT}/{name}"]
-    signed = hmac.new(base64.b64decode(KEY), "\n".join([*said, "restype:container"]).encode(), hashlib.sha256).digest()
+    said = [method, *[""] * 11, f"x-ms-date:{date}", f"x-ms-version:{version}", f"/{ACCOUNT}/{ACCOUNT}/{resource}"]
+    signed = hmac.new(base64.b64decode(KEY), "\n".join(said).encode(), hashlib.sha256).digest()
     headers = {
         "x-ms-date": date,
         "x-ms-version": version,
         "Content-Length": "0",
         "Authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(signed).decode()}",
     }
-    asked = urllib.request.Request(f"{azure_endpoint}/{name}?restype=container", method="PUT", headers=headers)
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30).close()
-    return Container(name, azure_endpoint)
+    return urllib.request.Request(address, method=method, headers=headers)
 
 
 def _install(npm: str) -> None:

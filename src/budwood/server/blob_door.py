@@ -245,8 +245,9 @@ class _Bytes(Response):
         self._house, self._key, self._start, self._stop = house, key, start, stop
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         if scope["method"] == "HEAD":
+            await send(start)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         coming = self._read(self._start)
@@ -256,6 +257,9 @@ class _Bytes(Response):
                 following = at + PIECE_BYTES
                 if following < self._stop:
                     coming = self._read(following)
+                if at == self._start:
+                    # Until here what goes wrong can be answered.
+                    await send(start)
                 await send({"type": "http.response.body", "body": piece, "more_body": following < self._stop})
         finally:
             coming.cancel()

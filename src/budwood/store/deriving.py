@@ -13,7 +13,7 @@ import numpy as np
 
 from budwood.domain.limits import BLOCK_BYTES, DERIVED_DEPTH
 from budwood.domain.manifest import BlockId
-from budwood.errors import Damaged
+from budwood.errors import Archived, Damaged
 from budwood.store.api import BlockIndex, BlockRow, depth_on
 from budwood.store.cache import CachedRow
 from budwood.store.copies import OwnBlocks
@@ -105,8 +105,8 @@ class Deriving:
             if base is None:
                 return None
             decode_block(DERIVED, memoryview(body), base=base, target=target)
-        except Damaged:
-            # Swept meanwhile, damaged, or no function after all: kept as any other block.
+        except (Damaged, Archived):
+            # Swept meanwhile, damaged, in an archive, or no function after all: kept as any other block.
             return None
         return DerivedBlock(body, sources) if target == raw else None
 

@@ -6,13 +6,14 @@ from typing import Final
 
 from budwood.domain.limits import BLOCK_BYTES, DEEPEST
 from budwood.domain.manifest import BlockId
-from budwood.errors import Damaged
+from budwood.errors import Archived, Damaged
 from budwood.store.api import BlockRow, Objects
 from budwood.store.given import GivenRows
 from budwood.store.read import BlockReader
 
 PIECE_BYTES: Final = 32 << 20
 PIECE_BLOCKS: Final = 1_000
+ARCHIVED: Final = "It lies in an archive, or leans on what does."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Scrub:
 
 
 def scrub(objects: Objects, asked: Scrub) -> Mapping[BlockId, str]:
-    """What is wrong with which. Raises StorageFailed when it cannot look."""
+    """What is wrong with which; ``ARCHIVED`` for what its object store must restore first. Raises StorageFailed when it
+    cannot look."""
     reader = BlockReader(objects, GivenRows(asked.rows))
     found = ((block, _wrong(reader, asked.rows, asked.rows[block])) for block in asked.blocks)
     return {block: wrong for block, wrong in found if wrong}
@@ -63,6 +65,8 @@ def _wrong(reader: BlockReader, rows: Mapping[BlockId, BlockRow], row: BlockRow)
         reader.read(row.id, rows, memoryview(bytearray(min(row.raw_length, BLOCK_BYTES))))
     except KeyError:
         return "The block this one is a difference from is not in the store."
+    except Archived:
+        return ARCHIVED
     except Damaged as error:
         return error.message
     return ""

@@ -25,7 +25,7 @@ from blake3 import blake3
 
 from budwood.domain.limits import BLOCK_BYTES, DERIVED_DEPTH, MIB
 from budwood.domain.manifest import BlockId, FileEntry, Span
-from budwood.errors import Damaged
+from budwood.errors import Archived, Damaged
 from budwood.store._memory import keep_freed_memory
 from budwood.store.api import BlockIndex, BlockRow, ForeseeingIndex, Hint, Objects, Progress, Reading
 from budwood.store.bases import Bases, anchored
@@ -417,12 +417,12 @@ class BlockWriter:
         return encoded.plan
 
     def _base_bytes(self, base: BlockRow) -> memoryview | None:
-        """None when it was swept meanwhile or is damaged: the block is then kept without a base."""
+        """None when it was swept meanwhile, is damaged or lies in an archive: the block is then kept without a base."""
         target = self._buffer("base", base.raw_length)
         try:
             rows = self._reader.rows([base.id])
             self._reader.decode(rows[base.id], rows, target)
-        except Damaged:
+        except (Damaged, Archived):
             return None
         return target
 

@@ -14,7 +14,7 @@ from budwood.catalog.api import View
 from budwood.domain.limits import BLOCK_BYTES
 from budwood.domain.manifest import BlockId, FileEntry, Manifest, Span
 from budwood.domain.records import VersionRecord
-from budwood.errors import Damaged
+from budwood.errors import Archived, Damaged
 from budwood.store.api import Hint
 from budwood.store.bases import Bases
 from budwood.store.copies import OwnBlocks, copied_files
@@ -163,7 +163,7 @@ def _stored(place: Reads, span: Span, offset: int, length: int) -> bytes:
     reader, blocks, start = place.reader(), _blocks_at(span, offset, length), offset // BLOCK_BYTES * BLOCK_BYTES
     try:
         return reader.read_all(blocks, min(span.length - start, len(blocks) * BLOCK_BYTES))[offset - start :][:length]
-    except Damaged:
+    except (Damaged, Archived):
         return b""
 
 

@@ -15,7 +15,7 @@ from budwood.catalog.api import Transaction
 from budwood.domain.limits import BLOCK_BYTES, TIER_ROWS
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Problem, Verified
-from budwood.errors import Damaged, NoBackup
+from budwood.errors import Archived, Damaged, NoBackup
 from budwood.store.api import BlockIndex, BlockRow, Objects, Progress
 from budwood.store.backup_packs import BackedUpObjects
 from budwood.store.encodings import encode_block
@@ -92,7 +92,7 @@ def _copies(
 ) -> tuple[BlockReader, _Copies]:
     copies = _Copies(house.index)
     for pack in packs:
-        with suppress(Damaged):
+        with suppress(Damaged, Archived):
             for row in footer_rows(objects, pack):
                 there = wrong.get(row.id)
                 if there is not None and not (skip_own and row == there.row):
@@ -138,7 +138,7 @@ def _whole(block: BlockId, sources: Sequence[tuple[BlockReader, _Copies]], raw: 
     """The block's bytes from any copy that has them whole."""
     for reader, copies in sources:
         for row in copies.rows.get(block, ()):
-            with suppress(Damaged):
+            with suppress(Damaged, Archived):
                 rows = {**reader.rows(row.bases), block: row} if row.bases else {block: row}
                 reader.read(block, rows, raw[: row.raw_length])
                 return raw[: row.raw_length]

@@ -15,7 +15,7 @@ from typing import Final
 from budwood.catalog.api import Transaction
 from budwood.domain.limits import DEEPEST
 from budwood.domain.manifest import BlockId
-from budwood.errors import Damaged, PackDamaged, RegistryBusy
+from budwood.errors import Archived, Damaged, PackDamaged, RegistryBusy
 from budwood.store.api import BlockRow
 from budwood.store.packs import footer_rows
 from budwood.verbs.house import House
@@ -73,7 +73,7 @@ def _readable(house: House, lease: Held) -> tuple[dict[str, Counter[int]], list[
         lease.keep_alive()
         try:
             readable[pack] = footer_rows(house.objects, pack).depths()
-        except PackDamaged as error:
+        except (PackDamaged, Archived) as error:
             damaged.append(error.message)
     return readable, damaged
 

@@ -18,7 +18,7 @@ from budwood.catalog.api import Transaction
 from budwood.domain.limits import GRACE_S, INDEX_ROWS, MIB
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
-from budwood.errors import PackDamaged, RegistryBusy
+from budwood.errors import Archived, PackDamaged, RegistryBusy
 from budwood.store.api import ID_BYTES, BlockRow, StoredObject
 from budwood.store.marks import names_like
 from budwood.store.packs import NewBlock, PackSet
@@ -299,9 +299,12 @@ def _delete_incoming(house: House, now: int) -> None:
 
 
 def _rewrite_if_there(house: House, pack: str) -> bool:
-    """False when another sweep has rewritten it, and deleted it, since it was looked at. Raises PackDamaged."""
+    """False when another sweep has rewritten it, and deleted it, since it was looked at. What lies in an archive stays
+    as it is. Raises PackDamaged."""
     try:
         _rewrite(house, pack)
+    except Archived:
+        return False
     except PackDamaged:
         if any(rows_in_force(house, pack)):
             raise

@@ -17,7 +17,7 @@ from budwood.domain.limits import VERIFY_NAMED
 from budwood.domain.manifest import BlockId
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import Problem, Verified
-from budwood.errors import CatalogDamaged, Damaged
+from budwood.errors import Archived, CatalogDamaged, Damaged
 from budwood.store.api import BlockRow, Progress
 from budwood.verbs.house import House
 from budwood.verbs.leaning import mark_bases, mark_leaning
@@ -95,6 +95,7 @@ def _look(house: House, read_data: bool, progress: Progress) -> Found:
         counted = count_rows(house, needed)
         found.blocks = counted.blocks
         check_packs(house, found, counted, read_data=read_data, progress=progress)
+        found.problems += _archived(found)
         _find_touched(house, found, needed.unmet())
     except CatalogDamaged as error:
         found.problems.append(Problem("catalog", error.message))
@@ -108,6 +109,12 @@ def _look(house: House, read_data: bool, progress: Progress) -> Found:
 
 def _names(users: Mapping[BlockId, Set[str]], block: BlockId) -> tuple[str, ...]:
     return tuple(sorted(users.get(block, ())))
+
+
+def _archived(found: Found) -> list[Problem]:
+    """What is whole as far as one can see."""
+    packs = f"{found.archived} pack(s) lie in an archive of their object store and were not looked at"
+    return [Problem("archived", f"{packs}. {Archived.default_hint}")] if found.archived else []
 
 
 def _miscounted(house: House) -> Iterator[str]:

@@ -16,10 +16,10 @@ from budwood.domain.limits import VERIFY_NAMED
 from budwood.domain.manifest import BlockId
 from budwood.domain.records import VersionRecord
 from budwood.domain.results import Problem
-from budwood.errors import Damaged
+from budwood.errors import Archived, Damaged
 from budwood.store.api import BlockRow, Progress
 from budwood.store.packs import PackRows, footer_rows, pack_key
-from budwood.store.scrub import Scrub, pieces, scrub
+from budwood.store.scrub import ARCHIVED, Scrub, pieces, scrub
 from budwood.verbs.house import House
 from budwood.verbs.marked import Awaited
 from budwood.verbs.needed import ROWS, in_pages, rows_in_force, with_bases
@@ -44,6 +44,8 @@ class Found:
     """Whom what is damaged or missing touches."""
     blocks: int = 0
     packs: int = 0
+    archived: int = 0
+    """Packs that could not be looked at, for their object store must restore them first."""
     bytes_read: int = 0
 
 
@@ -98,7 +100,9 @@ def _agreeing(house: House, found: Found, counted: Counted) -> Iterator[Iterable
         if _has_enough(found):
             return
         index = _index_of(house, pack)
-        if isinstance(index, PackRows) and sum_of(counted.of(index)) == counted.sums.get(pack, 0) != 0:
+        if isinstance(index, Archived):
+            found.archived += counted.sums.get(pack, 0) != 0
+        elif isinstance(index, PackRows) and sum_of(counted.of(index)) == counted.sums.get(pack, 0) != 0:
             found.packs += 1
             yield counted.of(index)
         elif rows := {row.id: row for row in counted.of(rows_in_force(house, pack))}:
@@ -129,11 +133,11 @@ def _has_enough(found: Found) -> bool:
     return True
 
 
-def _index_of(house: House, pack: str) -> PackRows | Damaged:
+def _index_of(house: House, pack: str) -> PackRows | Damaged | Archived:
     """The rows that the pack itself lists, or why it cannot be asked."""
     try:
         return footer_rows(house.objects, pack)
-    except Damaged as error:
+    except (Damaged, Archived) as error:
         return error
 
 
@@ -158,8 +162,9 @@ def _scrub_all(house: House, found: Found, packs: Iterable[Iterable[BlockRow]], 
     few = (few for rows in packs for few in in_pages(rows, ROWS))
     for asked, wrong in house.crew.each(scrub, chain.from_iterable(_scrubs(house, rows) for rows in few)):
         found.bytes_read += sum(asked.rows[block].length for block in asked.blocks)
-        damaged |= wrong
-        looked |= {block: asked.rows[block] for block in wrong}
+        fresh = {block: reason for block, reason in wrong.items() if reason != ARCHIVED}
+        damaged |= fresh
+        looked |= {block: asked.rows[block] for block in fresh}
         progress(asked.raw_bytes)
         if len(damaged) > VERIFY_NAMED:
             break
@@ -180,5 +185,8 @@ def _still_wrong(house: House, damaged: Mapping[BlockId, str]) -> dict[BlockId, 
     again = [row for block in damaged if (row := rows.get(block)) is not None]
     lost = {block: reason for block, reason in damaged.items() if block not in rows}
     return lost | {
-        block: wrong for piece in pieces(again, rows) for block, wrong in scrub(house.objects, piece).items()
+        block: wrong
+        for piece in pieces(again, rows)
+        for block, wrong in scrub(house.objects, piece).items()
+        if wrong != ARCHIVED
     }

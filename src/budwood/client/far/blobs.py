@@ -16,6 +16,7 @@ from urllib3.response import BaseHTTPResponse
 
 from budwood.domain.limits import CONNECT_S, IDLE_S, REQUEST_TRIES
 from budwood.errors import BudwoodError, ServerUnreachable, from_problem
+from budwood.store.backends.archived import archived
 from budwood.verbs.wire import decode
 
 _FULL: Final = 507
@@ -79,6 +80,8 @@ class Blobs:
             else:
                 if answer.status < 300:
                     return answer
+                if found := archived("What was asked for", answer.data.decode("utf-8", "replace")):
+                    raise found
                 if answer.status in _GONE:
                     raise AddressGone(f"The address was answered with {answer.status}.")
                 final = answer.status == _FULL or (answer.status < 500 and answer.status not in _AGAIN)

@@ -22,9 +22,10 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store, from_url
 
 from budwood.domain.limits import MIB, SIGNED_S
-from budwood.errors import BudwoodError, PackDamaged, StorageFailed, StorageFull
+from budwood.errors import BudwoodError, NotOffered, PackDamaged, StorageFailed, StorageFull
 from budwood.store.api import Buffer, Method, ObjectWriter, StoredObject
 from budwood.store.backends import checked_key, is_key
+from budwood.store.backends.archived import archived
 
 if TYPE_CHECKING:
     from obstore import Attributes
@@ -43,8 +44,8 @@ class RemoteObjects:
 
     ``spool`` is a folder for objects being written, by default the system's; at most two packs lie there. ``signs``
     False gives no addresses: for stores that the clients of a server cannot reach. ``storage_class`` is given to every
-    object.
-    Raises StorageFailed when the URL or an option is not understood.
+    object that is created (S3's and Google's classes, Azure's tiers).
+    Raises StorageFailed when the URL or an option is not understood, NotOffered for a class where there are none.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class RemoteObjects:
         signs: bool = True,
         storage_class: str = "",
     ) -> None:
+        if storage_class and url.startswith(("file:", "memory:")):
+            raise NotOffered("Files have no storage class.", hint="Set cold_store to s3://…, gs://… or az://…")
         self._attributes: Attributes | None = {"Storage-Class": storage_class} if storage_class else None
         self._signs = signs
         self._spool = spool
@@ -259,7 +262,14 @@ def _taken(key: str) -> StorageFailed:
 
 def _failed(act: str, key: str, error: Exception) -> BudwoodError:
     """The library's first line says what happened; the rest is a dump of its state, which may hold secrets."""
+    if found := archived(f"The object {key}", str(error)):
+        return found
     reason = str(error).partition("\n")[0]
     if any(word in reason for word in _FULL) or getattr(error, "errno", None) in (27, 28, 122):
         return StorageFull(f"No room to {act} {key}: {reason}", key=key)
-    return StorageFailed(f"Could not {act} {key}: {reason}", key=key)
+    hint = "Is cold_class a class that this store has?" if _says_bad_class(str(error)) else ""
+    return StorageFailed(f"Could not {act} {key}: {reason}", hint=hint, key=key)
+
+
+def _says_bad_class(said: str) -> bool:
+    return "InvalidStorageClass" in said or ("InvalidHeaderValue" in said and "x-ms-access-tier" in said)

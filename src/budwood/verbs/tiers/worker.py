@@ -13,7 +13,7 @@ from budwood.catalog.api import Lease, Transaction
 from budwood.domain.limits import TIER_LEASE_S
 from budwood.domain.records import VersionRecord
 from budwood.domain.storage_tiers.values import TIME_OVER, Brought, Placed, TierRun
-from budwood.errors import BudwoodError, Damaged, LeaseLost, RegistryBusy
+from budwood.errors import Archived, BudwoodError, Damaged, LeaseLost, RegistryBusy
 from budwood.store.api import Progress
 from budwood.verbs.ballast import with_room
 from budwood.verbs.house import House
@@ -115,8 +115,8 @@ def run_tiers(
 ) -> TierRun:
     """Bring every version to where it belongs, hottest first: what serves must not wait.
 
-    A version that cannot be read is passed over. Raises RegistryBusy, LeaseLost, ManifestDamaged, LimitExceeded,
-    StorageFull, StorageFailed.
+    A version that cannot be read, or not before an object store has restored it, is passed over. Raises RegistryBusy,
+    LeaseLost, ManifestDamaged, LimitExceeded, StorageFull, StorageFailed.
     """
     pace, began_ms = pace or Pace(), house.clock()
     with working(house, take_over=take_over) as lease:
@@ -154,7 +154,7 @@ def _run(house: House, lease: WorkerLease, pace: Pace, progress: Progress) -> tu
                 return done, len(moving) - number, why
             continue
         assert each.to is not None
-        with suppress(Damaged):
+        with suppress(Damaged, Archived):
             brought = Rewriter(house, lease, levels, version, each.to).bring(each.is_in, pace)
             if brought is None:
                 return done, len(moving) - number, _why_stop(house, pace) or "stopped"
