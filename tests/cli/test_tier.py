@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from budwood.cli.main import run
@@ -53,6 +54,16 @@ def test_a_plan_says_what_would_move_and_why_and_a_run_does_it(typed: Typed) -> 
     assert "Everything is where it belongs." in typed("tier", "plan")[1]
     assert "cold" in typed("stats", "--by", "tier")[1]
     assert "model" in typed("stats", "--by", "kind")[1]
+
+
+def test_prints_are_made_when_asked_and_told(typed: Typed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("budwood.verbs.choose_base.written_prints", lambda *_: b"")
+        np.save(tmp_path / "weights.npy", np.random.default_rng(1).standard_normal((64, 64)).astype("f4"))
+        typed("push", "weights.npy", "weights")
+    assert "prints" not in typed("tier", "run")[1]
+    assert "1 version got prints: copies of them are found from now on." in typed("tier", "run", "--prints")[1]
+    assert json.loads(typed("tier", "run", "--prints", "--json")[1])["printed"] == 0
 
 
 def test_a_pause_is_told_by_whom(typed: Typed) -> None:

@@ -21,7 +21,7 @@ class DerivedTransaction(Protocol):
     """What can be written."""
 
     def add_probes(self, version_id: int, namespace: str, probes: Sequence[int]) -> None:
-        """Of a version that has none yet. They go when it goes."""
+        """Beside those it has. They go when it goes."""
 
     def put_sketch(self, version_id: int, sketch: BlockId) -> None:
         """Another sketch in the place of the version's, such as one with prints."""

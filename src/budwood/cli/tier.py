@@ -68,12 +68,15 @@ def plan(
 
 
 @app.command(
-    cls=Command, epilog=examples("budwood tier run", "budwood tier run --seconds 300", "budwood tier run --json")
+    cls=Command, epilog=examples("budwood tier run", "budwood tier run --seconds 300", "budwood tier run --prints")
 )
 def run(
     ctx: typer.Context,
     seconds: Annotated[float, typer.Option("--seconds", min=0, help="Work so long at most; 0 until all is done.")] = 0,
     take_over: Annotated[bool, typer.Option("--take-over", help="End the work of another worker.")] = False,
+    prints: Annotated[
+        bool, typer.Option("--prints", help="Then make the prints that versions pushed long ago lack.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Bring versions of all namespaces to where they belong; a sweep frees what that leaves behind.
@@ -81,7 +84,7 @@ def run(
     It may be stopped at any time, and goes on where it was. A server does the same in the background.
     """
     with opened(ctx) as registry:
-        done = registry.tiers.run(seconds=seconds, take_over=take_over)
+        done = registry.tiers.run(seconds=seconds, take_over=take_over, prints=prints)
     answer(done, lambda screen: _draw_run(screen, done), json=json)
 
 
@@ -167,6 +170,8 @@ def _draw_run(screen: Screen, done: "TierRun") -> None:
         screen.table((*columns, *sizes), rows)
     saved = f"; {size_text(done.saved_bytes)} less once 'budwood sweep' was here" if done.saved_bytes > 0 else ""
     screen.line(f"{count(len(done.versions), 'version')} brought, {duration_text(done.seconds)}{saved}.")
+    if done.printed:
+        screen.line(f"{count(done.printed, 'version')} got prints: copies of them are found from now on.")
     if done.stopped:
         screen.line(f"{count(done.left, 'version')} left: {done.stopped}.")
 

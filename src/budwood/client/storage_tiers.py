@@ -38,20 +38,24 @@ class Tiers:
         plan: TierPlan = self._place.ask(routes.PLAN, {"namespace": namespace})
         return plan
 
-    def run(self, *, seconds: float = 0.0, take_over: bool = False) -> TierRun:
+    def run(self, *, seconds: float = 0.0, take_over: bool = False, prints: bool = False) -> TierRun:
         """Bring versions of all namespaces to where they belong: until all are there, or for so many seconds.
 
-        ``take_over`` ends the work of another worker. Raises RegistryBusy, LeaseLost, StorageFull, Forbidden.
+        ``take_over`` ends the work of another worker. ``prints``: afterwards make those that versions lack which were
+        pushed before there were any, so that copies of them are found from then on.
+
+        Raises RegistryBusy, LeaseLost, StorageFull, Forbidden.
         """
         done: list[Brought] = []
-        spent_s = 0.0
+        spent_s, printed = 0.0, 0
         while True:
-            body = asks.RunTiers(seconds, take_over)
+            body = asks.RunTiers(seconds, take_over, prints)
             run: TierRun = self._place.ask(routes.RUN, body=body)
             done += run.versions
             spent_s += run.seconds
+            printed += run.printed
             if seconds or run.stopped != TIME_OVER:
-                return TierRun(tuple(done), run.left, run.stopped, spent_s)
+                return TierRun(tuple(done), run.left, run.stopped, spent_s, printed)
 
     def pause(self, reason: str = "") -> str:
         """Let the work rest until it is resumed, whoever does it; who said so, and why."""

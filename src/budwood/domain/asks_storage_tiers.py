@@ -12,10 +12,12 @@ class PutTiering:
 
 @dataclass(frozen=True, slots=True)
 class RunTiers:
-    """Work for so many seconds at most; 0 for as long as a server works in one request. ``take_over``: from another."""
+    """Work for so many seconds at most; 0 for as long as a server works in one request. ``take_over``: from another.
+    ``prints``: afterwards make those that versions lack."""
 
     seconds: float = 0.0
     take_over: bool = False
+    prints: bool = False
 
 
 @dataclass(frozen=True, slots=True)

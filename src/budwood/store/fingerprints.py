@@ -166,6 +166,12 @@ def read_prints(written: bytes) -> Prints:
     return held if row is _ROW else _widened(held)
 
 
+def are_of_all_kinds(written: bytes) -> bool:
+    """Whether prints are there, and foretell copies of every kind that is known now."""
+    tensors, rest = divmod(len(written) - _COUNT.size, _ROW.itemsize)
+    return tensors > 0 and not rest and written.startswith(_COUNT.pack(tensors))
+
+
 def _widened(held: Prints) -> Prints:
     """Earlier prints as new ones: the kinds they do not know have no hash."""
     found = np.zeros(held.size, _ROW)

@@ -76,6 +76,11 @@ def with_prints(sketch: bytes, prints: bytes) -> bytes:
     return bytes([PRINTED]) + sketch[1:] + prints if prints else sketch
 
 
+def without_prints(sketch: bytes) -> bytes:
+    """The sketch alone. Raises BlockDamaged."""
+    return bytes([FORMAT]) + sketch[1 : _parse(sketch).end]
+
+
 def prints_in(sketch: bytes) -> bytes:
     """What follows the sketch. Raises BlockDamaged."""
     return sketch[_parse(sketch).end :]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from budwood.catalog.sql.changes import add_once
 from budwood.catalog.sql.derived_tables import leaning, probe
@@ -15,7 +15,7 @@ from budwood.domain.limits import DERIVED_DEPTH
 from budwood.domain.manifest import BlockId
 from budwood.store.api import BlockRow
 
-_ADD: Final = Statement(insert(probe).values({column.name: bindparam(column.name) for column in probe.columns}))
+_ADD: Final = add_once(probe, "namespace_id", "probe", "version_id")
 
 _SKETCH: Final = Statement(
     update(version).where(version.c.id == bindparam("version_id")).values(sketch=bindparam("new_sketch"))

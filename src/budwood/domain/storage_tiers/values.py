@@ -240,12 +240,14 @@ TIME_OVER: Final = "its time was over"
 
 @dataclass(frozen=True, slots=True)
 class TierRun:
-    """What a run came to. ``left`` versions wait; ``stopped`` says why it ended before them: paused, or TIME_OVER."""
+    """What a run came to. ``left`` versions wait; ``stopped`` says why it ended before them: paused, or TIME_OVER.
+    ``printed`` versions got the prints by which copies of them are found."""
 
     versions: tuple[Brought, ...]
     left: int = 0
     stopped: str = ""
     seconds: float = 0.0
+    printed: int = 0
 
     @property
     def saved_bytes(self) -> int:

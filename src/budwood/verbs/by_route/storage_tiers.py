@@ -42,7 +42,7 @@ def _run(asked: Asked) -> TierRun:
     if not 0 <= said.seconds <= TIER_RUN_S:
         raise BadValue(f"seconds is from 0 to {TIER_RUN_S}, not {said.seconds}.")
     pace = Pace(until=time.monotonic() + (said.seconds or TIER_RUN_S))
-    return worker.run_tiers(asked.whole, pace, take_over=said.take_over)
+    return worker.run_tiers(asked.whole, pace, take_over=said.take_over, prints=said.prints)
 
 
 def _pause(asked: Asked) -> str:

@@ -13,7 +13,7 @@ from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.records import VersionRecord
 from budwood.store.derive import find_recipes
 from budwood.store.deriving import Recipes
-from budwood.store.fingerprints import Tensor, probes_asked, take_samples, written_prints
+from budwood.store.fingerprints import Sample, Tensor, probes_asked, take_samples, written_prints
 from budwood.store.read import BlockReader, placed_in_file
 from budwood.verbs.choose_base import PROBES_ASKED, SOURCE_CANDIDATES, source_of
 from budwood.verbs.house import House
@@ -32,24 +32,43 @@ class Functions:
 
 def functions_of(house: House, version: VersionRecord, manifest: Manifest) -> Functions:
     """Reads some blocks of the version, and the prints of those that its tensors point to. Raises Damaged."""
-    starts = [0, *accumulate(entry.size for entry in manifest.files)]
-    tensors = [
-        Tensor(span.name, span.dtype, start + span.offset, span.length, span.shape)
-        for start, entry in zip(starts, manifest.files, strict=False)
-        for span in entry.tensors
-        if span.dtype and span.shape is not None
-    ]
-    read = _Stored(house.reader(), manifest).read
-    samples = take_samples(tensors, read)
-    found = _older(house, version, probes_asked(samples)[:PROBES_ASKED])
-    made = find_recipes(samples, [source_of(house, each) for each in found], read)
+    looked = _Looked.at(house, manifest)
+    found = _older(house, version, probes_asked(looked.samples)[:PROBES_ASKED])
+    made = find_recipes(looked.samples, [source_of(house, each) for each in found], looked.stored.read)
     recipes = {}
     for number, each in made.recipes.items():
-        offset = samples[number].tensor.offset
-        file = bisect_right(starts, offset) - 1
-        recipes[manifest.files[file].path, offset - starts[file]] = each
-    prints = written_prints(samples, sum(tensor.length for tensor in tensors))
-    return Functions(prints, recipes, tuple(found[number] for number in made.sources))
+        offset = looked.samples[number].tensor.offset
+        file = bisect_right(looked.starts, offset) - 1
+        recipes[manifest.files[file].path, offset - looked.starts[file]] = each
+    return Functions(looked.prints, recipes, tuple(found[number] for number in made.sources))
+
+
+def prints_of(house: House, manifest: Manifest) -> bytes:
+    """What copies of a version will be found by. Reads some blocks of it. Raises Damaged."""
+    return _Looked.at(house, manifest).prints
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Samples of a version's tensors. Its files are laid side by side: ``starts`` is where each of them begins."""
+
+    starts: Sequence[int]
+    stored: "_Stored"
+    samples: Sequence[Sample]
+    prints: bytes
+
+    @classmethod
+    def at(cls, house: House, manifest: Manifest) -> "_Looked":
+        starts = [0, *accumulate(entry.size for entry in manifest.files)]
+        tensors = [
+            Tensor(span.name, span.dtype, start + span.offset, span.length, span.shape)
+            for start, entry in zip(starts, manifest.files, strict=False)
+            for span in entry.tensors
+            if span.dtype and span.shape is not None
+        ]
+        stored = _Stored(house.reader(), manifest)
+        samples = take_samples(tensors, stored.read)
+        return cls(starts, stored, samples, written_prints(samples, sum(tensor.length for tensor in tensors)))
 
 
 def _older(house: House, version: VersionRecord, probes: Sequence[int]) -> list[VersionRecord]:

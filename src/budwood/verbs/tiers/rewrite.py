@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Final
 
-from blake3 import blake3
-
 from budwood.catalog.api import Transaction
 from budwood.domain.derivation import Derivation
-from budwood.domain.limits import BLOCK_BYTES, CHAIN_DEPTH, DERIVED_DEPTH, TIER_PACK_BYTES, TIER_ROWS
+from budwood.domain.limits import CHAIN_DEPTH, DERIVED_DEPTH, TIER_PACK_BYTES, TIER_ROWS
 from budwood.domain.manifest import BlockId, Manifest
 from budwood.domain.records import VersionRecord
 from budwood.domain.storage_tiers.values import Brought, StorageTier, TierState
@@ -26,14 +24,13 @@ from budwood.errors import Damaged, LeaseLost, StorageFailed
 from budwood.store.api import BlockRow
 from budwood.store.bases import Bases, anchored
 from budwood.store.deriving import DerivedBlock, Deriving
-from budwood.store.encodings import encode_block, needs_base
+from budwood.store.encodings import needs_base
 from budwood.store.encodings.registry import DERIVED
-from budwood.store.fingerprints import probes_in
 from budwood.store.marks import cold_name, is_cold
 from budwood.store.packs import NewBlock, PackSet
 from budwood.store.plan import Piece
 from budwood.store.recode import Recoded, Recoding, Wanted, decodes, recode
-from budwood.store.sketch import prints_in, score, with_prints
+from budwood.store.sketch import score
 from budwood.verbs.anchor import with_room_above
 from budwood.verbs.choose_base import OWN_CANDIDATES, WORTHWHILE, candidates
 from budwood.verbs.derived import derivations, proofs, tell
@@ -43,6 +40,7 @@ from budwood.verbs.manifests import load_manifest
 from budwood.verbs.needed import with_bases
 from budwood.verbs.tiers.functions import Functions, functions_of
 from budwood.verbs.tiers.pace import Pace
+from budwood.verbs.tiers.printing import Printed, lacks_prints, written
 from budwood.verbs.tiers.standing import LEVELS, Level, Levels
 
 SHRINKS: Final = 0.97
@@ -338,19 +336,10 @@ class Rewriter:
 
         return work
 
-    def _printed(self) -> "_Printed | None":
-        """Its sketch with prints, durable, for a version that was pushed before there were any."""
-        sketch, prints = _sketch(self._house, self._version), self._functions.prints
-        if not sketch or not prints or prints_in(sketch) or len(sketch) + len(prints) > BLOCK_BYTES:
-            return None
-        raw = with_prints(sketch, prints)
-        encoded = encode_block(memoryview(raw), dtype="")
-        new = NewBlock(blake3(raw).digest(), len(raw), encoded.tag)
-        with ExitStack() as stack:
-            writing = _Writing(self._house, stack, self._lease.new_pack_name)
-            writing.add(self._version.namespace, new, b"".join(encoded.parts))
-            (row,) = writing.finish()[self._version.namespace]
-        return _Printed(row, tuple(probes_in(raw)))
+    def _printed(self) -> Printed | None:
+        """Its sketch with prints, durable, for a version pushed before there were any, or those of all kinds."""
+        sketch = _sketch(self._house, self._version)
+        return written(self._house, self._lease, sketch, self._functions.prints) if lacks_prints(sketch) else None
 
     def _computed(self, manifest: Manifest) -> tuple[Derivation, ...]:
         if not self._functions.sources:
@@ -359,20 +348,6 @@ class Rewriter:
         return derivations(
             manifest, rows, [(each, load_manifest(self._house, each)) for each in self._functions.sources]
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Printed:
-    """A sketch with prints, and the probes among these."""
-
-    row: BlockRow
-    probes: tuple[int, ...]
-
-    def put(self, transaction: Transaction, version: VersionRecord) -> None:
-        if not transaction.find_blocks([self.row.id]):
-            transaction.add_blocks([self.row], version.namespace)
-        transaction.put_sketch(version.id, self.row.id)
-        transaction.add_probes(version.id, version.namespace, self.probes)
 
 
 class _Writing:

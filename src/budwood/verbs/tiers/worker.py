@@ -7,6 +7,7 @@ fails. So two never work at once, whichever of them slept.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final
 
 from budwood.catalog.api import Lease, Transaction
@@ -19,6 +20,7 @@ from budwood.verbs.ballast import with_room
 from budwood.verbs.house import House
 from budwood.verbs.lease import Held
 from budwood.verbs.tiers.pace import Pace
+from budwood.verbs.tiers.printing import left_unprinted, make_prints
 from budwood.verbs.tiers.rewrite import Rewriter
 from budwood.verbs.tiers.standing import block_levels, placed_now, placed_versions
 
@@ -111,9 +113,15 @@ def _say(house: House, said: str, action: str) -> str:
 
 
 def run_tiers(
-    house: House, pace: Pace | None = None, *, take_over: bool = False, progress: Progress = lambda _: None
+    house: House,
+    pace: Pace | None = None,
+    *,
+    take_over: bool = False,
+    prints: bool = False,
+    progress: Progress = lambda _: None,
 ) -> TierRun:
-    """Bring every version to where it belongs, hottest first: what serves must not wait.
+    """Bring every version to where it belongs, hottest first: what serves must not wait. ``prints``: then make those
+    that versions lack, if that was not stopped.
 
     A version that cannot be read, or not before an object store has restored it, is passed over. Raises RegistryBusy,
     LeaseLost, ManifestDamaged, LimitExceeded, StorageFull, StorageFailed.
@@ -123,7 +131,12 @@ def run_tiers(
         if said := paused(house):
             return TierRun((), len(_moving(house)[1]), f"paused by {said}")
         done, left, stopped = with_room(house, lambda: _run(house, lease, pace, progress))
-    return TierRun(tuple(done), left, stopped, (house.clock() - began_ms) / 1000)
+        printed = 0
+        if prints and not stopped:
+            stops = partial(_why_stop, house, pace)
+            printed = with_room(house, lambda: make_prints(house, lease, pace, stops, progress))
+            stopped = stops() if left_unprinted(house) else ""
+    return TierRun(tuple(done), left, stopped, (house.clock() - began_ms) / 1000, printed)
 
 
 def has_work(house: House) -> bool:
