@@ -26,7 +26,7 @@ from budwood.domain.traffic.endpoint import Arm, Backend, Endpoint, Routing
 NODE = "gateway-1"
 
 
-def eventually(holds: Callable[[], object], wait_s: float = 20, told: Callable[[], object] = str) -> None:
+def eventually(holds: Callable[[], object], wait_s: float = 25, told: Callable[[], object] = str) -> None:
     """``told`` says how things are where it never does."""
     until = time.monotonic() + wait_s
     while not holds():

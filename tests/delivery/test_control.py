@@ -1,11 +1,12 @@
 """Rollouts on a real gateway: the good version is promoted, the bad one goes back by itself."""
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,17 +49,26 @@ spec:
 
 @dataclass
 class Away:
-    """A catalog that may be out of reach for what can wait."""
+    """A catalog that may be out of reach, or slow, for what can wait. ``begun`` and ``done`` are such writes."""
 
     catalog: Catalog
     is_away: bool = False
     refused: int = 0
+    is_slow: Callable[[str], bool] = lambda _: False
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    begun: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
 
     def write_behind(self, work: Callable[[Transaction], Any]) -> Any:
         if self.is_away:
             self.refused += 1
             raise RegistryBusy("The database does not answer.")
-        return self.catalog.write_behind(work)
+        self.begun.append(work.__qualname__)
+        if self.is_slow(work.__qualname__):
+            self.goes_on.wait(30)
+        made = self.catalog.write_behind(work)
+        self.done.append(work.__qualname__)
+        return made
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.catalog, name)
@@ -152,6 +162,32 @@ def test_what_a_gateway_took_while_nothing_could_be_kept_is_kept_later(world: Wo
     assert kept() == 1
     world.away.is_away = False
     eventually(lambda: kept() == 2)
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("budwood.server.control.PRESENT_S", 0.05)
+
+
+@pytest.mark.usefixtures("often")
+def test_a_gateway_that_leaves_while_it_is_written_as_here_is_gone(world: World) -> None:
+    def is_here() -> bool:
+        return world.registry.gateways.list()[0].connected
+
+    def tells_who_is_here(write: str) -> bool:
+        return write.startswith("keep_who_is_here")
+
+    eventually(lambda: world.control.generation("default.fraud") == 1 and is_here())
+    world.away.done.clear()
+    world.away.begun.clear()
+    world.away.is_slow = tells_who_is_here
+    eventually(lambda: any(map(tells_who_is_here, world.away.begun)))
+    process.stop(Path(world.place.log).parent)
+    eventually(lambda: world.control.generation("default.fraud") == 0)
+    time.sleep(0.5)  # Its leaving would be written now, if it did not wait.
+    world.away.goes_on.set()
+    eventually(lambda: any(map(tells_who_is_here, world.away.done)))
+    eventually(lambda: not is_here())
 
 
 def test_a_good_version_is_promoted_and_nobody_notices(world: World) -> None:

@@ -90,7 +90,7 @@ class ControlPlane:
         self._kept: dict[str, _Telling] = {}
         self._here: dict[str, int] = {}
         self._to_keep: dict[str, Node] = {}
-        self._keeping = asyncio.Event()
+        self._keeping, self._writing = asyncio.Event(), asyncio.Lock()
         self._fences: dict[int, int] = {}
         self._waking, self._hurrying = asyncio.Event(), asyncio.Event()
         self._has_seen_all = False
@@ -310,17 +310,20 @@ class ControlPlane:
 
     async def _keep_all(self, heard: Mapping[str, Node]) -> None:
         """Raises BudwoodError."""
-        new = {name: self._taken[name] for name in heard if self._taken.get(name) is not self._kept.get(name)}
-        words = [Word.of(node, new[name].generations if name in new else None) for name, node in heard.items()]
-        await self._in_thread(keep_words, self._house, words)
-        self._kept.update(new)
+        async with self._writing:
+            new = {name: self._taken[name] for name in heard if self._taken.get(name) is not self._kept.get(name)}
+            words = [Word.of(node, new[name].generations if name in new else None) for name, node in heard.items()]
+            await self._in_thread(keep_words, self._house, words)
+            self._kept.update(new)
 
     async def _say_who_is_here(self) -> None:
         while True:
             await asyncio.sleep(PRESENT_S)
-            here = frozenset(name for name, node in self._control.nodes.items() if node.is_connected)
             try:
-                await self._in_thread(keep_who_is_here, self._house, here)
+                # Else one that leaves meanwhile would be written as gone first and as here last.
+                async with self._writing:
+                    here = frozenset(name for name, node in self._control.nodes.items() if node.is_connected)
+                    await self._in_thread(keep_who_is_here, self._house, here)
             except BudwoodError as error:
                 _LOG.warning("it is not kept which gateways are here: %s", error)
 
