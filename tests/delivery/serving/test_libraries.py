@@ -1,5 +1,6 @@
 """Each library serves what it wrote, in our own server or in MLServer."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -212,7 +213,10 @@ IN_MLSERVER = {
         "import mlflow.sklearn; from sklearn.linear_model import LinearRegression as T;"
         "mlflow.sklearn.save_model(T().fit([[0.0,0.0],[1.0,1.0]],[0.0,1.0]), at)"
     ),
-    "huggingface": "",
+    "huggingface": (
+        f"from typing import Any\nfrom pathlib import Path\n{inspect.getsource(hugging_face)}"
+        "\nhugging_face(Path(at), 'classification')"
+    ),
 }
 
 
@@ -223,11 +227,8 @@ def test_each_runtime_of_mlserver_serves_what_its_library_wrote(tmp_path: Path, 
     if has.returncode:
         pytest.skip(f"mlserver-{library}: {has.stderr.strip().splitlines()[-1]}")
     folder = tmp_path / "files"
-    if library == "huggingface":
-        hugging_face(folder, "classification")
-    else:
-        folder.mkdir()
-        subprocess.run([MLSERVER, "-c", f"at = {str(folder)!r};" + IN_MLSERVER[library]], check=True)
+    folder.mkdir()
+    subprocess.run([MLSERVER, "-c", f"at = {str(folder)!r};" + IN_MLSERVER[library]], check=True)
     paths = [path for path in folder.rglob("*") if path.is_file()]
     files = {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in paths}
     runtime = mlserver_for([*files])
