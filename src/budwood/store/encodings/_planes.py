@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from budwood.errors import BlockDamaged
+from budwood.store import native
 from budwood.store.api import Buffer
 from budwood.store.encodings import _sparse, _zstd
+from budwood.store.encodings._literals import read_literals, write_literals
 from budwood.store.encodings._parts import Written
 from budwood.store.encodings._scratch import Bytes8, scratch, spread
 from budwood.store.encodings._words import WORDS
@@ -86,8 +88,8 @@ def write_planes(
     """The parts of the section; they alias the planes."""
     heads = bytearray([len(planes)])
     parts: list[Buffer] = []
-    for plane, coder in zip(planes, coders, strict=True):
-        way, written = _write_plane(plane, coder, keys)
+    for index, (plane, coder) in enumerate(zip(planes, coders, strict=True)):
+        way, written = _write_plane(plane, coder, keys, f"frame{index}")
         heads += _HEAD.pack(way, sum(map(len, written)))
         parts += written
     return (bytes(heads), *parts, tail)
@@ -113,6 +115,23 @@ def read_planes(encoded: Written, raw_length: int, keys: Keys | None = None) -> 
     return planes, encoded[at:]
 
 
+def planes_match(parts: Sequence[Buffer], raw: memoryview, how: native.How) -> bool:
+    """Whether these parts of a section give the words of ``raw`` back, turned in this way, and its tail.
+
+    It is seen in one pass, with nothing decoded to memory. False also where it cannot be seen so.
+    """
+    heads, *written, tail = parts
+    width = len(written)
+    if native.library is None or width not in (1, 2, 4) or heads[0] != width:
+        return False
+    entries = list(_HEAD.iter_unpack(heads[1:]))
+    whole = len(raw) - len(raw) % width
+    if [length for _, length in entries] != list(map(len, written)) or tail != raw[whole:]:
+        return False
+    ways = [way for way, _ in entries]
+    return native.library.planes_match(written, ways, how, raw[:whole], scratch("check", native.library.check_room))
+
+
 def read_width(encoded: Written) -> int:
     """The bytes of a word, which every section begins with. Raises BlockDamaged."""
     width = encoded[:1][0] if len(encoded) else 0
@@ -121,7 +140,8 @@ def read_width(encoded: Written) -> int:
     return width
 
 
-def _write_plane(plane: Bytes8, coder: Coder, keys: Keys | None) -> tuple[Way, list[Buffer]]:
+def _write_plane(plane: Bytes8, coder: Coder, keys: Keys | None, name: str) -> tuple[Way, list[Buffer]]:
+    """The scratch of that name is the plane's."""
     if plane.size < SMALLEST:
         return Way.RAW, [plane.data]
     if coder == Coder.FILL:
@@ -133,7 +153,7 @@ def _write_plane(plane: Bytes8, coder: Coder, keys: Keys | None) -> tuple[Way, l
         case Coder.RAW:
             return Way.RAW, [plane.data]
         case Coder.HUFFMAN:
-            way, parts = Way.FRAME, [_zstd.huffman(plane.data)]
+            way, parts = Way.FRAME, [write_literals(plane, name)]
         case Coder.FAST:
             way, parts = Way.FRAME, [_zstd.fast(plane.data)]
         case Coder.SPARSE:
@@ -152,7 +172,7 @@ def _read_plane(way: int, piece: memoryview, plane: Bytes8, keys: Keys | None) -
         plane.fill(piece[0])
         return plane
     if way == Way.FRAME:
-        return np.frombuffer(_zstd.decompress(piece, plane.size), np.uint8)
+        return read_literals(piece, plane)
     if way == Way.SPARSE:
         _sparse.read(piece, plane, None)
         return plane

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 from budwood.store.api import Buffer
 from budwood.store.encodings._parts import Written
-from budwood.store.encodings._planes import Coder, Estimate, estimate_planes, read_planes, read_width, write_planes
+from budwood.store.encodings._planes import (
+    Coder,
+    Estimate,
+    estimate_planes,
+    planes_match,
+    read_planes,
+    read_width,
+    write_planes,
+)
 from budwood.store.encodings._words import (
     as_words,
     join,
@@ -18,6 +26,7 @@ from budwood.store.encodings._words import (
     split_difference,
     split_rotated,
 )
+from budwood.store.native import How
 
 
 def estimate_split(sample: memoryview, width: int) -> Estimate:
@@ -28,6 +37,11 @@ def estimate_split(sample: memoryview, width: int) -> Estimate:
 def encode_split(raw: memoryview, width: int, coders: Sequence[Coder]) -> tuple[Buffer, ...]:
     """Floats turned left by a bit: the exponent fills the highest plane, sign and mantissa the others."""
     return write_planes(split_rotated(as_words(raw, width)), _tail(raw, width), coders)
+
+
+def split_matches(parts: tuple[Buffer, ...], raw: memoryview) -> bool:
+    """Whether parts of ``encode_split`` give the block back; False also where only decoding can tell."""
+    return planes_match(parts, raw, How.TURNED)
 
 
 def decode_split(encoded: Written, target: memoryview) -> None:
@@ -46,6 +60,11 @@ def estimate_plain(sample: memoryview, width: int) -> Estimate:
 def encode_planes(raw: memoryview, width: int, coders: Sequence[Coder]) -> tuple[Buffer, ...]:
     """Words as they are: right for integers."""
     return write_planes(split(as_words(raw, width)), _tail(raw, width), coders)
+
+
+def plain_matches(parts: tuple[Buffer, ...], raw: memoryview) -> bool:
+    """The same of ``encode_planes``."""
+    return planes_match(parts, raw, How.AS_THEY_ARE)
 
 
 def decode_planes(encoded: Written, target: memoryview) -> None:

@@ -42,17 +42,23 @@ class Plan:
 
 Encode = Callable[[memoryview, memoryview, Plan], tuple[Buffer, ...]]
 Decode = Callable[[Written, memoryview, memoryview], None]
+Matches = Callable[[tuple[Buffer, ...], memoryview], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """One row: ``encode(raw, base, plan)`` and ``decode(encoded, base, target)``. Without a base, it is empty."""
+    """One row: ``encode(raw, base, plan)`` and ``decode(encoded, base, target)``. Without a base, it is empty.
+
+    ``matches(parts, raw)`` tells sooner than decoding that what was encoded gives the block back, and never that it
+    does not.
+    """
 
     tag: int
     name: str
     needs_base: bool
     encode: Encode
     decode: Decode
+    matches: Matches = lambda parts, raw: False
 
 
 def _refused(raw: memoryview, base: memoryview, plan: Plan) -> tuple[Buffer, ...]:
@@ -81,6 +87,7 @@ _ROWS: Final = (
         needs_base=False,
         encode=lambda raw, base, plan: planes.encode_split(raw, plan.width, plan.coders),
         decode=lambda encoded, base, target: planes.decode_split(encoded, target),
+        matches=planes.split_matches,
     ),
     Encoding(
         tag=PLANES,
@@ -88,6 +95,7 @@ _ROWS: Final = (
         needs_base=False,
         encode=lambda raw, base, plan: planes.encode_planes(raw, plan.width, plan.coders),
         decode=lambda encoded, base, target: planes.decode_planes(encoded, target),
+        matches=planes.plain_matches,
     ),
     Encoding(
         tag=DELTA_PLANES,

@@ -96,8 +96,17 @@ class Native:
         self._find.argtypes = (pointer, pointer, long, long, *_PLACE)
         self._take.argtypes = (pointer, long, long, *_PLACE * 2)
         self._put.argtypes = (*_PLACE, pointer, long, long, *_PLACE, pointer)
-        for function in (loaded.bw_read_room, loaded.bw_write_room, loaded.bw_tables_room):
+        self._write_literals, self._read_literals = loaded.bw_huffman_write, loaded.bw_huffman_read
+        self._write_literals.restype, self._write_literals.argtypes = ctypes.c_int64, (*_PLACE * 3, ctypes.c_int)
+        self._read_literals.argtypes = _PLACE * 3
+        self._planes_match = loaded.bw_planes_match
+        self._planes_match.argtypes = (*(pointer,) * 3, whole, ctypes.c_int, *_PLACE * 2, ctypes.c_int)
+        rooms = (loaded.bw_huffman_room, loaded.bw_code_room, loaded.bw_check_room)
+        for function in (loaded.bw_read_room, loaded.bw_write_room, loaded.bw_tables_room, *rooms):
             function.restype, function.argtypes = ctypes.c_uint64, ()
+        self.literals_room: int = loaded.bw_huffman_room()
+        self.code_room: int = loaded.bw_code_room()
+        self.check_room: int = loaded.bw_check_room()
         loaded.bw_source.restype = ctypes.c_char_p
         self.read_room: int = loaded.bw_read_room()
         self.write_room: int = loaded.bw_write_room()
@@ -126,6 +135,33 @@ class Native:
         of = _pointers(planes)
         answer = self._join(of, count, _address(base), _bytes(base), width, how, _address(out), self.path)
         assert answer == _FINE, answer
+
+    def write_literals(self, plane: Bytes8, out: Bytes8, work: Bytes8) -> int:
+        """The length of the frame at the start of ``out``; 0 where the plane is to be written by others.
+
+        ``out`` has half as many bytes more than the plane, and 1024.
+        """
+        answer = self._write_literals(*_place(plane), *_place(out), *_place(work), self.path)
+        assert answer >= 0, answer
+        return int(answer)
+
+    def read_literals(self, frame: Readable, out: Readable, work: Bytes8) -> bool:
+        """Fill ``out`` with the frame's content; False where others must say what is wrong with it, if anything."""
+        answer = self._read_literals(*_place(frame), *_place(out), *_place(work))
+        assert answer in (_FINE, _DAMAGED), answer
+        return bool(answer == _FINE)
+
+    def planes_match(
+        self, written: Sequence[Readable], ways: Sequence[int], how: How, words: Readable, work: Bytes8
+    ) -> bool:
+        """Whether planes, as they are written, give these words back; False also where this cannot be seen here."""
+        width = len(written)
+        places = (ctypes.c_void_p * width)(*map(_address, written))
+        lengths = (ctypes.c_uint64 * width)(*map(_bytes, written))
+        numbers = (ctypes.c_uint32 * width)(*ways)
+        answer = self._planes_match(places, lengths, numbers, width, how, *_place(words), *_place(work), self.path)
+        assert answer in (0, 1), answer
+        return bool(answer)
 
     def equal(self, one: Readable, other: Readable) -> bool:
         """Whether two buffers hold the same bytes."""

@@ -1,10 +1,7 @@
 /* Words cut into byte planes and joined again: one pass where NumPy needs several (encodings/_words.py says what they
    are for). Planes lie one after the other, `count` bytes each, or wherever their pointers say. */
 
-#include "budwood.h"
-
-/* How words are turned before they are cut; the numbers are the loader's. */
-enum { AS_THEY_ARE = 0, TURNED = 1, MINUS_BASE = 2 };
+#include "planes.h"
 
 #define PLANES(SIZE, WORD)                                                                                             \
     INLINE WORD turned_##SIZE(WORD word, WORD known, int how) {                                                        \
@@ -92,6 +89,16 @@ static void join_plainly(const uint8_t *const *of, const uint8_t *base, size_t c
     join(of, base, count, width, how, out);
 }
 
+void join_planes(const uint8_t *const *planes, const uint8_t *base, size_t count, uint32_t width, int how, uint8_t *out,
+                 int path) {
+#if HAS_AVX2
+    (path == VECTOR && has_vectors() ? join_by_vectors : join_plainly)(planes, base, count, width, how, out);
+#else
+    (void)path;
+    join_plainly(planes, base, count, width, how, out);
+#endif
+}
+
 /* -- the door: `planes` has as many pointers as a word has bytes, each to `count` bytes -- */
 
 static int is_right(uint64_t count, uint32_t width, int how, uint64_t base_length) {
@@ -116,12 +123,7 @@ PUBLIC int bw_cut(const uint8_t *raw, uint64_t count, const uint8_t *base, uint6
 PUBLIC int bw_join(const uint8_t *const *planes, uint64_t count, const uint8_t *base, uint64_t base_length,
                    uint32_t width, int how, uint8_t *out, int path) {
     if (!is_right(count, width, how, base_length)) return WRONG_CALL;
-#if HAS_AVX2
-    (path == VECTOR && has_vectors() ? join_by_vectors : join_plainly)(planes, base, count, width, how, out);
-#else
-    (void)path;
-    join_plainly(planes, base, count, width, how, out);
-#endif
+    join_planes(planes, base, count, width, how, out, path);
     return FINE;
 }
 
