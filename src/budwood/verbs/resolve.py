@@ -105,4 +105,5 @@ def _single(found: Sequence[VersionRecord], wanted: Reference) -> VersionRecord 
 
 
 def _selector(wanted: Reference) -> str:
-    return str(wanted).partition("@")[2] or "at all"
+    said = str(wanted).partition("@")[2]
+    return repr(said) if said else "at all"

@@ -30,6 +30,7 @@ from budwood.catalog.sql.folder_bell import FolderBell, Heard
 from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 from budwood.catalog.sql.schema import BIRTH, METADATA
 from budwood.catalog.sql.session import ANYTHING, Compiled, Row, Statement
+from budwood.catalog.sql.sqlite_errors import DRIVER_ERRORS, translated
 from budwood.catalog.sql.trace_search import PATTERN_FUNCTION
 from budwood.catalog.sql.transaction import SqlTransaction
 from budwood.catalog.sql.view import SqlView
@@ -37,10 +38,8 @@ from budwood.catalog.sql.writer import GroupWriter
 from budwood.domain.limits import BUSY_S, READERS_KEPT
 from budwood.domain.traces.patterns import matches
 from budwood.errors import (
-    BadValue,
     BudwoodError,
     CatalogDamaged,
-    RegistryBusy,
     RegistryNotFound,
     StorageFailed,
     StorageFull,
@@ -65,22 +64,6 @@ _REVISION_TABLE: Final = (
     "CREATE TABLE alembic_version ("
     "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
-# The driver turns values into bytes and back by itself: text may hold half of a character, a number be too large,
-# and a damaged page hold anything.
-_DRIVER_ERRORS: Final = (sqlite3.Error, UnicodeError, OverflowError)
-_FAMILIES: Final[Mapping[int, type[BudwoodError]]] = {
-    sqlite3.SQLITE_FULL: StorageFull,
-    sqlite3.SQLITE_IOERR: StorageFailed,
-    sqlite3.SQLITE_CANTOPEN: StorageFailed,
-    sqlite3.SQLITE_READONLY: StorageFailed,
-    sqlite3.SQLITE_PERM: StorageFailed,
-    sqlite3.SQLITE_PROTOCOL: RegistryBusy,
-    sqlite3.SQLITE_BUSY: RegistryBusy,
-    sqlite3.SQLITE_LOCKED: RegistryBusy,
-    sqlite3.SQLITE_SCHEMA: RegistryBusy,
-    sqlite3.SQLITE_NOMEM: StorageFailed,
-    sqlite3.SQLITE_TOOBIG: BadValue,
-}
 
 
 class SqliteCatalog:
@@ -240,8 +223,8 @@ class SqliteSession:
         """Run SQL that is not from the tables: pragmas and transaction control."""
         try:
             return self._connection.execute(sql).fetchall()
-        except _DRIVER_ERRORS as error:
-            raise _translated(error, self._path) from error
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
 
     def run(self, compiled: Compiled) -> list[Row]:
         return self._fetched(compiled, compiled.in_order(compiled.fixed))
@@ -254,8 +237,8 @@ class SqliteSession:
         compiled = statement.compiled(DIALECT)
         try:
             row: Row | None = self._connection.execute(compiled.sql, _joined(compiled, values)).fetchone()
-        except _DRIVER_ERRORS as error:
-            raise _translated(error, self._path) from error
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
         if row is not None and not compiled.fits(row):
             raise self._misfit()
         return row
@@ -264,8 +247,8 @@ class SqliteSession:
         compiled = statement.compiled(DIALECT)
         try:
             given = self._connection.execute(compiled.sql, _joined(compiled, values)).lastrowid
-        except _DRIVER_ERRORS as error:
-            raise _translated(error, self._path) from error
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
         assert given is not None
         return given
 
@@ -273,8 +256,8 @@ class SqliteSession:
         compiled = statement.compiled(DIALECT)
         try:
             return self._connection.execute(compiled.sql, _joined(compiled, values)).rowcount
-        except _DRIVER_ERRORS as error:
-            raise _translated(error, self._path) from error
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
 
     def change_soon(self, statement: Statement, **values: object) -> None:
         self.change(statement, **values)
@@ -285,8 +268,8 @@ class SqliteSession:
         whole = ({**compiled.fixed, **row} for row in rows) if compiled.fixed else rows
         try:
             self._connection.executemany(compiled.sql, map(compiled.in_order, whole))
-        except _DRIVER_ERRORS as error:
-            raise _translated(error, self._path) from error
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
 
     def ring(self, endpoint_id: int = ANYTHING) -> None:
         self.rung.add(endpoint_id)
@@ -298,8 +281,8 @@ class SqliteSession:
     def _fetched(self, compiled: Compiled, values: Sequence[Any]) -> list[Row]:
         try:
             rows = self._connection.execute(compiled.sql, values).fetchall()
-        except _DRIVER_ERRORS as error:
-            raise _translated(error, self._path) from error
+        except DRIVER_ERRORS as error:
+            raise translated(error, self._path) from error
         if not all(map(compiled.fits, rows)):
             raise self._misfit()
         return rows
@@ -405,7 +388,7 @@ def _connect(path: Path, pragmas: Iterable[str], generation: int = 0) -> SqliteS
             cached_statements=256,
         )
     except sqlite3.Error as error:
-        raise _translated(error, path) from error
+        raise translated(error, path) from error
     session = SqliteSession(connection, path, generation)
     try:
         for pragma in pragmas:
@@ -533,9 +516,9 @@ def _migrate(path: Path, synchronous: str) -> None:
             migrations.upgrade(connection)
             connection.commit()
     except DBAPIError as error:
-        raise _translated(error.orig if isinstance(error.orig, Exception) else error, path) from error
+        raise translated(error.orig if isinstance(error.orig, Exception) else error, path) from error
     except sqlite3.Error as error:
-        raise _translated(error, path) from error
+        raise translated(error, path) from error
     finally:
         engine.dispose()
         session.close()
@@ -544,33 +527,6 @@ def _migrate(path: Path, synchronous: str) -> None:
 def _joined(compiled: Compiled, values: dict[str, object]) -> Sequence[Any]:
     """All values, in the order of the statement."""
     return compiled.in_order({**compiled.fixed, **values} if compiled.fixed else values)
-
-
-def _translated(error: Exception, path: Path) -> BaseException:
-    """The error of ours that says what the caller can do.
-
-    A statement of ours that finds no such column has a damaged schema before it; only misuse of the driver stays
-    what it is.
-    """
-    if isinstance(error, UnicodeDecodeError):
-        return CatalogDamaged(f"The catalog at {path} holds text that is none.", path=str(path))
-    if isinstance(error, UnicodeError | OverflowError):
-        return BadValue(f"A value cannot be stored: {error}.")
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    family = _FAMILIES.get(code, CatalogDamaged)
-    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError | sqlite3.NotSupportedError):
-        return error
-    if family is StorageFailed and _is_full(path):
-        family = StorageFull
-    return family(f"The catalog at {path}: {error}.", path=str(path))
-
-
-def _is_full(path: Path) -> bool:
-    """Whether no page more would fit: growing the shared index then reads as a failed input or output."""
-    try:
-        return shutil.disk_usage(path.parent).free < 65536
-    except OSError:
-        return False
 
 
 _OPEN: "weakref.WeakSet[SqliteCatalog]" = weakref.WeakSet()
