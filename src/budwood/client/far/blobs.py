@@ -16,7 +16,7 @@ from urllib3.response import BaseHTTPResponse
 
 from budwood.domain.limits import CONNECT_S, IDLE_S, REQUEST_TRIES
 from budwood.errors import BudwoodError, ServerUnreachable, from_problem
-from budwood.store.backends.archived import archived
+from budwood.store.archived import archived
 from budwood.verbs.wire import decode
 
 _FULL: Final = 507

@@ -24,8 +24,8 @@ from obstore.store import AzureStore, GCSStore, S3Store, from_url
 from budwood.domain.limits import MIB, SIGNED_S
 from budwood.errors import BudwoodError, NotOffered, PackDamaged, StorageFailed, StorageFull
 from budwood.store.api import Buffer, Method, ObjectWriter, StoredObject
+from budwood.store.archived import archived
 from budwood.store.backends import checked_key, is_key
-from budwood.store.backends.archived import archived
 
 if TYPE_CHECKING:
     from obstore import Attributes
