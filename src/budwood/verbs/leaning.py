@@ -15,12 +15,17 @@ from budwood.verbs.marked import Marked
 AT_ONCE: Final = 20_000
 
 
+def deepest_first(house: House) -> Iterator[Sequence[tuple[BlockId, bytes]]]:
+    """All that lean, each with its bases, page by page: what leans on a block comes before it."""
+    for depth in range(DEEPEST, 0, -1):
+        yield from _leaning(house, depth)
+
+
 def mark_bases(house: House, marked: Marked) -> None:
     """What marked blocks lean on, however far."""
-    for depth in range(DEEPEST, 0, -1):
-        for page in _leaning(house, depth):
-            leans = marked.has([block for block, _ in page])
-            marked.add(base for (_, bases), does in zip(page, leans, strict=True) if does for base in bases_in(bases))
+    for page in deepest_first(house):
+        leans = marked.has([block for block, _ in page])
+        marked.add(base for (_, bases), does in zip(page, leans, strict=True) if does for base in bases_in(bases))
 
 
 def mark_leaning(house: House, marked: Marked) -> None:

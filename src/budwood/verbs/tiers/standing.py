@@ -19,8 +19,10 @@ from budwood.domain.names import Stage
 from budwood.domain.records import VersionRecord, stage_pointer
 from budwood.domain.storage_tiers.values import Placed, StorageTier, TierStanding, place
 from budwood.errors import LimitExceeded
+from budwood.store.api import bases_in
 from budwood.verbs.answering import Arms, answering_in
 from budwood.verbs.house import House
+from budwood.verbs.leaning import deepest_first
 from budwood.verbs.marked import Marked
 from budwood.verbs.needed import (
     attached_blocks,
@@ -29,7 +31,6 @@ from budwood.verbs.needed import (
     every_stored_file,
     every_version,
     file_blocks,
-    with_bases,
 )
 from budwood.verbs.tiers.policies import tiering_in
 
@@ -123,29 +124,27 @@ def block_levels(house: House, placed: Mapping[int, Placed]) -> Levels:
     """
     levels = Levels()
     with house.catalog.read() as view:
-        _note(house, levels, view.staged_blocks(now_ms=house.clock()), Level.STAY)
+        levels.add(view.staged_blocks(now_ms=house.clock()), Level.STAY)
     for version, manifest in every_manifest(house):
         known = placed.get(version.id)
         # What describes a version stays near at hand for ever.
-        about = (*version.manifest_blocks, *((version.sketch,) if version.sketch else ()))
-        _note(house, levels, about, Level.STAY)
+        levels.add((*version.manifest_blocks, *((version.sketch,) if version.sketch else ())), Level.STAY)
         if not version.gone_ms:
-            _note(house, levels, list(dict.fromkeys(manifest.block_ids())), LEVELS[known.to if known else None])
+            levels.add(set(manifest.block_ids()), LEVELS[known.to if known else None])
     for _, evidence in every_file_of_evidence(house):
-        _note(house, levels, list(attached_blocks(evidence)), Level.STAY)
+        levels.add(attached_blocks(evidence), Level.STAY)
     for file in every_stored_file(house):
-        _note(house, levels, list(file_blocks(file)), Level.STAY)
+        levels.add(file_blocks(file), Level.STAY)
+    _add_bases(house, levels)
     return levels
 
 
-def _note(house: House, levels: Levels, blocks: Sequence[BlockId], level: Level) -> None:
-    """The blocks, and all that they lean on."""
-    if level is Level.COLD:
-        return
-    if level is Level.HOT:
-        # They will lean on nothing; until then what they lean on stays within reach.
-        levels.add(blocks, Level.HOT)
-        bases = with_bases(house.index, blocks).keys() - set(blocks)
-        levels.add(bases, Level.WARM)
-        return
-    levels.add({*blocks, *with_bases(house.index, blocks)}, level)
+def _add_bases(house: House, levels: Levels) -> None:
+    """What they lean on, however far. What is hot will lean on nothing; until then that stays within reach."""
+    for page in deepest_first(house):
+        kept = {Level.STAY: list[BlockId](), Level.WARM: list[BlockId]()}
+        for (_, bases), level in zip(page, levels.of([block for block, _ in page]), strict=True):
+            if level is not Level.COLD:
+                kept[Level.STAY if level is Level.STAY else Level.WARM] += bases_in(bases)
+        for level, blocks in kept.items():
+            levels.add(blocks, level)
