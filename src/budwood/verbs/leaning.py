@@ -15,10 +15,22 @@ from budwood.verbs.marked import Marked
 AT_ONCE: Final = 20_000
 
 
+def leaning_at(house: House, depth: int) -> Iterator[Sequence[tuple[BlockId, bytes]]]:
+    """The blocks that lie so deep, each with its bases, page by page."""
+    after = b""
+    while True:
+        with house.catalog.read() as view:
+            page = view.leaning(depth, after=after, limit=AT_ONCE)
+        if not page:
+            return
+        yield page
+        after = page[-1][0]
+
+
 def deepest_first(house: House) -> Iterator[Sequence[tuple[BlockId, bytes]]]:
     """All that lean, each with its bases, page by page: what leans on a block comes before it."""
     for depth in range(DEEPEST, 0, -1):
-        yield from _leaning(house, depth)
+        yield from leaning_at(house, depth)
 
 
 def mark_bases(house: House, marked: Marked) -> None:
@@ -31,19 +43,7 @@ def mark_bases(house: House, marked: Marked) -> None:
 def mark_leaning(house: House, marked: Marked) -> None:
     """What leans on marked blocks, however far."""
     for depth in range(1, DEEPEST + 1):
-        for page in _leaning(house, depth):
+        for page in leaning_at(house, depth):
             leans = [(block, base) for block, bases in page for base in bases_in(bases)]
             is_marked = marked.has([base for _, base in leans])
             marked.add(block for (block, _), is_one in zip(leans, is_marked, strict=True) if is_one)
-
-
-def _leaning(house: House, depth: int) -> Iterator[Sequence[tuple[BlockId, bytes]]]:
-    """The blocks that lie so deep, each with its bases, page by page."""
-    after = b""
-    while True:
-        with house.catalog.read() as view:
-            page = view.leaning(depth, after=after, limit=AT_ONCE)
-        if not page:
-            return
-        yield page
-        after = page[-1][0]

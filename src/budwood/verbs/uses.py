@@ -1,7 +1,6 @@
 """Who needs which blocks, of very many: which groups, or how many. How little is kept of each is in ``columns``."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -10,8 +9,7 @@ from budwood.domain.manifest import BlockId
 from budwood.store.api import ID_BYTES
 from budwood.verbs.columns import Columns, Found, Numbers, Pairs, each_once, prefixes_in, prefixes_of, ranges, summed
 from budwood.verbs.house import House
-
-LEANING: Final = 20_000
+from budwood.verbs.leaning import leaning_at
 
 
 class Uses:
@@ -62,19 +60,7 @@ def add_all_bases(house: House, uses: Uses) -> None:
     """Let whoever needs a block need all that it leans on, too: one look at all differences, deepest first."""
     uses.settle()
     for depth in range(DEEPEST, 0, -1):
-        for page in _leaning(house, depth):
+        for page in leaning_at(house, depth):
             uses.add_bases(page)
         # What leans lies deeper than what it leans on: nothing of this depth was missing in its own pages.
         uses.settle()
-
-
-def _leaning(house: House, depth: int) -> Iterator[Sequence[tuple[BlockId, bytes]]]:
-    """The blocks that lie so deep, each with its bases, page by page."""
-    after = b""
-    while True:
-        with house.catalog.read() as view:
-            page = view.leaning(depth, after=after, limit=LEANING)
-        if not page:
-            return
-        yield page
-        after = page[-1][0]
