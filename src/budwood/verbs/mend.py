@@ -5,13 +5,14 @@ packs of a backup. What comes out of a copy is named by its BLAKE3 like everythi
 A mended block is written whole into a new pack, and pointed at in one transaction.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from budwood.catalog.api import Transaction
+from budwood.domain.batches import batched
 from budwood.domain.limits import BLOCK_BYTES, TIER_ROWS
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Problem, Verified
@@ -75,16 +76,10 @@ def _mend(house: House, wrong: Mapping[BlockId, Wrong], copy: BackedUpObjects | 
         sources.append(_copies(house, wrong, copy, copy.packs(), skip_own=False))
     done: list[Problem] = []
     with leased(house, "mend") as lease:
-        for few in _in_pages(wrong):
+        for few in batched(sorted(wrong), TIER_ROWS):
             done += _put_back(house, lease, {block: wrong[block] for block in few}, sources)
         lease.drop()
     return done
-
-
-def _in_pages(wrong: Iterable[BlockId]) -> Iterator[Sequence[BlockId]]:
-    ordered = sorted(wrong)
-    for at in range(0, len(ordered), TIER_ROWS):
-        yield ordered[at : at + TIER_ROWS]
 
 
 def _copies(

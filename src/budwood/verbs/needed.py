@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 from budwood.domain.artifacts import StoredFile
 from budwood.domain.limits import DEEPEST
@@ -16,7 +15,6 @@ from budwood.store.packs import pack_name
 from budwood.verbs.house import House
 from budwood.verbs.manifests import load_manifest
 
-T = TypeVar("T")
 PAGE: Final = 500
 ROWS: Final = 10_000
 
@@ -119,13 +117,6 @@ def rows_in_force(house: House, pack: str = "") -> Iterator[BlockRow]:
             return
         yield from page
         after = page[-1].id
-
-
-def in_pages(each: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
-    """So many at a time."""
-    left = iter(each)
-    while page := tuple(islice(left, size)):
-        yield page
 
 
 def listed_packs(house: House) -> dict[str, StoredObject]:

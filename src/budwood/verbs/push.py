@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from budwood.domain.batches import batched
 from budwood.domain.change import Suggestion
 from budwood.domain.derivation import Derivation
 from budwood.domain.facts import Code, Environment, Facts, FileFacts, Hardware, Parent, Relation, relation_named
@@ -360,8 +360,7 @@ def _joined(
 def _in_force(lease: Lease, remembered: Mapping[str, Remembered]) -> dict[str, Remembered]:
     """The remembered files all of whose blocks are still in the store."""
     kept: dict[str, Remembered] = {}
-    left = iter(remembered.items())
-    while some := list(islice(left, FILES_ASKED_ABOUT)):
+    for some in batched(remembered.items(), FILES_ASKED_ABOUT):
         found = lease.index.find(tuple({block for _, (entry, _) in some for block in _blocks(entry)}))
         kept |= {path: known for path, known in some if all(block in found for block in _blocks(known[0]))}
     return kept

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from budwood.catalog.api import Transaction
+from budwood.domain.batches import batched
 from budwood.domain.limits import DEEPEST
 from budwood.domain.manifest import BlockId
 from budwood.errors import Archived, Damaged, PackDamaged, RegistryBusy
@@ -30,7 +31,6 @@ from budwood.verbs.needed import (
     every_stored_file,
     every_version,
     file_blocks,
-    in_pages,
     listed_packs,
     named_blocks,
     with_bases,
@@ -108,7 +108,7 @@ def _put_back(house: House, lease: Held, readable: Mapping[str, Counter[int]]) -
     known, added, now = _InForce(house), Marked(), house.clock()
     for depth in range(DEEPEST + 1):
         packs = [pack for pack, blocks in readable.items() if blocks[depth]]
-        for rows in in_pages(_lost(house, packs, depth, known), AT_ONCE):
+        for rows in batched(_lost(house, packs, depth, known), AT_ONCE):
             lease.keep_alive()
             added.add(house.catalog.write(partial(_add_missing, rows=rows, author=house.author, now=now)))
     return added
@@ -117,7 +117,7 @@ def _put_back(house: House, lease: Held, readable: Mapping[str, Counter[int]]) -
 def _lost(house: House, packs: Iterable[str], depth: int, known: _InForce) -> Iterator[BlockRow]:
     """What the packs list at that depth and the catalog does not have."""
     for pack in packs:
-        for few in in_pages(footer_rows(house.objects, pack), ROWS):
+        for few in batched(footer_rows(house.objects, pack), ROWS):
             yield from known.without([row for row in few if row.depth == depth])
 
 

@@ -11,13 +11,14 @@ from typing import Final
 
 import numpy as np
 
+from budwood.domain.batches import batched
 from budwood.domain.records import VersionRecord, model_path
 from budwood.domain.results import GroupUsage, ModelUsage, SharedWith, Usage
 from budwood.store.api import BlockRow
 from budwood.store.encodings.registry import encoding
 from budwood.verbs.columns import Found, Numbers
 from budwood.verbs.house import House
-from budwood.verbs.needed import ROWS, every_manifest, in_pages, listed_packs, named_blocks, rows_in_force
+from budwood.verbs.needed import ROWS, every_manifest, listed_packs, named_blocks, rows_in_force
 from budwood.verbs.uses import Uses, add_all_bases
 
 AS_PUSHED: Final = "as pushed"
@@ -32,7 +33,7 @@ def stats(house: House) -> Usage:
     add_all_bases(house, uses)
     models, kinds, tiers = groups.ways()
     whole = _Whole()
-    for rows in in_pages(rows_in_force(house), ROWS):
+    for rows in batched(rows_in_force(house), ROWS):
         page = _Page(rows, uses.of([row.id for row in rows]))
         whole.add(page)
         for way in (models, kinds, tiers):

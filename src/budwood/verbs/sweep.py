@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final
 
 from budwood.catalog.api import Transaction
+from budwood.domain.batches import batched
 from budwood.domain.limits import GRACE_S, INDEX_ROWS, MIB
 from budwood.domain.manifest import BlockId
 from budwood.domain.results import Swept
@@ -33,7 +34,6 @@ from budwood.verbs.needed import (
     every_manifest,
     every_stored_file,
     file_blocks,
-    in_pages,
     listed_packs,
     named_blocks,
     rows_in_force,
@@ -123,7 +123,7 @@ def _condemn(house: House, now: int, *, dry_run: bool) -> _Tally:
 
 def _condemn_all(house: House, unneeded: "_Unneeded", last: "_Last", now: int, condemned: _Tally) -> bool:
     """Page by page; False as soon as something came that may need what is left."""
-    for doomed in in_pages(unneeded.deepest_first(), PAGE):
+    for doomed in batched(unneeded.deepest_first(), PAGE):
         rows = house.catalog.write(partial(_sentence, house=house, doomed=doomed, last=last, now=now))
         if rows is None:
             return False

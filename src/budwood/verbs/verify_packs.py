@@ -12,6 +12,7 @@ from functools import reduce
 from itertools import chain, compress
 from typing import Final
 
+from budwood.domain.batches import batched
 from budwood.domain.limits import VERIFY_NAMED
 from budwood.domain.manifest import BlockId
 from budwood.domain.records import VersionRecord
@@ -22,7 +23,7 @@ from budwood.store.packs import PackRows, footer_rows, pack_key
 from budwood.store.scrub import ARCHIVED, Scrub, pieces, scrub
 from budwood.verbs.house import House
 from budwood.verbs.marked import Awaited
-from budwood.verbs.needed import ROWS, in_pages, rows_in_force, with_bases
+from budwood.verbs.needed import ROWS, rows_in_force, with_bases
 
 LOOKS: Final = 3
 _MASK: Final = (1 << 64) - 1
@@ -59,14 +60,14 @@ class Counted:
 
     def of(self, rows: Iterable[BlockRow]) -> Iterator[BlockRow]:
         """Those that somebody needs."""
-        for few in in_pages(rows, ROWS):
+        for few in batched(rows, ROWS):
             yield from compress(few, self.needed.has([row.id for row in few]))
 
 
 def count_rows(house: House, needed: Awaited) -> Counted:
     """One look at every row; those that are needed are met."""
     counted = Counted(needed)
-    for page in in_pages(rows_in_force(house), ROWS):
+    for page in batched(rows_in_force(house), ROWS):
         for row in compress(page, needed.meet([row.id for row in page])):
             counted.blocks += 1
             counted.sums[row.pack] = _added(counted.sums.get(row.pack, 0), row)
@@ -159,7 +160,7 @@ def _scrub_all(house: House, found: Found, packs: Iterable[Iterable[BlockRow]], 
     """Every block is decoded and hashed by the crew, few at a time."""
     damaged: dict[BlockId, str] = {}
     looked: dict[BlockId, BlockRow] = {}
-    few = (few for rows in packs for few in in_pages(rows, ROWS))
+    few = (few for rows in packs for few in batched(rows, ROWS))
     for asked, wrong in house.crew.each(scrub, chain.from_iterable(_scrubs(house, rows) for rows in few)):
         found.bytes_read += sum(asked.rows[block].length for block in asked.blocks)
         fresh = {block: reason for block, reason in wrong.items() if reason != ARCHIVED}

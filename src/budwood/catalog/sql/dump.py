@@ -6,7 +6,6 @@ last number it gave, so that a restored catalog never gives a number twice.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import LargeBinary, Table, TextClause, bindparam, select, text, tuple_
@@ -15,6 +14,7 @@ from sqlalchemy.engine import Dialect
 from budwood.catalog.sql.changes import insert_row
 from budwood.catalog.sql.schema import METADATA
 from budwood.catalog.sql.session import Row, Session, Statement
+from budwood.domain.batches import batched
 from budwood.store.archive import TableShape
 
 LEFT_OUT: Final = frozenset({"lease", "staged"})
@@ -48,7 +48,7 @@ def load(session: Session, name: str, rows: Iterable[Sequence[Any]]) -> None:
     """Put rows into a table, as ``rows_of`` gave them."""
     columns = [column.name for column in METADATA.tables[name].columns]
     given = (dict(zip(columns, row, strict=True)) for row in rows)
-    while page := list(islice(given, PAGE)):
+    for page in batched(given, PAGE):
         session.change_many(_inserting(name), page)
 
 

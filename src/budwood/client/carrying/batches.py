@@ -1,7 +1,6 @@
 """Cutting what is sent into requests, and going on past what one thing refuses."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Final, TypeVar
 
 from budwood.client.carrying.counts import Counts
@@ -15,13 +14,6 @@ SENT_BYTES: Final = 6 * MIB
 RECORDS_AT_ONCE: Final = 1_000
 """The records of evaluation datasets that are asked for, or sent, at once."""
 T = TypeVar("T")
-
-
-def batched(several: Iterable[T], count: int) -> Iterator[tuple[T, ...]]:
-    """So many at once, in order; the last may be fewer."""
-    coming = iter(several)
-    while some := tuple(islice(coming, count)):
-        yield some
 
 
 def by_size(items: Iterable[T], most: int = CARRIED_AT_ONCE) -> Iterator[list[T]]:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from budwood.client.carrying.batches import batched, send
+from budwood.client.carrying.batches import send
 from budwood.client.carrying.bring_mcp import BringingMcp
 from budwood.client.carrying.bring_traced import BringingTraced
 from budwood.client.carrying.counts import Counts
@@ -19,6 +19,7 @@ from budwood.client.carrying.ours import Ours, path_at
 from budwood.client.carrying.reader import LOGGED, RUN, Reader, Root
 from budwood.client.carrying.refusing import refusals
 from budwood.client.carrying.versions import Registry
+from budwood.domain.batches import batched
 from budwood.domain.carrying import compare
 from budwood.domain.carrying.records import (
     CAME_FROM,

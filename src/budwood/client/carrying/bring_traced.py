@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from budwood.client.carrying.batches import RECORDS_AT_ONCE, batched, by_size, send
+from budwood.client.carrying.batches import RECORDS_AT_ONCE, by_size, send
 from budwood.client.carrying.counts import Counts
 from budwood.client.carrying.ours_traced import OursTraced
 from budwood.client.carrying.reader_traced import TracedReader
 from budwood.client.carrying.refusing import refusals
+from budwood.domain.batches import batched
 from budwood.domain.carrying import compare_traced as compare
 from budwood.domain.carrying.compare import Told
 from budwood.domain.carrying.traced import CarriedDataset, CarriedRecord, CarriedTrace, Judged

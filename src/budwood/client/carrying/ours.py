@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from budwood.client.carrying.asking import pages
-from budwood.client.carrying.batches import batched
 from budwood.client.carrying.ours_mcp import OursMcp
 from budwood.client.carrying.ours_traced import OursTraced
 from budwood.client.carrying.reader import Root
 from budwood.client.place import Place
 from budwood.domain import asks_carrying as asks
+from budwood.domain.batches import batched
 from budwood.domain.carrying.records import (
     CarriedExperiment,
     CarriedFile,

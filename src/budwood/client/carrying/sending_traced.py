@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from budwood.client.carrying.batches import RECORDS_AT_ONCE, batched, by_size
+from budwood.client.carrying.batches import RECORDS_AT_ONCE, by_size
 from budwood.client.carrying.counts import Counts
 from budwood.client.carrying.numbers import numbers_before
 from budwood.client.carrying.ours_traced import OursTraced
 from budwood.client.carrying.refusing import refusals
 from budwood.client.carrying.stock_traced_writer import StockTracedWriter
+from budwood.domain.batches import batched
 from budwood.domain.carrying import compare_traced as compare
 from budwood.domain.carrying.compare import Told
 from budwood.domain.carrying.records import WENT_FROM, unmarked

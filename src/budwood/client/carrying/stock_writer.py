@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from budwood.client.carrying import shapes
-from budwood.client.carrying.batches import batched
 from budwood.client.carrying.locations import served_path
 from budwood.client.carrying.stock import PROXY, StockReader, logged_of, run_of
 from budwood.client.carrying.stock_mcp_writer import StockMcpWriter
 from budwood.client.carrying.stock_traced_writer import StockTracedWriter
 from budwood.client.carrying.web import API, Web, path_of
 from budwood.domain.artifacts import artifact_path
+from budwood.domain.batches import batched
 from budwood.domain.carrying.records import (
     WENT_FROM,
     CarriedExperiment,

@@ -7,10 +7,10 @@ ledger of any length passes through little memory.
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from budwood.domain import canon
+from budwood.domain.batches import batched
 from budwood.domain.canon import Json
 from budwood.domain.limits import AUDIT_PART_ENTRIES
 from budwood.domain.tree.leaf import Opening
@@ -69,16 +69,14 @@ def earlier_parts(states: Iterable[SignedState]) -> Iterator[AuditPart]:
 
 def entry_parts(leaves: Iterable[bytes], first: int = 0) -> Iterator[AuditPart]:
     """Leaves one after the other, from the one at index ``first`` on."""
-    lines = iter(leaves)
-    while part := list(islice(lines, AUDIT_PART_ENTRIES)):
+    for part in batched(leaves, AUDIT_PART_ENTRIES):
         yield AuditPart(f"entries/{first:016}.jsonl", b"\n".join(part) + b"\n")
         first += len(part)
 
 
 def opening_parts(kept: Iterable[KeptOpening]) -> Iterator[AuditPart]:
     """What is still known of hidden fields, by rising index."""
-    rows = iter(kept)
-    while part := list(islice(rows, AUDIT_PART_ENTRIES)):
+    for part in batched(kept, AUDIT_PART_ENTRIES):
         yield AuditPart(f"openings/{part[0].index:016}.tsv", b"".join(map(_opening_line, part)))
 
 
