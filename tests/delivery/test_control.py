@@ -170,6 +170,16 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("often")
+def test_what_a_database_lost_when_it_crashed_is_kept_again(world: World) -> None:
+    def kept() -> list[int]:
+        return [each.generation for each in world.registry.endpoints.show("fraud").observed]
+
+    eventually(lambda: kept() == [1])
+    world.away.catalog.write(lambda transaction: transaction.drop_taken("edge-1"))
+    eventually(lambda: kept() == [1])
+
+
+@pytest.mark.usefixtures("often")
 def test_a_gateway_that_leaves_while_it_is_written_as_here_is_gone(world: World) -> None:
     def is_here() -> bool:
         return world.registry.gateways.list()[0].connected

@@ -326,6 +326,11 @@ class ControlPlane:
                     await self._in_thread(keep_who_is_here, self._house, here)
             except BudwoodError as error:
                 _LOG.warning("it is not kept which gateways are here: %s", error)
+            # Nobody waited until it was on the disk, so a database that crashed may have lost what was kept last.
+            self._kept.clear()
+            for node in list(self._control.nodes.values()):
+                if node.is_connected:
+                    self._keep_soon(node)
 
     # Who comes in, and what the gateways wrote is counted
 
