@@ -30,6 +30,7 @@ from budwood.server.app import make_app, make_service
 from budwood.server.guard import Guard
 from budwood.server.keyed import KEPT_MS
 from budwood.server.logs import JsonFormatter, Write
+from budwood.server.memory import give_back
 from budwood.server.outgoing import Outgoing
 from budwood.server.protocol import BACKLOG, server_settings
 from budwood.server.sender import Sender
@@ -216,14 +217,15 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _tend(self) -> None:
-        """Now and then: the figures of this process for the others, answers that nobody will ask for again, and what
-        went past the gates and was not looked at in time."""
+        """Now and then: the figures of this process for the others, answers that nobody will ask for again, what went
+        past the gates and was not looked at in time, and memory that nothing uses."""
         house, loop = self._service.house, asyncio.get_running_loop()
 
         def tend() -> None:
             before_ms = house.clock() - KEPT_MS
             house.catalog.write(lambda transaction: transaction.forget_answers(before_ms=before_ms))
             self._service.overdue = flag_overdue(house)
+            give_back()
 
         while True:
             with suppress(Exception):  # Next time will do; whoever needs the catalog meanwhile hears of it.
