@@ -20,6 +20,7 @@ from budwood.catalog.sql.ledger_transaction import FRESH, Salts
 _WORD_BYTES: Final = 64
 """The most a word may have."""
 _SAID_BYTES: Final = 4_096
+"""What one message may have: a word, and the ids of endpoints behind it."""
 _HERE: Final = "127.0.0.1"
 _NAMED: Final = 100
 """So many endpoints are named; of more it is said that more may have changed."""
