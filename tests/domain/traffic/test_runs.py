@@ -3,7 +3,7 @@
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from budwood.domain.traffic.records import Served
@@ -60,6 +60,7 @@ def test_of_two_records_with_one_id_the_first_holds() -> None:
     assert found(slot_of(whole, answered(1).request), answered(1).request) == answered(1)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 3_000), min_size=200, max_size=400))
 def test_few_runs_are_left_and_no_request_is_written_again_and_again(sizes: list[int]) -> None:
     runs: list[tuple[int, int]] = []  # Requests of a run, and how often the most travelled of them was written.
