@@ -17,6 +17,7 @@ from blake3 import blake3
 from tests.attacks import wire
 from tests.attacks.sending import BYTES, Push, pack_of, pushing
 from tests.attacks.siege import Siege
+from tests.waiting import eventually
 
 PUSH = "/v1/namespaces/ours/pushes/{push}"
 
@@ -171,10 +172,7 @@ def test_what_is_cut_leaves_nothing_and_can_be_sent_again(unmoved: Siege) -> Non
         for _ in range(5):
             line = _sending(unmoved, address, content[: len(content) // 2], len(content))
             line.close()
-        until = time.monotonic() + wire.PATIENCE_S
-        while _files(unmoved) - staged and time.monotonic() < until:
-            time.sleep(0.05)
-        assert _files(unmoved) - staged == set()
+        eventually(lambda: _files(unmoved) - staged == set())
         assert push.put(address, content).status == 204
 
 

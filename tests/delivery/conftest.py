@@ -5,8 +5,7 @@ import http.client
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,16 +21,9 @@ from budwood.delivery.gateway.config import Place, boot, written
 from budwood.delivery.xds.service import Control, serve
 from budwood.delivery.xds.snapshot import Snapshot, snapshot
 from budwood.domain.traffic.endpoint import Arm, Backend, Endpoint, Routing
+from tests.waiting import eventually as eventually
 
 NODE = "gateway-1"
-
-
-def eventually(holds: Callable[[], object], wait_s: float = 25, told: Callable[[], object] = str) -> None:
-    """``told`` says how things are where it never does."""
-    until = time.monotonic() + wait_s
-    while not holds():
-        assert time.monotonic() < until, told()
-        time.sleep(0.05)
 
 
 class _Says(BaseHTTPRequestHandler):

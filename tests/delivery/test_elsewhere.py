@@ -491,7 +491,7 @@ def test_gateways_on_one_control_plane_each_say_what_they_took_and_refused(world
 
 @open_door
 def test_a_roll_back_in_another_process_is_heard_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("budwood.server.control.LOOKING_S", 60.0)  # Three times as long as is waited below.
+    monkeypatch.setattr("budwood.server.control.LOOKING_S", 60.0)  # Longer than is waited below.
     edge = world.edge("edge-1").start()
     eventually(lambda: edge.status() == 200)
     world.again()

@@ -1,8 +1,7 @@
 """The sender by itself: who sends what when several look for work, and what becomes of what is old or lost."""
 
 import ipaddress
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from budwood.server.sender import CLAIM_MS, Sender
 from budwood.verbs.house import House
 from budwood.verbs.webhooks import add_webhook, redeliver
 from tests.server.receiving import Receiver, receiving
+from tests.waiting import eventually
 
 HERE = ipaddress.ip_network("127.0.0.0/8")
 
@@ -66,13 +66,6 @@ def made(house: House) -> Sender:
     return Sender(house, Outgoing([HERE]), lambda: 0.5)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_several_senders_at_once_send_each_message_once(house: House, receiver: Receiver) -> None:
     hooks = [hooked(house, f"{receiver.url}/{n}") for n in range(5)]
     enter(house, 4)
@@ -80,7 +73,7 @@ def test_several_senders_at_once_send_each_message_once(house: House, receiver: 
     with ThreadPoolExecutor(4) as pool:
 
         def work(sender: Sender) -> None:
-            until(lambda: not sender.look() and len(receiver.messages) >= 20)
+            eventually(lambda: not sender.look() and len(receiver.messages) >= 20)
 
         list(pool.map(work, senders))
     for sender in senders:
@@ -112,9 +105,9 @@ def test_one_that_fails_rests_and_the_others_take_its_place(house: House, receiv
     enter(house)
     sender = made(house)
     assert sender.look() == WEBHOOKS_AT_ONCE
-    until(lambda: all(kept(house, hook)[-1].attempts == 1 for hook in bad) and not sender._under_way)
+    eventually(lambda: all(kept(house, hook)[-1].attempts == 1 for hook in bad) and not sender._under_way)
     assert sender.look() == 1  # The others have more that is due, and rest.
-    until(lambda: kept(house, good)[0].state is DeliveryState.DELIVERED and not sender._under_way)
+    eventually(lambda: kept(house, good)[0].state is DeliveryState.DELIVERED and not sender._under_way)
     assert sender.look() == 0
     clock.ms += 1000
     assert sender.look() == WEBHOOKS_AT_ONCE
@@ -134,7 +127,7 @@ def test_what_was_asked_for_again_while_it_was_sent_is_sent_again(house: House, 
     receiver.answer = asked
     sender = made(house)
     sender.look()
-    until(lambda: not sender._under_way)
+    eventually(lambda: not sender._under_way)
     assert kept(house, hook)[0].state is DeliveryState.WAITING
     assert sender.look() == 1
     sender.close()
@@ -185,9 +178,9 @@ def test_old_deliveries_are_forgotten_by_a_sender_that_runs(house: House, receiv
     enter(house)
     sender = made(house)
     sender.look()
-    until(lambda: kept(house, hook)[0].state is DeliveryState.DELIVERED)
+    eventually(lambda: kept(house, hook)[0].state is DeliveryState.DELIVERED)
     clock.ms += DELIVERIES_KEPT_S * 1000 + 1
     enter(house)
     sender.start()
-    until(lambda: len(kept(house, hook)) == 1 and len(receiver.messages) == 2)
+    eventually(lambda: len(kept(house, hook)) == 1 and len(receiver.messages) == 2)
     sender.close()

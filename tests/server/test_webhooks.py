@@ -21,6 +21,7 @@ from budwood.domain.webhooks import headers
 from budwood.errors import RecordNotFound
 from tests.server.conftest import token_of
 from tests.server.receiving import Receiver, receiving
+from tests.waiting import eventually
 
 HOOKS = "/v1/namespaces/ours/webhooks"
 CHAMPION = "/v1/models/ours/encoder/aliases/champion"
@@ -63,13 +64,14 @@ def deliveries(server: Any, hook: str) -> list[dict[str, Any]]:
 
 def settled(server: Any, hook: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The newest delivery, once it is as the test says."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        found = deliveries(server, hook)
-        if found and holds(found[0]):
-            return found[0]
-        time.sleep(0.05)
-    raise AssertionError(deliveries(server, hook))
+    seen: list[dict[str, Any]] = []
+
+    def is_settled() -> bool:
+        seen[:] = deliveries(server, hook)
+        return bool(seen) and holds(seen[0])
+
+    eventually(is_settled, told=lambda: seen)
+    return seen[0]
 
 
 def alter(registry: Path, change: Callable[[Delivery], Delivery]) -> None:
@@ -143,10 +145,7 @@ def test_a_server_that_is_killed_while_it_sends_loses_nothing(
     again = start(server.registry)
     receiver.wait(3)
     settled(again, hook, lambda each: each["state"] == "delivered")
-    until = time.monotonic() + 10
-    while {each["state"] for each in deliveries(again, hook)} != {"delivered"} and time.monotonic() < until:
-        time.sleep(0.05)
-    assert [each["state"] for each in deliveries(again, hook)] == ["delivered", "delivered"]
+    eventually(lambda: [each["state"] for each in deliveries(again, hook)] == ["delivered", "delivered"])
     sent = {json.loads(each.body)["sequence"] for each in receiver.messages}
     assert sent == {each["sequence"] for each in deliveries(again, hook)}
     again.stop()
@@ -177,10 +176,7 @@ def test_a_receiver_that_never_answers_keeps_nobody_waiting(server: Any, receive
     for n in range(5):
         move(server, f"v{1 + n % 2}")
     # Long before those that are stuck are let go.
-    until = time.monotonic() + 30
-    while len([each for each in deliveries(server, hook) if each["state"] == "delivered"]) < 5:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    eventually(lambda: len([each for each in deliveries(server, hook) if each["state"] == "delivered"]) >= 5)
     held.set()
 
 

@@ -15,7 +15,7 @@ import pytest
 from budwood.delivery.serving.host import Asked, Limits, Pulled
 from budwood.delivery.serving.kinds import Runtime, mlserver_for, runtime_for
 from budwood.errors import ModelDown, Unsupported
-from tests.delivery.conftest import eventually
+from tests.waiting import eventually
 
 from .conftest import Place, ask, sent, tensor
 

@@ -21,7 +21,7 @@ from budwood.delivery.serving.rpc_messages import SERVICE, kind_of
 from budwood.delivery.tls import Tls
 from budwood.errors import BadValue, ModelDown
 from tests.delivery.certificates import certificate
-from tests.delivery.conftest import eventually
+from tests.waiting import eventually
 
 from .conftest import PREDICTOR, Command, Place
 

@@ -20,7 +20,7 @@ import budwood
 from budwood.delivery.serving.host import Limits, Pulled, Served
 from budwood.delivery.serving.inside.tensors import Wrong, inputs_of, outputs_of
 from budwood.errors import Damaged, ModelDown
-from tests.delivery.conftest import eventually
+from tests.waiting import eventually
 
 from .conftest import PREDICTOR, Answer, Command, Place, ask, sent, tensor
 
