@@ -20,6 +20,7 @@ from benchmarks.mlflow.sides import NAMESPACE, Stock
 from benchmarks.server.homes import Home, settle
 from budwood.catalog.api import Transaction
 from budwood.domain.tracking.records import Metric
+from budwood.verbs.apart import Apart
 from budwood.verbs.house import House
 from budwood.verbs.listings import models, versions
 from budwood.verbs.tracking import log, runs
@@ -106,7 +107,7 @@ def write_ours(house: House, count: int) -> None:
         names = sorted({each.model for each in group if each.version == 1})
         write_all(house, [models.register(house, NAMESPACE, name) for name in names])
         write_all(house, [work for each in group for work in _of_run(house, each)])
-        write_all(house, [versions.create(house, NAMESPACE, _listed(each)) for each in group])
+        write_all(house, [_of_version(house, each) for each in group])
 
 
 def write_all(house: House, works: Sequence[Callable[[Transaction], object]]) -> None:
@@ -124,6 +125,12 @@ def _of_run(house: House, each: Filled) -> Sequence[Callable[[Transaction], obje
     points = [Metric(key, value, each.at_ms, 0) for key, value in zip(METRICS, each.values, strict=True)]
     logged = log.Batch(points, tuple(each.params.items()))
     return runs.create_run(house, NAMESPACE, new), log.log_batch(house, NAMESPACE, each.run, logged)
+
+
+def _of_version(house: House, each: Filled) -> Callable[[Transaction], object]:
+    work = versions.create(house, NAMESPACE, _listed(each))
+    assert not isinstance(work, Apart), "its files lie elsewhere, so there is nothing to write beside it"
+    return work
 
 
 def _listed(each: Filled) -> versions.NewListed:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import budwood
-from budwood.catalog.api import Catalog, Transaction, View
+from budwood.catalog.api import Catalog, Done, Transaction, View
 from budwood.client.near import Near
 from budwood.client.registry import Registry
 
@@ -33,7 +33,7 @@ class Slow:
     def write_behind(self, work: Callable[[Transaction], Any]) -> Any:
         return self._catalog.write_behind(work)
 
-    def write_soon(self, work: Callable[[Transaction], Any], done: Callable[[Callable[[], Any]], None]) -> None:
+    def write_soon(self, work: Callable[[Transaction], Any], done: Done[Any]) -> None:
         self._catalog.write_soon(work, done)
 
     def check(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
-from budwood.catalog.api import Catalog, Transaction, View
+from budwood.catalog.api import Catalog, Done, Transaction, View
 from budwood.store.api import Method, Objects, ObjectWriter, StoredObject
 
 HANGS_S: Final = 60.0
@@ -108,7 +108,7 @@ class StoppingCatalog(Stopping):
         self.stop(changes=True)
         return self._catalog.write_behind(work)
 
-    def write_soon(self, work: Callable[[Transaction], Any], done: Callable[[Callable[[], Any]], None]) -> None:
+    def write_soon(self, work: Callable[[Transaction], Any], done: Done[Any]) -> None:
         self.stop(changes=True)
         self._catalog.write_soon(work, done)
 

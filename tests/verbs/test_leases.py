@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import budwood
-from budwood.catalog.api import Catalog, Transaction, View
+from budwood.catalog.api import Catalog, Done, Transaction, View
 from budwood.client.near import Near
 from budwood.client.registry import Registry
 from budwood.verbs.house import House
@@ -35,7 +35,7 @@ class Interrupted:
     def write_behind(self, work: Callable[[Transaction], Any]) -> Any:
         return self._catalog.write_behind(work)
 
-    def write_soon(self, work: Callable[[Transaction], Any], done: Callable[[Callable[[], Any]], None]) -> None:
+    def write_soon(self, work: Callable[[Transaction], Any], done: Done[Any]) -> None:
         self._catalog.write_soon(work, done)
 
     def check(self) -> Iterator[str]:
