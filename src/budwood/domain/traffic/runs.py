@@ -19,8 +19,8 @@ from typing import Final
 from budwood.domain.traffic.records import Served
 
 SLOT_REQUESTS: Final = 128
-RUN_REQUESTS: Final = 32_768
-"""So many are gathered at most: that many are written at once while somebody may want to write."""
+RUN_REQUESTS: Final = 8_192
+"""So many are gathered at most: it takes 15 ms of a core, which a roll-back may want meanwhile."""
 RUN_SPAN_MS: Final = 86_400_000
 """A run is forgotten as a whole, so this long after its first requests at the latest."""
 GATHERED: Final = 16
