@@ -14,7 +14,7 @@ from budwood.domain.storage_tiers.values import Arrival
 from budwood.errors import StorageFailed
 from budwood.store.api import Objects
 from budwood.store.crew import AtOnce, Crew
-from budwood.store.recode import Recoded
+from budwood.store.recode import Recoded, recode
 
 MakeModel = Callable[..., Path]
 Lying = dict[bytes, tuple[int, int, bytes]]
@@ -30,7 +30,9 @@ class Meddling:
 
     def each(self, work: Callable[[Objects, Any], Any], given: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         for one in given:
-            yield one, tuple(self.meddle(each) for each in work(self.objects, one))
+            came = work(self.objects, one)
+            # What a scrub found is not theirs to change.
+            yield one, tuple(map(self.meddle, came)) if work is recode else came
 
 
 def moved_by(model: MakeModel, tier: str, crew: Callable[[Objects], Crew] | None, threads: int = 1) -> Lying:
