@@ -17,7 +17,7 @@ from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import LRUCache
 
-from budwood.catalog.sql.numbered import Numbered, by_number
+from budwood.catalog.sql.numbered import Numbered, for_sqlite
 from budwood.errors import CatalogDamaged
 
 Row = tuple[Any, ...]
@@ -72,7 +72,7 @@ class Compiled:
     """SQL with values by name; ``fixed`` are those the statement itself brought along.
 
     ``types`` says of each selected column which types its values may have; nothing of what is computed. ``names`` are
-    those of the values in the order in which the SQL wants them, where it wants them so.
+    those of the values in the order in which the SQL wants them; none where it wants them by name.
     """
 
     __slots__ = ("_seen", "fixed", "in_order", "names", "sql", "types")
@@ -179,7 +179,7 @@ class _Form:
         assert isinstance(compiler, SQLCompiler)
         types = _types_of(built) if isinstance(built, Select) else ()
         # PostgreSQL's statements are numbered where they are prepared; its driver takes the others by name.
-        written = by_number(str(compiler), "?") if dialect.name == "sqlite" else Numbered(str(compiler), ())
+        written = for_sqlite(str(compiler)) if dialect.name == "sqlite" else Numbered(str(compiler), ())
         return cls(written.sql, types, written.names, compiler)
 
     def with_values(self, key: CacheKey | None = None) -> Compiled:
@@ -198,11 +198,13 @@ SHAPES: Final = 200
 _FORMS: Final[LRUCache[tuple[Dialect, Any], _Form]] = LRUCache(SHAPES)
 
 
-def _in_order(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
-    """What takes the values with these names out of a mapping."""
+def _in_order(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any] | Mapping[str, Any]]:
+    """What takes the values with these names out of a mapping; all of it where there are no names."""
     if len(names) > 1:
         return itemgetter(*names)
-    return lambda values: [values[name] for name in names]
+    if names:
+        return lambda values: [values[names[0]]]
+    return lambda values: values
 
 
 def _types_of(built: "Select[Any]") -> Sequence[frozenset[type]]:

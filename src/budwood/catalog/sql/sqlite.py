@@ -280,7 +280,7 @@ class SqliteSession:
         with suppress(sqlite3.Error):
             self._connection.close()
 
-    def _fetched(self, compiled: Compiled, values: Sequence[Any]) -> list[Row]:
+    def _fetched(self, compiled: Compiled, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
         try:
             rows = self._connection.execute(compiled.sql, values).fetchall()
         except DRIVER_ERRORS as error:
@@ -526,8 +526,8 @@ def _migrate(path: Path, synchronous: str) -> None:
         session.close()
 
 
-def _joined(compiled: Compiled, values: dict[str, object]) -> Sequence[Any]:
-    """All values, in the order of the statement."""
+def _joined(compiled: Compiled, values: dict[str, object]) -> Sequence[Any] | Mapping[str, Any]:
+    """All values, as the statement wants them."""
     return compiled.in_order({**compiled.fixed, **values} if compiled.fixed else values)
 
 
