@@ -25,7 +25,7 @@ def _in(name: str, thing: object) -> Iterator[tuple[str, Statement]]:
 def steps(catalog: SqliteCatalog, sql: str) -> list[str]:
     """How the database would go about it."""
     session = catalog._borrow()
-    values = [None] * len(set(re.findall(r"\?\d+", sql)))
+    values = [None] * len(set(re.findall(r"\?\d+", sql))) or dict.fromkeys(re.findall(r":(\w+)", sql))
     plan = session._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
     catalog._return(session)
     return [step[3] for step in plan]
