@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from budwood.cli import export, import_bundle
+from budwood.cli import emit, export, import_bundle
 from budwood.cli.face import Json, answer, opened
 from budwood.cli.help import Command, examples
 from budwood.cli.progress import counting
@@ -44,14 +44,17 @@ export_app = typer.Typer(
     cls=WithBundles,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Write versions: as one file for another registry, or all of a namespace into an MLflow server.",
+    help="Write versions: as one file for another registry, as manifests for systems that serve them, or all of a "
+    "namespace into an MLflow server.",
     epilog=examples(
         "budwood export encoder@v1 --output encoder.budwood",
+        "budwood export manifests kserve fraud-detector@v2 --serving serving.yaml",
         "budwood export mlflow http://mlflow:5000 --namespace risk",
     ),
 )
 import_app.command("bundle", cls=Command, epilog=import_bundle.EPILOG)(import_bundle.import_bundle)
 export_app.command("bundle", cls=Command, epilog=export.EPILOG)(export.export)
+export_app.command("manifests", cls=Command, epilog=emit.EPILOG)(emit.emit)
 
 Namespace = Annotated[str, typer.Option("--namespace", metavar="NAME", help="The namespace here.")]
 Files = Annotated[bool, typer.Option("--files/--no-files", help="With artifacts, or records alone.")]

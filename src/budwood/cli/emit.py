@@ -1,4 +1,4 @@
-"""budwood emit: a version or an endpoint, in the language of another system."""
+"""budwood export manifests: a version or an endpoint, in the language of another system."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from budwood.domain.asks_emit import Emitted
 
 EPILOG = examples(
-    "budwood emit kserve fraud-detector@v2 --serving serving.yaml --out kserve/",
-    "budwood emit istio --endpoint fraud --out istio/",
-    "budwood emit triton encoder@champion",
+    "budwood export manifests kserve fraud-detector@v2 --serving serving.yaml --out kserve/",
+    "budwood export manifests istio --endpoint fraud --out istio/",
+    "budwood export manifests triton encoder@champion",
 )
 
 

@@ -13,7 +13,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "retire": "say that a version must not be used any more",
         "delete": "remove a version for ever",
         "import": "take in a bundle, or all that an MLflow server holds",
-        "export": "write versions to a bundle, or to an MLflow server",
+        "export": "write a bundle, manifests for a cluster, or into MLflow",
     },
     "Looking": {
         "list": "models, their newest versions, aliases and stages",
@@ -44,7 +44,6 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "gateway": "this machine's gateway, which answers clients",
         "which": "which version answered a request, and what it was",
         "serving": "what an endpoint served at a moment",
-        "emit": "manifests for KServe, Istio, Argo, Flagger and others",
     },
     "Proving": {
         "scan": "look for code that loading would run",

@@ -8,8 +8,9 @@ from budwood.delivery.emit.watching import METRICS_NOTE, PROMETHEUS, a_second, a
 from budwood.domain.serving.manifest import ScaleBy
 
 _CPU: Final = 80
-_HPA: Final = "HorizontalPodAutoscaler for the Deployments that 'budwood emit deployment' writes. It moves no traffic."
-_KEDA: Final = "KEDA ScaledObject for the Deployments that 'budwood emit deployment' writes. It moves no traffic."
+_WRITTEN: Final = "the Deployments that 'budwood export manifests deployment' writes. It moves no traffic."
+_HPA: Final = f"HorizontalPodAutoscaler for {_WRITTEN}"
+_KEDA: Final = f"KEDA ScaledObject for {_WRITTEN}"
 _BY_CPU: Final = (
     "It cannot count requests without an adapter for metrics, and scales by CPU at 80 % instead; keda counts them."
 )
