@@ -1,4 +1,5 @@
-"""``python -m benchmarks.rollouts [--runs N]``: false rollbacks of healthy candidates, and how soon bad ones stop.
+"""``python -m benchmarks.rollouts [--runs N] [--drift]``: false rollbacks of healthy candidates, and how soon bad ones
+stop. ``--drift`` does only what belongs to that guardrail.
 
 Pure arithmetic; 2,000 rollouts of 100,000 requests and more in each of four worlds take some
 minutes. Prints a Markdown table.
@@ -9,6 +10,7 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
+from benchmarks.rollouts.drift import ALIKE, MOVED, judged
 from benchmarks.rollouts.judged import Stopped, limited, tested
 from benchmarks.rollouts.traffic import RAMP, World, traffic
 
@@ -30,7 +32,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2_000, help="rollouts in each healthy world")
-    runs = parser.parse_args().runs
+    parser.add_argument("--drift", action="store_true", help="only where values fall")
+    asked = parser.parse_args()
+    if not asked.drift:
+        _events(asked.runs)
+    _drifts(asked.runs)
+
+
+def _events(runs: int) -> None:
     print("| healthy candidate | rolled back by the tests | by a limit, 5 bad minutes | by a limit, 2 bad minutes |")
     print("|---|---|---|---|", flush=True)
     for name, world in HEALTHY.items():
@@ -48,6 +57,20 @@ def main() -> None:
         stopped = [tested(traffic(world, seed), ALPHA) for seed in range(max(50, runs // 10))]
         after = [each.after for each in stopped if each.after]
         print(f"| {name} | {median(after):,.0f} | ≤ {goal:,} | {len(after)} of {len(stopped)} |", flush=True)
+
+
+def _drifts(runs: int) -> None:
+    print("\n| values that fall alike | ever surely different | rolled back |\n|---|---|---|", flush=True)
+    for name, scores in ALIKE.items():
+        found = [judged(scores, seed, ALPHA) for seed in range(runs)]
+        sure = sum(bool(each.sure) for each in found) / runs
+        print(f"| {name} | {sure:.2%} | {sum(bool(each.after) for each in found) / runs:.2%} |", flush=True)
+    print("\n| the candidate's are off by | median values until it goes back | found |\n|---|---|---|", flush=True)
+    for name, scores in MOVED.items():
+        found = [judged(scores, seed, ALPHA) for seed in range(max(50, runs // 10))]
+        after = [each.after for each in found if each.after]
+        said = f"{median(after):,.0f}" if after else "–"
+        print(f"| {name} | {said} | {len(after)} of {len(found)} |", flush=True)
 
 
 def _share(stopped: Sequence[Stopped]) -> str:

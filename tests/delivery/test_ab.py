@@ -1,8 +1,14 @@
 """Shadows and A/B tests from end to end: a real gateway, its control plane, users who buy or do not."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from budwood.cli.main import run
 from budwood.domain.rollout.records import RolloutState
 from budwood.errors import RecordNotFound
 
@@ -33,6 +39,16 @@ spec:
   guardrails: [{watch: disagreement, limit: 0.05}]
   compare: {type: class, field: arm}
   proof: false
+"""
+DRIFT = """\
+apiVersion: budwood.dev/v1
+kind: Rollout
+metadata: {name: drift}
+spec:
+  steps: [{canary: 50%, samples: 100}]
+  guardrails: [{watch: drift, metric: score, edges: [0.25, 0.5, 0.75]}, {watch: sample-ratio}]
+  proof: false
+  silence: 5m
 """
 USERS = 1_200
 
@@ -92,6 +108,42 @@ def test_one_that_sells_the_same_stays_unclear(world: World) -> None:
     told = world.registry.rollouts.report("fraud").metrics[0]
     assert told.overall.says == "unclear"
     assert told.enough.startswith("not enough")
+
+
+@pytest.mark.parametrize(
+    ("times", "state"), [(3, RolloutState.ROLLED_BACK), (1, RolloutState.PROMOTED)], ids=["elsewhere", "alike"]
+)
+def test_where_the_scores_of_a_version_fall_decides(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], times: int, state: RolloutState
+) -> None:
+    """The candidate's score is this power of one that is spread evenly; it is told at the command line."""
+
+    def typed(*words: str) -> Any:
+        capsys.readouterr()
+        assert run(["--registry", str(tmp_path / "registry"), *words, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    begin(world, DRIFT)
+    seen = visit(world)
+    assert world.state() is RolloutState.RUNNING, "without a value nothing goes forward"
+    scores = tmp_path / "scores.jsonl"
+    with scores.open("w") as file:
+        for user, version in seen.items():
+            score = (int(user[1:]) * 7 % 100 / 100) ** (times if version == "fraud@v2" else 1)
+            print(json.dumps({"metric": "score", "user": user, "value": score}), file=file)
+        print('{"metric": "score", "user": "u1", "value": NaN}', file=file)
+    assert typed("endpoint", "observe", "fraud", str(scores))["garbled"] == 1
+    eventually(lambda: world.state() is state, told=lambda: world.registry.rollouts.show("fraud"))
+    shown = typed("rollout", "show", "fraud")
+    found = shown["drifts"][0]
+    assert (found["metric"], found["edges"]) == ("score", [0.25, 0.5, 0.75])
+    assert (found["psi"] > 0.2) is (times > 1)
+    assert shown["verdicts"][0]["guardrail"] == "drift score"
+    if times > 1:
+        ledger = [each for each in world.registry.ledger(limit=1_000) if each.action == "rollout.rolled-back"]
+        assert "drift score: PSI" in str(ledger[0].body["why"])
+        assert run(["--registry", str(tmp_path / "registry"), "rollout", "show", "fraud"]) == 0
+        assert "drift score: PSI" in capsys.readouterr().out
 
 
 def test_a_shadow_that_answers_differently_goes_back_and_is_listed(world: World) -> None:

@@ -237,7 +237,8 @@ def test_controllers_go_on_from_the_step_that_is_in_force() -> None:
 
 
 def test_argo_watches_what_the_plan_watches_and_says_what_it_cannot() -> None:
-    files = emitted("argo-rollouts", SPLIT)
+    rails = (*PLAN.guardrails, Guardrail(Watched.DRIFT, metric="score", limit=0.2))
+    files = emitted("argo-rollouts", replace(SPLIT, plan=replace(PLAN, guardrails=rails)))
     metrics = documents(files, "AnalysisTemplate")[0]["spec"]["metrics"]
     assert [each["name"] for each in metrics] == ["errors", "latency", "error-rate", "p99-limit"]
     assert "{{args.canary}}" in metrics[0]["provider"]["prometheus"]["query"]
@@ -247,7 +248,7 @@ def test_argo_watches_what_the_plan_watches_and_says_what_it_cannot() -> None:
             'destination_canonical_revision="{{args.canary}}"}[2m])) > 0)' in metric["provider"]["prometheus"]["query"]
         )
         assert metric["failureCondition"].startswith("len(result) > 0")
-    assert "sample-ratio" in " ".join(files[0].head)
+    assert "sample-ratio, drift score" in " ".join(files[0].head)
     route = documents(files, "VirtualService")[0]["spec"]["http"][-1]["route"]
     assert [(way["destination"]["subset"], way["weight"]) for way in route] == [("stable", 100), ("canary", 0)]
 

@@ -50,6 +50,9 @@ def start(
     plan: Annotated[str, typer.Option("--plan", metavar="FILE", help="What to do, in YAML.")] = "",
     canary: Annotated[str, typer.Option(metavar="PERCENT,...", help="Instead of a plan: its steps.")] = "",
     hold: Annotated[str, typer.Option(metavar="TIME", help="With --canary: how long each step lasts.")] = "5m",
+    drift: Annotated[
+        str, typer.Option(metavar="METRIC[=PSI]", help="With --canary: go back where its values fall elsewhere.")
+    ] = "",
     backend: Annotated[
         list[str] | None, typer.Option("--backend", metavar="URL", help="A server of the version; may be repeated.")
     ] = None,
@@ -59,7 +62,7 @@ def start(
     json: Json = False,
 ) -> None:
     """Start a rollout. The version gets its first part of the traffic now."""
-    text = plan_text(plan, canary, hold)
+    text = plan_text(plan, canary, hold, drift)
     with opened(ctx) as registry:
         shown = registry.rollouts.start(
             endpoint, candidate, text, backends=backend or (), alias=alias, reason=reason, namespace=namespace
@@ -119,7 +122,7 @@ _steering("promote", "Let the version answer everything from now on. Policies ma
 _steering("abort", "Let the baseline answer everything again.")
 
 
-def plan_text(path: str, canary: str, hold: str) -> str:
+def plan_text(path: str, canary: str, hold: str, drift: str = "") -> str:
     """The plan of a file, or one made of a few words. Raises BadPlan."""
     import json
 
@@ -127,6 +130,8 @@ def plan_text(path: str, canary: str, hold: str) -> str:
 
     if bool(path) == bool(canary):
         raise BadPlan("Say what to do.", hint="Give --plan FILE, or --canary 1%,10%,50%.", field="plan")
+    if path and drift:
+        raise BadPlan("A plan says itself what it watches.", hint="Add to it: watch: drift.", field="drift")
     if path:
         return written(path)
     steps = [{"canary": part.strip(), "hold": hold} for part in canary.split(",")]
@@ -134,9 +139,25 @@ def plan_text(path: str, canary: str, hold: str) -> str:
         "apiVersion": "budwood.dev/v1",
         "kind": "Rollout",
         "metadata": {"name": "canary"},
-        "spec": {"steps": steps},
+        "spec": {"steps": steps, **({"guardrails": _watching(drift)} if drift else {})},
     }
     return json.dumps(document)
+
+
+def _watching(drift: str) -> "list[dict[str, str | float]]":
+    """What every plan watches that says nothing of it, and a drift. Raises BadPlan."""
+    from budwood.errors import BadPlan
+
+    metric, is_limited, limit = drift.partition("=")
+    rail: dict[str, str | float] = {"watch": "drift", "metric": metric}
+    if is_limited:
+        try:
+            rail["limit"] = float(limit)
+        except ValueError:
+            raise BadPlan(
+                f"--drift {drift[:80]!r} has no number.", hint="For example --drift score=0.2.", field="drift"
+            ) from None
+    return [{"watch": "errors"}, {"watch": "latency"}, {"watch": "sample-ratio"}, rail]
 
 
 def draw_rollouts(screen: Screen, found: "Sequence[Rollout]") -> None:

@@ -191,9 +191,21 @@ class ArmFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftFigures:
+    """Where the values of a metric fall in the step that runs: how many of the candidate and of the baseline up to each
+    edge, and above the last. ``psi`` is how far apart they are; null where one has none yet."""
+
+    metric: str
+    psi: float | None
+    edges: tuple[float, ...] = ()
+    candidate: tuple[int, ...] = ()
+    baseline: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutShown:
     """A rollout with what it decided, what it saw, and what each guardrail says now. ``copied`` are the figures of the
-    candidate and the baseline on the same requests, where a shadow copied them."""
+    candidate and the baseline on the same requests, where a shadow copied them; ``drifts`` are by metric watched."""
 
     rollout: Rollout
     split: Mapping[str, int]
@@ -206,3 +218,4 @@ class RolloutShown:
     disagreed: int = 0
     copied: tuple[ArmFigures, ...] = ()
     observed: tuple[Observed, ...] = ()
+    drifts: tuple[DriftFigures, ...] = ()

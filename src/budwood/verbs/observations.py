@@ -12,7 +12,7 @@ from typing import Final
 from budwood.catalog.api import Transaction, View
 from budwood.domain.asks_observations import TakenIn
 from budwood.domain.limits import OBSERVATIONS_AT_ONCE, PAGE_ROWS
-from budwood.domain.observations.folding import Joined, kinds_of, observed
+from budwood.domain.observations.folding import Joined, drifted, drifts_of, kinds_of, metrics_of, observed
 from budwood.domain.observations.reading import Said, read_observations, unit_of
 from budwood.domain.rollout.records import Counted, Rollout
 from budwood.domain.rollout.tally import Users, packed, unpacked
@@ -56,7 +56,7 @@ def count_observations(house: House, rollout_id: int) -> int:
     """Fold what came since into the tally of a rollout that runs; how many were read."""
     with house.catalog.read() as view:
         rollout = view.rollout(rollout_id)
-        if rollout is None or rollout.ended_ms or not kinds_of(plan_from(rollout.plan_text)):
+        if rollout is None or rollout.ended_ms or not metrics_of(plan_from(rollout.plan_text)):
             return 0
         if not view.observations(rollout.endpoint_id, after=view.counted(rollout_id).seen_to, limit=1):
             return 0
@@ -72,7 +72,9 @@ def count_observations(house: House, rollout_id: int) -> int:
         read = _read_on(transaction, rollout, found, users, now)
         if not read.count:
             return 0
-        tally = observed(counted.tally, read.joined, users, kinds_of(plan_from(rollout.plan_text)))
+        plan = plan_from(rollout.plan_text)
+        tally = observed(counted.tally, read.joined, users, kinds_of(plan))
+        tally = drifted(tally, read.joined, users, drifts_of(plan))
         tally = replace(tally, lost=tally.lost + read.lost)
         transaction.put_counted(rollout_id, Counted(tally, packed(users), read.to))
         return read.count
@@ -93,9 +95,9 @@ def _read_on(
 ) -> _Read:
     """In order, up to the first that may still be waiting for its user or request to be told of."""
     read = _Read([])
-    kinds = kinds_of(plan_from(rollout.plan_text))
+    metrics = metrics_of(plan_from(rollout.plan_text))
     for number, each in found:
-        if each.metric in kinds and each.at_ms >= rollout.progress.since_ms:
+        if each.metric in metrics and each.at_ms >= rollout.progress.since_ms:
             joined = joined_to(view, rollout, each, users)
             if joined is None and now_ms - each.received_ms < WAIT_MS:
                 break

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Final
 
 from budwood.catalog.api import Transaction, View
-from budwood.domain.asks_delivery import ArmFigures, RolloutShown, StartRollout
+from budwood.domain.asks_delivery import ArmFigures, DriftFigures, RolloutShown, StartRollout
 from budwood.domain.canon import Json
 from budwood.domain.compared.comparison import Kind
 from budwood.domain.limits import ENGINE_S, MESSAGE_BYTES
 from budwood.domain.names import AliasName
-from budwood.domain.observations.folding import begun_anew, kinds_of
+from budwood.domain.observations.folding import begun_anew, metrics_of
 from budwood.domain.rollout.next_action import Action, Hold, Progress, Promote, RollBack, Shift, next_action
 from budwood.domain.rollout.plan import Plan, Step, Way
 from budwood.domain.rollout.records import Counted, Rollout, RolloutEvent, RolloutState
@@ -200,6 +200,10 @@ def shown(view: View, rollout: Rollout) -> RolloutShown:
         tally.pairs,
         tally.disagreed,
         tuple(_figures(counts) for counts in tally.copied),
+        drifts=tuple(
+            DriftFigures(metric, drift.psi, drift.edges, drift.candidate, drift.baseline)
+            for metric, drift in tally.drifts.items()
+        ),
     )
 
 
@@ -285,9 +289,9 @@ def _shift(
     )
     counted = transaction.counted(rollout.id)
     tally = counted.tally
-    if kinds_of(plan):
+    if metrics_of(plan):
         users = unpacked(counted.users)
-        tally = begun_anew(tally, users)
+        tally = begun_anew(tally, users, alone=step.way is not Way.SHADOW and step.points == BUCKETS)
         transaction.put_counted(rollout.id, Counted(tally, packed(users), counted.seen_to))
     progress = Progress(number, at_ms, tally.candidate.units, tally.pairs, rollout.progress.paused)
     changed = replace(rollout, progress=progress)

@@ -10,7 +10,7 @@ from typing import Final
 
 from budwood.catalog.api import Transaction, View
 from budwood.domain.limits import LOG_BATCH_BYTES
-from budwood.domain.observations.folding import Came, exposed, kinds_of
+from budwood.domain.observations.folding import Came, exposed, metrics_of
 from budwood.domain.observations.reading import unit_of
 from budwood.domain.rollout.fixed import held_to_limits
 from budwood.domain.rollout.records import Counted, Rollout
@@ -133,7 +133,7 @@ def _count(transaction: Transaction, rollout: Rollout, lines: Sequence[Line], ro
     plan = plan_from(rollout.plan_text)
     tally = fold(counted.tally, requests, users, plan.slack)
     tally = held_to_limits(tally, plan, requests)
-    if kinds_of(plan):
+    if metrics_of(plan):
         mine = (line for line in lines if line.endpoint == key)
         tally = exposed(tally, (came for line in mine if (came := _came(line, rollout, routings))), users)
     tally = replace(tally, garbled=tally.garbled + garbled)

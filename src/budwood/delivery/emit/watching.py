@@ -93,7 +93,7 @@ def _query(release: Release, rail: Guardrail, candidate: str, baseline: str) -> 
             return f"(({error_share(release, candidate)}) <= bool {rail.limit:g}){asked}"
         case Watched.LATENCY_LIMIT:
             return f"(({quantile_ms(release, candidate, rail.quantile)}) <= bool {rail.limit:g}){asked}"
-        case Watched.SAMPLE_RATIO | Watched.DISAGREEMENT | Watched.METRIC:
+        case Watched.SAMPLE_RATIO | Watched.DISAGREEMENT | Watched.METRIC | Watched.DRIFT:
             return ""
 
 

@@ -8,6 +8,7 @@ count, on both sides of a ratio alike.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from budwood.domain.rollout.drift import Drift
 from budwood.domain.rollout.interval import Mean
 from budwood.domain.rollout.plan import Metric, Plan, Watched
 from budwood.domain.rollout.tally import Tally, Users
@@ -36,11 +37,22 @@ def kinds_of(plan: Plan) -> dict[str, Metric]:
     return {rail.metric: rail.kind for rail in plan.guardrails if rail.watched is Watched.METRIC}
 
 
-def begun_anew(tally: Tally, users: Users) -> Tally:
-    """For a new step."""
+def drifts_of(plan: Plan) -> dict[str, Drift]:
+    """The metrics of which a plan watches where their values fall, before any was counted."""
+    return {rail.metric: Drift(rail.edges) for rail in plan.guardrails if rail.watched is Watched.DRIFT}
+
+
+def metrics_of(plan: Plan) -> frozenset[str]:
+    """All of which a plan needs what was observed."""
+    return frozenset(kinds_of(plan)) | frozenset(drifts_of(plan))
+
+
+def begun_anew(tally: Tally, users: Users, *, alone: bool = False) -> Tally:
+    """For a new step; ``alone``: one in which the candidate answers everything."""
     users.exposed.clear()
     users.observed.clear()
-    return replace(tally, metrics={}, exposed=())
+    drifts = {metric: drift.begun_anew(alone=alone) for metric, drift in tally.drifts.items()}
+    return replace(tally, metrics={}, exposed=(), drifts=drifts)
 
 
 def exposed(tally: Tally, came: Iterable[Came], users: Users) -> Tally:
@@ -67,3 +79,14 @@ def observed(tally: Tally, joined: Iterable[Joined], users: Users, kinds: Mappin
         pair[side] = pair[side].after(1, value, value * value)
         metrics[each.metric] = (pair[0], pair[1])
     return replace(tally, metrics=metrics)
+
+
+def drifted(tally: Tally, joined: Iterable[Joined], users: Users, watched: Mapping[str, Drift]) -> Tally:
+    """The tally with the first value of each unit, where it falls; ``watched`` are ``drifts_of`` the plan. A metric may
+    be watched in both ways: that a unit was counted for the one says nothing for the other."""
+    values: dict[str, list[tuple[bool, float]]] = {}
+    for each in joined:
+        if each.metric in watched and users.observed.is_new(f"drift\n{each.metric}\n{each.unit}"):
+            values.setdefault(each.metric, []).append((each.is_candidate, each.value))
+    counted = {metric: tally.drifts.get(metric, watched[metric]).after(found) for metric, found in values.items()}
+    return replace(tally, drifts={**tally.drifts, **counted})

@@ -5,11 +5,14 @@ forward; a pause stops going forward and never stops going back.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from budwood.domain.rollout.plan import Plan, Step, Unproven, Way
 from budwood.domain.rollout.tally import Tally
 from budwood.domain.rollout.verdict import Says, Verdict, is_proved, verdicts
+
+_TOLD_FIRST: Final = ("metric ", "drift ")
+"""What must be told before a candidate is promoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def _is_told(step: Step, said: tuple[Verdict, ...]) -> bool:
 
 def _end(plan: Plan, step: Step, progress: Progress, said: tuple[Verdict, ...], tally: Tally, now_ms: int) -> Action:
     """The last step is done: promote what is good enough, and do with the rest what the plan says."""
-    still_open = [each.guardrail for each in said if each.says is Says.OPEN and each.guardrail.startswith("metric ")]
+    still_open = [each.guardrail for each in said if each.says is Says.OPEN and each.guardrail.startswith(_TOLD_FIRST)]
     proved = not plan.proof or is_proved(plan, tally)
     if proved and not still_open:
         return Promote("Every guardrail holds" + (", and it is proved good enough." if plan.proof else "."))

@@ -31,6 +31,7 @@ class Watched(StrEnum):
     SAMPLE_RATIO = "sample-ratio"
     DISAGREEMENT = "disagreement"
     METRIC = "metric"
+    DRIFT = "drift"
     ERROR_RATE = "error-rate"
     LATENCY_LIMIT = "latency-limit"
 
@@ -74,7 +75,8 @@ class Step:
 class Guardrail:
     """``limit`` and ``window_s`` are those of a fixed limit: it condemns after ``failures`` windows above it. A
     metric's ``tolerance`` is how far the candidate's mean may lie on the wrong side; ``lower_is_better`` says which. A
-    latency's is how much slower an answer may be before it counts: a version that few ask has colder connections."""
+    latency's is how much slower an answer may be before it counts: a version that few ask has colder connections.
+    ``edges`` are those of a drift's bins; none where the baseline's first values make them."""
 
     watched: Watched
     metric: str = ""
@@ -85,12 +87,13 @@ class Guardrail:
     tolerance: float = 0.0
     lower_is_better: bool = False
     kind: Metric = Metric.MEAN
+    edges: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
         """As people see it."""
-        if self.watched is Watched.METRIC:
-            return f"metric {self.metric}"
+        if self.watched in (Watched.METRIC, Watched.DRIFT):
+            return f"{self.watched} {self.metric}"
         if self.watched is Watched.LATENCY_LIMIT:
             return f"p{self.quantile * 100:g} limit"
         return self.watched.value

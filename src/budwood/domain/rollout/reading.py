@@ -11,6 +11,7 @@ from budwood.domain.compared.answers import PATH
 from budwood.domain.compared.comparison import Comparison, Kind
 from budwood.domain.document import Reader
 from budwood.domain.limits import ROLLOUT_GUARDRAILS, ROLLOUT_STEP_S, ROLLOUT_STEPS
+from budwood.domain.rollout.drift import LIMIT
 from budwood.domain.rollout.events import TOLERATED
 from budwood.domain.rollout.plan import FIXED, Guardrail, Metric, Plan, Step, Unproven, Watched, Way
 from budwood.errors import BadPlan
@@ -58,6 +59,7 @@ def _spec(name: str, value: object) -> Plan:
         comparison=_comparison(spec["compare"]) if "compare" in spec else Comparison(),
     )
     _check_metrics(plan)
+    _check_drift(plan)
     return plan
 
 
@@ -130,7 +132,7 @@ def _guardrail(value: object, at: str) -> Guardrail:
         value,
         at,
         required=("watch",),
-        optional=("metric", "limit", "quantile", "window", "failures", "tolerance", "lowerIsBetter", "kind"),
+        optional=("metric", "limit", "quantile", "window", "failures", "tolerance", "lowerIsBetter", "kind", "edges"),
     )
     watched = _READ.word(Watched)(given["watch"], f"{at}.watch")
     takes = _TAKES[watched]
@@ -141,17 +143,26 @@ def _guardrail(value: object, at: str) -> Guardrail:
         if name not in given:
             _READ.bad(f"{at}.{name}", "is missing", f"{watched} needs it.")
     most = 1.0 if watched in (Watched.ERROR_RATE, Watched.DISAGREEMENT) else 3_600_000.0
+    limit = LIMIT if watched is Watched.DRIFT else 0
     return Guardrail(
         watched,
         metric=_READ.text(given["metric"], f"{at}.metric") if "metric" in given else "",
-        limit=_READ.number(given.get("limit", 0), f"{at}.limit", least=0, most=most),
+        limit=_READ.number(given.get("limit", limit), f"{at}.limit", least=0, most=most),
         quantile=_READ.number(given.get("quantile", 0), f"{at}.quantile", least=0, most=0.9999),
         window_s=_READ.lasts_s(given.get("window", "1m"), f"{at}.window") or 60,
         failures=_READ.count(given.get("failures", 5), f"{at}.failures", least=1, most=1_000),
         tolerance=_READ.number(given.get("tolerance", 0), f"{at}.tolerance", least=0),
         lower_is_better=_READ.flag(given.get("lowerIsBetter", False), f"{at}.lowerIsBetter"),
         kind=_READ.word(Metric)(given.get("kind", "mean"), f"{at}.kind"),
+        edges=_edges(given, at),
     )
+
+
+def _edges(given: Mapping[str, Any], at: str) -> tuple[float, ...]:
+    edges = _READ.each(given, "edges", at, _READ.number)
+    if any(after <= before for before, after in pairwise(edges)):
+        _READ.bad(f"{at}.edges", "do not rise", "Write each higher than the one before: [0.1, 0.5, 0.9].")
+    return edges
 
 
 _TAKES: Final[Mapping[Watched, tuple[str, ...]]] = {
@@ -160,12 +171,14 @@ _TAKES: Final[Mapping[Watched, tuple[str, ...]]] = {
     Watched.SAMPLE_RATIO: (),
     Watched.DISAGREEMENT: ("limit",),
     Watched.METRIC: ("metric", "tolerance", "lowerIsBetter", "kind"),
+    Watched.DRIFT: ("metric", "limit", "edges"),
     Watched.ERROR_RATE: ("limit", "window", "failures"),
     Watched.LATENCY_LIMIT: ("limit", "quantile", "window", "failures"),
 }
 _NEEDS: Final[Mapping[Watched, tuple[str, ...]]] = {
     Watched.DISAGREEMENT: ("limit",),
     Watched.METRIC: ("metric",),
+    Watched.DRIFT: ("metric",),
     Watched.ERROR_RATE: ("limit",),
     Watched.LATENCY_LIMIT: ("limit", "quantile"),
 }
@@ -173,13 +186,22 @@ _NEEDS: Final[Mapping[Watched, tuple[str, ...]]] = {
 
 def _check_metrics(plan: Plan) -> None:
     """A comparison asks a metric that is watched; a plan of limits alone can prove nothing."""
-    watched = {rail.metric for rail in plan.guardrails}
+    watched = {rail.metric for rail in plan.guardrails if rail.watched is Watched.METRIC}
     for number, step in enumerate(plan.steps):
         if step.metric and step.metric not in watched:
             fix = f"Add to spec.guardrails: watch: metric, metric: {step.metric}."
             _READ.bad(f"spec.steps[{number}].metric", f"is {step.metric!r}, which no guardrail watches", fix)
     if plan.proof and all(rail.watched in FIXED for rail in plan.guardrails):
         _READ.bad("spec.proof", "is asked of fixed limits, which prove nothing", "Watch errors, or write proof: false.")
+
+
+def _check_drift(plan: Plan) -> None:
+    """Values of both versions, in the same time: somewhere both must answer."""
+    if any(rail.watched is Watched.DRIFT for rail in plan.guardrails) and all(
+        step.way is Way.SHADOW or step.points == _WHOLE for step in plan.steps
+    ):
+        fix = "Add a step in which both versions answer: canary: 10%."
+        _READ.bad("spec.guardrails", "watch a drift, but no step has the two versions answer side by side", fix)
 
 
 def _plain(value: object) -> Any:

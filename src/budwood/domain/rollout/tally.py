@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from budwood.domain.rollout.drift import Drift
 from budwood.domain.rollout.events import Wager, good_enough, worse, worse_at_the_middle
 from budwood.domain.rollout.interval import Mean
 from budwood.domain.rollout.ratio import SampleRatio
@@ -81,7 +82,8 @@ class Tally:
     """``newest_ms`` is the time of the newest figure, ``garbled`` how many were unreadable. ``pairs`` are answers of
     both arms to the same request, ``disagreed`` those that differ. ``windows`` are those of fixed limits by name.
     ``copied`` is what a shadow and the baseline did with the same requests, ``exposed`` the units of candidate and
-    baseline since the step began; ``lost`` are observations that belong to nobody who came."""
+    baseline since the step began; ``lost`` are observations that belong to nobody who came. ``drifts`` are by
+    metric."""
 
     errors: Wager = field(default_factory=worse)
     safe: Wager = field(default_factory=good_enough)
@@ -98,6 +100,7 @@ class Tally:
     copied: tuple[Counts, ...] = ()
     exposed: tuple[int, ...] = ()
     lost: int = 0
+    drifts: Mapping[str, Drift] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from budwood.domain.rollout.drift import LEARNT, LEAST, Drift
 from budwood.domain.rollout.events import Wager, worse
 from budwood.domain.rollout.interval import METRIC_PLANNED, UNITS_LEAST, Difference, Mean, difference, units_needed
 from budwood.domain.rollout.plan import FIXED, Guardrail, Metric, Plan, Watched, Way
@@ -57,6 +58,8 @@ def _verdict(plan: Plan, rail: Guardrail, tally: Tally) -> Verdict:
             return _disagreement(rail, tally, level)
         case Watched.METRIC:
             return _metric(plan, rail, tally, level)
+        case Watched.DRIFT:
+            return _drift(plan, rail, tally.drifts.get(rail.metric, Drift(rail.edges)), level)
     assert rail.watched in FIXED
     return _fixed(rail, tally)
 
@@ -88,8 +91,7 @@ def _both_took(tally: Tally) -> str:
 
 def _metric(plan: Plan, rail: Guardrail, tally: Tally, level: float) -> Verdict:
     means = means_of(rail, tally)
-    # Counting begins anew with each step, and each beginning is a chance to be wrong.
-    level /= max(1, sum(step.way is not Way.SHADOW for step in plan.steps))
+    level = _of_a_step(plan, level)
     found = difference(*means, alpha=level, planned=METRIC_PLANNED) if means else None
     if means is None or found is None:
         seen = min(means[0].units, means[1].units) if means else 0
@@ -102,6 +104,30 @@ def _metric(plan: Plan, rail: Guardrail, tally: Tally, level: float) -> Verdict:
     interval = f"{found.effect:+.4g}, from {found.low:+.4g} to {found.high:+.4g}"
     said = f"{means[0].mean:.4g} against {means[1].mean:.4g}: {interval}; {enough(*means, found, level, says)}"
     return Verdict(rail.name, says, said)
+
+
+def _of_a_step(plan: Plan, level: float) -> float:
+    """Counting begins anew with each step, and each beginning is a chance to be wrong."""
+    return level / max(1, sum(step.way is not Way.SHADOW for step in plan.steps))
+
+
+def _drift(plan: Plan, rail: Guardrail, drift: Drift, level: float) -> Verdict:
+    """What is surely different and yet near enough condemns nobody; what is far off by few values, not yet."""
+    psi = drift.psi
+    if not drift.edges:
+        waits = f"waits for {LEARNT - len(drift.learnt)} more values of the baseline"
+        return Verdict(rail.name, Says.OPEN, waits)
+    mine, others = drift.values
+    counted = f"{mine} values against {others}"
+    if psi is None:
+        return Verdict(rail.name, Says.OPEN, f"{counted}: nothing to compare yet")
+    is_other = drift.reached(_of_a_step(plan, level))
+    said = f"PSI {psi:.3f}, {rail.limit:g} may be; {counted}, {'surely' if is_other else 'not surely'} different"
+    if is_other and psi > rail.limit:
+        return Verdict(rail.name, Says.FAILS, said)
+    if not drift.is_enough:
+        return Verdict(rail.name, Says.OPEN, f"{said}; it takes {LEAST} of each")
+    return Verdict(rail.name, Says.PASSES if psi <= rail.limit else Says.OPEN, said)
 
 
 def means_of(rail: Guardrail, tally: Tally) -> tuple[Mean, Mean] | None:
