@@ -54,8 +54,9 @@ class Says(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, arm: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Says)
+    def __init__(self, arm: str, host: str = "127.0.0.1") -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, 0), _Says)
         self.arm, self.answers = arm, 200
         self.binary: tuple[int, bytes] | None = None
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from budwood.client.registry import Registry
+from budwood.domain.traffic.trust import Trust
 from budwood.errors import (
     BadEndpoint,
     BadName,
@@ -17,6 +18,7 @@ from budwood.errors import (
     Retired,
     VersionNotFound,
 )
+from budwood.verbs.serving import with_authorities
 
 ENDPOINT = """\
 apiVersion: budwood.dev/v1
@@ -37,6 +39,26 @@ metadata: {name: production}
 spec:
   stages: [production]
   thresholds: [{metric: accuracy, operator: ">=", value: 0.9}]
+"""
+
+PLAN = """\
+apiVersion: budwood.dev/v1
+kind: Rollout
+metadata: {name: quick}
+spec:
+  steps:
+    - {canary: 10%, samples: 50}
+"""
+AUTHORITY = """\
+-----BEGIN CERTIFICATE-----
+MIIBNTCB3KADAgECAgEHMAoGCCqGSM49BAMCMBkxFzAVBgNVBAMMDnRlc3QgYXV0
+aG9yaXR5MCAXDTI2MDEwMTAwMDAwMFoYDzIxMjYwMTAxMDAwMDAwWjAZMRcwFQYD
+VQQDDA50ZXN0IGF1dGhvcml0eTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBo2
+KP57i7qWv3A7ShLZCcOeI+GhNZ58a/68ugM3sdvMk8C77GFVLld++oiV6ImevZcc
+fDOPAIw7Eag5VBeo7xmjEzARMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwID
+SAAwRQIgLXKIq8WK4ephGpMGWoHJVaJ1fdeAiLA+F6scIxLmg2ICIQCZozL6y83l
+t/Iq4+ufvVEGh7bEWvehx1z4j6s8jHYVoQ==
+-----END CERTIFICATE-----
 """
 
 
@@ -193,3 +215,19 @@ def test_an_endpoint_that_asks_for_no_key_has_no_clients(served: Registry) -> No
         served.endpoints.add_client("fraud", "acme")
     with pytest.raises(RecordNotFound):
         served.endpoints.remove_client("fraud", "acme")
+
+
+def test_whose_certificates_are_believed_is_kept(served: Registry) -> None:
+    secure = ENDPOINT.replace("http://", "https://").replace(':8082"]', ':8082"], tls: {verify: false}')
+    made = served.endpoints.put(with_authorities(secure, {"stable": f"subject=ours\n{AUTHORITY}"}))
+    assert [arm.trust for arm in made.body.arms] == [Trust(AUTHORITY), Trust(is_checked=False)]
+    assert served.endpoints.show("fraud") == made
+    assert served.ledger(subject="fraud")[-1].body["unverified"] == ["canary"]
+    served.rollouts.start("fraud", "encoder@v3", PLAN, backends=["https://127.0.0.1:8083"])
+    (candidate,) = (arm for arm in served.endpoints.show("fraud").body.arms if arm.number == 3)
+    assert candidate.trust == Trust(AUTHORITY)
+
+
+def test_authorities_are_for_arms_that_there_are() -> None:
+    with pytest.raises(BadEndpoint, match="no arm 'other'"):
+        with_authorities(ENDPOINT, {"other": AUTHORITY})

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from budwood.domain.asks_delivery import Answered, EndpointShown, EndpointUsage, Observed
+    from budwood.domain.traffic.endpoint import Arm
     from budwood.domain.traffic.records import ClientRecord
 
 app = typer.Typer(
@@ -41,16 +42,27 @@ Expected = Annotated[
 ]
 
 
-@app.command(cls=Command, epilog=examples("budwood endpoint put fraud.yaml", "budwood endpoint put - < fraud.yaml"))
+@app.command(
+    cls=Command,
+    epilog=examples(
+        "budwood endpoint put fraud.yaml",
+        "budwood endpoint put - < fraud.yaml",
+        "budwood endpoint put fraud.yaml --ca stable=authority.pem",
+    ),
+)
 def put(
     ctx: typer.Context,
     document: Annotated[str, typer.Argument(metavar="FILE", help="The document, in YAML; - reads standard input.")],
+    ca: Annotated[
+        list[str] | None,
+        typer.Option("--ca", metavar="ARM=FILE", help="Who may vouch for an arm's https backends: written as tls.ca."),
+    ] = None,
     namespace: Place = "default",
     if_generation: Expected = 0,
     json: Json = False,
 ) -> None:
     """Make an endpoint, or change it. Its split moves only where the document says another than before."""
-    text = written(document)
+    text = with_files(written(document), ca or [])
     with opened(ctx) as registry:
         shown = registry.endpoints.put(text, namespace=namespace, expected=str(if_generation or ""))
     answer(shown, lambda screen: draw_endpoint(screen, shown), json=json)
@@ -211,6 +223,17 @@ SERVING_EPILOG = examples("budwood serving fraud", "budwood serving fraud --at 2
 WHICH_EPILOG = examples("budwood which 0f8fad5b-d9cb-469f-a165-70867728950e")
 
 
+def with_files(text: str, asked: "Sequence[str]") -> str:
+    """The document with what lies in the files of authorities, each ARM=FILE. Raises BadValue, SourceNotFound."""
+    from budwood.errors import BadValue
+    from budwood.verbs.serving import with_authorities
+
+    pairs = [each.partition("=") for each in asked]
+    if not all(arm and file for arm, _, file in pairs):
+        raise BadValue("--ca names no arm, or no file.", hint="Write --ca stable=ca.pem.")
+    return with_authorities(text, {arm: written(file) for arm, _, file in pairs}) if pairs else text
+
+
 def written(path: str) -> str:
     """A document, from a file or standard input. Raises SourceNotFound."""
     import sys
@@ -306,8 +329,18 @@ def draw_endpoint(screen: Screen, shown: "EndpointShown") -> None:
         part = f"{shown.split.get(arm.name, 0) / 100:g} %"
         rows.append((arm.name, f"v{arm.number}", part, backends, mark))
     screen.table(columns, rows)
+    for arm in shown.body.arms:
+        if line := trust_line(arm):
+            screen.line(line)
     for line in observed_lines(shown.observed):
         screen.line(line)
+
+
+def trust_line(arm: "Arm") -> str:
+    """What people should know of an arm's certificates; empty where its gateways' machines know whom to believe."""
+    if not arm.trust.is_checked:
+        return f"WARNING: certificates of {arm.name} are not checked (tls.verify: false); anybody may answer for it."
+    return f"Certificates of {arm.name} are checked against its own authorities (tls.ca)." if arm.trust.ca else ""
 
 
 def draw_clients(screen: Screen, endpoint: str, found: "Sequence[ClientRecord]") -> None:

@@ -10,6 +10,7 @@ from budwood.cli.help import Command, examples
 from budwood.cli.screen import Column, Screen
 from budwood.cli.words import count
 from budwood.domain.limits import GATEWAY_LOG_DISK_BYTES, GATEWAY_LOG_FILE_BYTES
+from budwood.domain.traffic.trust import ROOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,10 @@ app = typer.Typer(
     ),
 )
 FOLDER: Final = Path(".budwood-gateway")
+_NO_ROOTS: Final = (
+    "It has no certificates of authorities to check https backends against: give its machine some (SSL_CERT_FILE names "
+    "a file) and start it again, or name the arm's own in tls.ca."
+)
 SOCKET_PATH_BYTES: Final = 103
 """What every system lets the path of a socket be, its end included."""
 
@@ -87,7 +92,7 @@ def start(
     host, port = _address(control)
     tls = token_file is not None or ca is not None
     token = token_in(token_file) if token_file is not None else ""
-    shows = Shows(token, starting.authorities(ca) if tls else "", sends=True)
+    shows = Shows(token, starting.authorities(ca) if tls else "", sends=True, roots=starting.roots())
     wanted = starting.Wanted(
         name or socket.gethostname(),
         Place(*_address(listen), str(home / "access.log")),
@@ -100,6 +105,8 @@ def start(
     found, said = starting.start(home, wanted, process.program(envoy))
     if said:
         note(said)
+    if not shows.roots:
+        note("It is not known whom this machine trusts, so https backends are not asked unless their arm has tls.ca.")
     answer(found, lambda screen: _draw(screen, found, listen), json=json)
 
 
@@ -206,6 +213,8 @@ def _draw_list(screen: Screen, found: "Sequence[GatewayShown]") -> None:
     for each in found:
         for kind, words in each.refused.items():
             screen.line(f"{each.name} refused a {kind.rpartition('.')[2]}: {words.partition(' ')[2]}")
+            if ROOTS in words:
+                screen.line(_NO_ROOTS)
         if each.lost_bytes:
             screen.line(f"{each.name} dropped {each.lost_bytes:,} bytes of its logs before they were taken.")
 

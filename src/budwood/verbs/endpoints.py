@@ -223,7 +223,8 @@ def arm_of(view: View, namespace: str, model: str, arm: WantedArm) -> Arm:
     version = resolve(view, f"{namespace}/{model}@{arm.version}")
     check_bytes(version)
     names: Sequence[str] = (*([version.label] if version.label else []), arm.name)
-    return Arm(arm.name, version.number, version.digest, arm.backends, tuple(dict.fromkeys(names)), arm.health)
+    names = tuple(dict.fromkeys(names))
+    return Arm(arm.name, version.number, version.digest, arm.backends, names, arm.health, trust=arm.trust)
 
 
 def _arm(view: View, wanted: Wanted, arm: WantedArm) -> Arm:

@@ -85,6 +85,8 @@ def reroute(
         "killed": killed,
         "reason": reason,
     }
+    if unverified := [arm.name for arm in arms if not arm.trust.is_checked]:
+        said["unverified"] = list(unverified)
     if rollout_id:
         said["rollout"] = rollout_id
     transaction.add_ledger(at_ms, actor, "endpoint.routed", endpoint.name, said, endpoint.namespace)

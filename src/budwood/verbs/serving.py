@@ -8,6 +8,7 @@ from budwood.domain.asks_delivery import EndpointShown
 from budwood.domain.limits import ENDPOINT_BYTES
 from budwood.domain.traffic.endpoint import Arm
 from budwood.domain.traffic.reading import API_VERSION, KIND
+from budwood.domain.traffic.trust import Trust
 from budwood.errors import BadEndpoint
 from budwood.verbs.yaml_text import document_from
 
@@ -31,7 +32,21 @@ def with_arms(shown: EndpointShown | None, endpoint: str, model: str, backends: 
         name = names.get(number, f"v{number}")
         # An alias may mean another version by now, and this server is of this one.
         arms[name] = {**arms.get(name, {}), "version": f"v{number}", "backends": [url]}
+        if url.startswith("http:"):
+            arms[name].pop("tls", None)
     return json.dumps({**document, "spec": {**spec, "arms": arms}}, indent=2)
+
+
+def with_authorities(text: str, files: Mapping[str, str]) -> str:
+    """A document in which arms name their own authorities (PEM by arm) in ``tls.ca``. Raises BadEndpoint."""
+    document: Any = document_from(text, BadEndpoint, most=ENDPOINT_BYTES, limit="ENDPOINT_BYTES")
+    for arm, pem in files.items():
+        try:
+            given = document["spec"]["arms"][arm]
+            given["tls"] = {**given.get("tls", {}), "ca": pem}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadEndpoint(f"The document has no arm {arm[:80]!r}.", hint="Name one of spec.arms.") from error
+    return json.dumps(document, indent=2)
 
 
 def _empty(endpoint: str, model: str) -> dict[str, Any]:
@@ -50,7 +65,14 @@ def _known(shown: EndpointShown) -> dict[str, Any]:
 
 def _written(arm: Arm) -> dict[str, Any]:
     urls = [f"{'https' if each.tls else 'http'}://{_host(each.host)}:{each.port}" for each in arm.backends]
-    return {"version": f"v{arm.number}", "backends": urls, **({"health": arm.health} if arm.health else {})}
+    health = {"health": arm.health} if arm.health else {}
+    return {"version": f"v{arm.number}", "backends": urls, **health, **_trust(arm.trust)}
+
+
+def _trust(trust: Trust) -> dict[str, Any]:
+    if not trust.is_checked:
+        return {"tls": {"verify": False}}
+    return {"tls": {"ca": trust.ca}} if trust.ca else {}
 
 
 def _host(host: str) -> str:

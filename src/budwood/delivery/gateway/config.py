@@ -7,7 +7,6 @@ in its own routes, so that adding an endpoint never touches another.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
 
 from budwood.delivery.gateway.addresses import STEPS
@@ -20,6 +19,7 @@ from budwood.delivery.gateway.routes import (
     cluster_name,
     runtime_of,
 )
+from budwood.delivery.gateway.secured import backend_tls, roots, secured, which_tls
 from budwood.delivery.shadow.capture import BASELINE_SIDE, captures_log, script
 from budwood.delivery.xds.messages import TYPE
 from budwood.domain.traffic.endpoint import TENANT_HEADER, USER_HEADER, Arm, Backend, Endpoint, Routing
@@ -88,11 +88,13 @@ def runtime(routings: Mapping[str, Routing]) -> Plain:
 class Shows:
     """What a gateway shows its control plane, and trusts: a token, and the file of the authorities that may vouch for
     it. A token is only ever sent to a control plane that was vouched for. ``sends``: somebody beside the gateway sends
-    its logs; else they are read where they lie."""
+    its logs; else they are read where they lie. ``roots`` is the file of the authorities that its machine has, for
+    https backends; empty: it has none."""
 
     token: str = field(default="", repr=False)
     authorities: str = ""
     sends: bool = False
+    roots: str = ""
 
 
 def boot(node: str, place: Place, control: Backend, admin: str, shows: Shows | None = None) -> Plain:
@@ -118,7 +120,7 @@ def boot(node: str, place: Place, control: Backend, admin: str, shows: Shows | N
             "cds_config": _FROM_CONTROL,
             "lds_config": _FROM_CONTROL,
         },
-        "static_resources": {"clusters": [_control(control, shows.authorities)]},
+        "static_resources": {"clusters": [_control(control, shows.authorities)], **roots(shows.roots)},
         "layered_runtime": {
             "layers": [
                 {"name": RUNTIME, "rtds_layer": {"name": RUNTIME, "rtds_config": _FROM_CONTROL}},
@@ -232,7 +234,10 @@ def _log(path: str) -> Plain:
 
 def _cluster(endpoint: Endpoint, arm: Arm) -> Plain:
     name, breaker = cluster_name(endpoint, arm), endpoint.breaker
-    hosts = [{"endpoint": {"address": _address(each.host, each.port), **_hostname(each)}} for each in arm.backends]
+    hosts = [
+        {"endpoint": {"address": _address(each.host, each.port), **_hostname(each)}, **which_tls(each)}
+        for each in arm.backends
+    ]
     cluster: Plain = {
         "name": name,
         "type": "STRICT_DNS",
@@ -259,12 +264,7 @@ def _cluster(endpoint: Endpoint, arm: Arm) -> Plain:
     }
     if arm.health:
         cluster["health_checks"] = [_health(arm.health)]
-    if any(each.tls for each in arm.backends):
-        tls = TYPE + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
-        cluster["transport_socket"] = {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {"@type": tls, "sni": arm.backends[0].host},
-        }
+    cluster.update(backend_tls(arm))
     return cluster
 
 
@@ -284,10 +284,10 @@ def _hostname(backend: Backend) -> Plain:
 
 
 def _control(control: Backend, authorities: str) -> Plain:
-    secured = {"transport_socket": _secured(control.host, authorities)} if control.tls else {}
+    over = {"transport_socket": secured(control.host, {"filename": authorities}, alpn="h2")} if control.tls else {}
     options = TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {
-        **secured,
+        **over,
         "name": CONTROL,
         "type": "STRICT_DNS",
         "connect_timeout": "1s",
@@ -303,28 +303,6 @@ def _control(control: Backend, authorities: str) -> Plain:
                 },
             }
         },
-    }
-
-
-def _secured(host: str, authorities: str) -> Plain:
-    """TLS to whoever can show that it is ``host``."""
-    try:
-        ip_address(host)
-        kind, name = "IP_ADDRESS", {}
-    except ValueError:
-        kind, name = "DNS", {"sni": host}
-    context: Plain = {
-        "alpn_protocols": ["h2"],
-        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
-        "validation_context": {
-            "trusted_ca": {"filename": authorities},
-            "match_typed_subject_alt_names": [{"san_type": kind, "matcher": {"exact": host}}],
-        },
-    }
-    tls = TYPE + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
-    return {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": {"@type": tls, "common_tls_context": context, **name},
     }
 
 

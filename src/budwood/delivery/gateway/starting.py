@@ -17,6 +17,13 @@ from budwood.delivery.logs.files import Bounds
 from budwood.domain.traffic.endpoint import Backend
 from budwood.errors import BadValue, BudwoodError
 
+_ROOTS: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where systems keep them whose OpenSSL is not Python's."""
 _WAITS: Final = "The gateway serves what it took last, until its control plane tells it more."
 
 
@@ -54,6 +61,14 @@ def start(home: Path, wanted: Wanted, envoy: Path) -> tuple[Running, str]:
         found, said = process.start(home, boot_file, envoy, workers=wanted.workers), ""
     process.keep(home, boot_file, envoy)
     return found, said
+
+
+def roots() -> str:
+    """The file of the authorities that this machine has (``SSL_CERT_FILE`` names another); empty: it has none."""
+    usual = ssl.get_default_verify_paths()
+    files = (Path(each) for each in (usual.cafile, *_ROOTS) if each)
+    found = next((each for each in files if each.is_file() and b"BEGIN CERTIFICATE" in each.read_bytes()), None)
+    return str(found.resolve()) if found else ""
 
 
 def authorities(file: Path | None) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 from budwood.domain.traffic.fields import FieldRule, Schema
 from budwood.domain.traffic.segments import Table
+from budwood.domain.traffic.trust import Trust
 
 TENANT_HEADER: Final = "x-budwood-tenant"
 USER_HEADER: Final = "x-budwood-user"
@@ -28,7 +29,7 @@ class Backend:
 class Arm:
     """One version receiving part of the traffic. ``names`` are the references it answers to: 2.1.3, champion.
     ``health`` is the path that says whether a backend may be asked. ``shadow_only``: no policy let it through to
-    answer, so it may hear copies of requests and nothing else."""
+    answer, so it may hear copies of requests and nothing else. ``trust`` is of https backends."""
 
     name: str
     number: int
@@ -37,6 +38,7 @@ class Arm:
     names: tuple[str, ...] = ()
     health: str = ""
     shadow_only: bool = False
+    trust: Trust = Trust()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from budwood.domain.traffic.endpoint import (
 )
 from budwood.domain.traffic.reading_fields import field_rules, schema
 from budwood.domain.traffic.segments import checked
+from budwood.domain.traffic.trust import Trust, read_trust
 from budwood.errors import BadEndpoint
 
 API_VERSION: Final = "budwood.dev/v1"
@@ -58,6 +59,7 @@ class WantedArm:
     version: str
     backends: tuple[Backend, ...]
     health: str = ""
+    trust: Trust = Trust()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +181,14 @@ def _arms(value: object) -> tuple[WantedArm, ...]:
 def _arm(key: object, value: object) -> WantedArm:
     name = _name(key, f"spec.arms.{str(key)[:80]}")
     at = f"spec.arms.{name}"
-    given = _READ.fields(value, at, required=("version", "backends"), optional=("health",))
+    given = _READ.fields(value, at, required=("version", "backends"), optional=("health", "tls"))
     backends = _READ.each(given, "backends", at, _backend)
     if len({each.tls for each in backends}) > 1:
         _READ.bad(f"{at}.backends", "mixes http and https", "Use one of them for an arm.")
     health = _path(given["health"], f"{at}.health") if "health" in given else ""
-    return WantedArm(name, _READ.text(given["version"], f"{at}.version").removeprefix("@"), backends, health)
+    is_https = any(each.tls for each in backends)
+    trust = read_trust(given["tls"], f"{at}.tls", is_https=is_https) if "tls" in given else Trust()
+    return WantedArm(name, _READ.text(given["version"], f"{at}.version").removeprefix("@"), backends, health, trust)
 
 
 def _backend(value: object, at: str) -> Backend:
