@@ -16,6 +16,7 @@ from budwood.client.registry import Registry
 from budwood.delivery.gateway import process
 from budwood.delivery.gateway.config import Place, Shows, boot, written
 from budwood.delivery.gateway.secured import backend_tls
+from budwood.delivery.gateway.starting import roots
 from budwood.delivery.tls import Tls
 from budwood.domain.traffic.endpoint import Arm, Backend
 from budwood.domain.traffic.trust import ROOTS, Trust
@@ -213,3 +214,12 @@ def test_each_host_of_an_arm_must_show_its_own_name() -> None:
         "10.0.0.1": [{"san_type": "IP_ADDRESS", "matcher": {"exact": "10.0.0.1"}}],
     }
     assert backend_tls(Arm("stable", 1, "ab", (Backend("127.0.0.1", 80),))) == {}
+
+
+def test_a_machine_may_be_told_where_its_authorities_are(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "roots.pem"
+    told.write_text(world.machines.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(told))
+    assert roots() == str(told.resolve())

@@ -10,7 +10,6 @@ from budwood.cli.help import Command, examples
 from budwood.cli.screen import Column, Screen
 from budwood.cli.words import count
 from budwood.domain.limits import GATEWAY_LOG_DISK_BYTES, GATEWAY_LOG_FILE_BYTES
-from budwood.domain.traffic.trust import ROOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -206,6 +205,8 @@ def _said_of_logs(logs: "State") -> str:
 
 
 def _draw_list(screen: Screen, found: "Sequence[GatewayShown]") -> None:
+    from budwood.domain.traffic.trust import ROOTS
+
     if not found:
         screen.line("No gateway came yet.")
     titles = ("GATEWAY", "ADDRESS", "ACCOUNT", "STATE", "ENDPOINTS")
