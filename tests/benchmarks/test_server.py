@@ -278,7 +278,7 @@ def test_a_body_is_counted_in_bytes() -> None:
 
 def test_a_model_is_moved_in_process_and_over_loopback(tmp_path: Path) -> None:
     model = tmp_path / "model.bin"
-    model.write_bytes(bytes(range(256)) * 800)
+    model.write_bytes(bytes(range(256)) * 40_000)
     move = moves.Move(model, tmp_path / "move")
     inside = Readings(moves.in_process(move))
     outside = Readings(moves.over_loopback(move, Home("sqlite", move.room / "registry")))

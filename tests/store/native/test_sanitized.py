@@ -4,6 +4,7 @@ bytes to sum (fuzz_crc32.c), and with changed frames (fuzz_literals.c).
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "src" / "budwood" / "store" / "native"
 FUZZERS = ROOT / "tests" / "fuzz"
 DIFFERENCES, SUMS, LITERALS = (FUZZERS / f"fuzz_{name}.c" for name in ("differences", "crc32", "literals"))
+STRICT = ("-Wall", "-Wextra", "-Werror")
 SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 EXECUTIONS = "30000"
 FRAMES = "6000"
@@ -53,9 +55,11 @@ def compiler() -> str:
     pytest.skip("no C compiler with AddressSanitizer is here")
 
 
-def build(compiler: str, sources: Path, program: Path, fuzzer: Path = DIFFERENCES) -> None:
+def build(
+    compiler: str, sources: Path, program: Path, fuzzer: Path = DIFFERENCES, warnings: Sequence[str] = STRICT
+) -> None:
     files = sorted(map(str, sources.glob("*.c")))
-    words = [compiler, *SANITIZERS, "-Wall", "-Wextra", "-Werror", "-I", str(sources), str(fuzzer), *files]
+    words = [compiler, *SANITIZERS, *warnings, "-I", str(sources), str(fuzzer), *files]
     done = subprocess.run([*words, "-o", str(program)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -102,5 +106,6 @@ def test_a_bound_that_is_lost_is_noticed(bound: str, compiler: str, tmp_path: Pa
     changed = sources / name
     assert there in changed.read_text()
     changed.write_text(changed.read_text().replace(there, left))
-    build(compiler, sources, tmp_path / "fuzz", FUZZER_OF[name])
+    # What was compared with the bound is of no use now.
+    build(compiler, sources, tmp_path / "fuzz", FUZZER_OF[name], warnings=())
     assert run(tmp_path / "fuzz", EXECUTIONS, "1").returncode != 0
