@@ -19,7 +19,7 @@ from budwood.delivery.gateway.secured import backend_tls
 from budwood.delivery.gateway.starting import roots
 from budwood.delivery.tls import Tls
 from budwood.domain.traffic.endpoint import Arm, Backend
-from budwood.domain.traffic.trust import ROOTS, Trust
+from budwood.domain.traffic.trust import ROOTS, BackendTrust
 from budwood.server.control import ControlPlane
 
 from .certificates import Authority
@@ -202,7 +202,7 @@ def test_a_machine_without_authorities_says_so_and_asks_nobody(
 
 def test_each_host_of_an_arm_must_show_its_own_name() -> None:
     hosts = (Backend("a.example", 443, True), Backend("10.0.0.1", 443, True), Backend("a.example", 8443, True))
-    made = backend_tls(Arm("stable", 1, "ab", hosts, trust=Trust("PEM")))
+    made = backend_tls(Arm("stable", 1, "ab", hosts, trust=BackendTrust("PEM")))
     shown = {
         each["name"]: each["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"][
             "match_typed_subject_alt_names"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from budwood.client.registry import Registry
-from budwood.domain.traffic.trust import Trust
+from budwood.domain.traffic.trust import BackendTrust
 from budwood.errors import (
     BadEndpoint,
     BadName,
@@ -220,12 +220,12 @@ def test_an_endpoint_that_asks_for_no_key_has_no_clients(served: Registry) -> No
 def test_whose_certificates_are_believed_is_kept(served: Registry) -> None:
     secure = ENDPOINT.replace("http://", "https://").replace(':8082"]', ':8082"], tls: {verify: false}')
     made = served.endpoints.put(with_authorities(secure, {"stable": f"subject=ours\n{AUTHORITY}"}))
-    assert [arm.trust for arm in made.body.arms] == [Trust(AUTHORITY), Trust(is_checked=False)]
+    assert [arm.trust for arm in made.body.arms] == [BackendTrust(AUTHORITY), BackendTrust(is_checked=False)]
     assert served.endpoints.show("fraud") == made
     assert served.ledger(subject="fraud")[-1].body["unverified"] == ["canary"]
     served.rollouts.start("fraud", "encoder@v3", PLAN, backends=["https://127.0.0.1:8083"])
     (candidate,) = (arm for arm in served.endpoints.show("fraud").body.arms if arm.number == 3)
-    assert candidate.trust == Trust(AUTHORITY)
+    assert candidate.trust == BackendTrust(AUTHORITY)
 
 
 def test_authorities_are_for_arms_that_there_are() -> None:

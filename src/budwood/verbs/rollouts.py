@@ -25,7 +25,7 @@ from budwood.domain.traffic.hashing import BUCKETS
 from budwood.domain.traffic.reading import WantedArm
 from budwood.domain.traffic.records import EndpointRecord, RoutingRecord
 from budwood.domain.traffic.segments import Table, moved_to
-from budwood.domain.traffic.trust import Trust
+from budwood.domain.traffic.trust import BackendTrust
 from budwood.errors import BadValue, GateClosed, RecordNotFound, RolloutRunning
 from budwood.verbs.ab_report import keep_report
 from budwood.verbs.endpoints import arm_of, check_idle, turned_back
@@ -225,7 +225,7 @@ def _candidate(view: View, routing: RoutingRecord, asked: StartRollout, backends
     if model not in ("", body.model, f"{body.namespace}/{body.model}"):
         raise BadValue(f"{body.name} serves {body.model}, not {model[:80]!r}.", hint=f"A version of {body.model}.")
     # Who is believed for the baseline is believed for its successor; that nobody was asked there is not passed on.
-    trust = Trust(body.arm(body.baseline).trust.ca) if any(each.tls for each in backends) else Trust()
+    trust = BackendTrust(body.arm(body.baseline).trust.ca) if any(each.tls for each in backends) else BackendTrust()
     made = arm_of(view, body.namespace, body.model, WantedArm(CANDIDATE, selector, backends, trust=trust))
     for arm in body.arms:
         if arm.digest == made.digest and (not backends or arm.backends == backends):

@@ -8,7 +8,7 @@ from budwood.domain.asks_delivery import EndpointShown
 from budwood.domain.limits import ENDPOINT_BYTES
 from budwood.domain.traffic.endpoint import Arm
 from budwood.domain.traffic.reading import API_VERSION, KIND
-from budwood.domain.traffic.trust import Trust
+from budwood.domain.traffic.trust import BackendTrust
 from budwood.errors import BadEndpoint
 from budwood.verbs.yaml_text import document_from
 
@@ -69,7 +69,7 @@ def _written(arm: Arm) -> dict[str, Any]:
     return {"version": f"v{arm.number}", "backends": urls, **health, **_trust(arm.trust)}
 
 
-def _trust(trust: Trust) -> dict[str, Any]:
+def _trust(trust: BackendTrust) -> dict[str, Any]:
     if not trust.is_checked:
         return {"tls": {"verify": False}}
     return {"tls": {"ca": trust.ca}} if trust.ca else {}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from budwood.domain.limits import TRUSTED_BYTES
 from budwood.domain.traffic.reading import read_endpoint
-from budwood.domain.traffic.trust import Trust, read_trust
+from budwood.domain.traffic.trust import BackendTrust, read_trust
 from budwood.errors import BadEndpoint
 
 PEM = """\
@@ -38,15 +38,15 @@ def test_what_stands_around_certificates_is_left_out() -> None:
 
 
 def test_an_arm_is_checked_unless_its_document_says_otherwise() -> None:
-    def trust(**more: Any) -> Trust:
+    def trust(**more: Any) -> BackendTrust:
         arm = {"version": "v1", "backends": ["https://a.example"], **more}
         spec = {"model": "fraud", "arms": {"stable": arm}}
         head = {"apiVersion": "budwood.dev/v1", "kind": "Endpoint", "metadata": {"name": "fraud"}}
         return read_endpoint({**head, "spec": spec}, "default").arms[0].trust
 
-    assert trust() == trust(tls={}) == trust(tls={"verify": True}) == Trust("", is_checked=True)
-    assert trust(tls={"verify": False}) == Trust("", is_checked=False)
-    assert trust(tls={"ca": PEM}) == Trust(PEM)
+    assert trust() == trust(tls={}) == trust(tls={"verify": True}) == BackendTrust("", is_checked=True)
+    assert trust(tls={"verify": False}) == BackendTrust("", is_checked=False)
+    assert trust(tls={"ca": PEM}) == BackendTrust(PEM)
     with pytest.raises(BadEndpoint, match="the backends are http"):
         trust(backends=["http://a.example"], tls={"ca": PEM})
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from budwood.domain.traffic.fields import FieldRule, Schema
 from budwood.domain.traffic.segments import Table
-from budwood.domain.traffic.trust import Trust
+from budwood.domain.traffic.trust import BackendTrust
 
 TENANT_HEADER: Final = "x-budwood-tenant"
 USER_HEADER: Final = "x-budwood-user"
@@ -38,7 +38,7 @@ class Arm:
     names: tuple[str, ...] = ()
     health: str = ""
     shadow_only: bool = False
-    trust: Trust = Trust()
+    trust: BackendTrust = BackendTrust()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from budwood.domain.traffic.endpoint import (
 )
 from budwood.domain.traffic.reading_fields import field_rules, schema
 from budwood.domain.traffic.segments import checked
-from budwood.domain.traffic.trust import Trust, read_trust
+from budwood.domain.traffic.trust import BackendTrust, read_trust
 from budwood.errors import BadEndpoint
 
 API_VERSION: Final = "budwood.dev/v1"
@@ -59,7 +59,7 @@ class WantedArm:
     version: str
     backends: tuple[Backend, ...]
     health: str = ""
-    trust: Trust = Trust()
+    trust: BackendTrust = BackendTrust()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _arm(key: object, value: object) -> WantedArm:
         _READ.bad(f"{at}.backends", "mixes http and https", "Use one of them for an arm.")
     health = _path(given["health"], f"{at}.health") if "health" in given else ""
     is_https = any(each.tls for each in backends)
-    trust = read_trust(given["tls"], f"{at}.tls", is_https=is_https) if "tls" in given else Trust()
+    trust = read_trust(given["tls"], f"{at}.tls", is_https=is_https) if "tls" in given else BackendTrust()
     return WantedArm(name, _READ.text(given["version"], f"{at}.version").removeprefix("@"), backends, health, trust)
 
 

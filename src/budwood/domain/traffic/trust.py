@@ -25,7 +25,7 @@ _LONG: Final = 0x80
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class BackendTrust:
     """``ca`` are certificates in PEM; empty: the authorities that the gateway's machine has. Not ``is_checked``:
     whoever answers at the address is believed."""
 
@@ -33,7 +33,7 @@ class Trust:
     is_checked: bool = True
 
 
-def read_trust(value: object, at: str, *, is_https: bool) -> Trust:
+def read_trust(value: object, at: str, *, is_https: bool) -> BackendTrust:
     """Of ``tls`` in an arm. Raises BadEndpoint."""
     given = _READ.fields(value, at, optional=("ca", "verify"))
     if not is_https:
@@ -41,7 +41,7 @@ def read_trust(value: object, at: str, *, is_https: bool) -> Trust:
     is_checked = _READ.flag(given.get("verify", True), f"{at}.verify")
     if not is_checked and "ca" in given:
         _READ.bad(f"{at}.ca", "is of no use where nothing is checked", f"Leave {at}.verify out.")
-    return Trust(_authorities(given["ca"], f"{at}.ca") if "ca" in given else "", is_checked)
+    return BackendTrust(_authorities(given["ca"], f"{at}.ca") if "ca" in given else "", is_checked)
 
 
 def _authorities(value: object, at: str) -> str:
